@@ -1,0 +1,192 @@
+"""Every error of the core, and who acts on it.
+
+    GraphrtError
+    ├── GraphError            you, before anything runs: the graph's definition is wrong; lists every mistake at once
+    ├── UsageError            you: a call that cannot mean anything here; says what to write instead
+    ├── RunError              a run could not reach its result; names run, step and how to resume
+    │   ├── RunFailed         a step failed for good
+    │   ├── RunCancelled      somebody cancelled the run
+    │   ├── Deadlock          nothing runs, nothing waits for the world, and the run is not finished
+    │   └── BudgetExceeded    a loop or a recursion used up its step budget
+    ├── PortError             a value does not fit its port: node, port and JSON pointer
+    ├── StepTimeout           an attempt, or its first or next sign of life, took too long
+    └── StoreError            the journal: what is wrong with it and what to do; nothing is lost
+        ├── RunNotFound  RunExists  GraphMismatch
+        ├── JournalConflict   another driver wrote to the run
+        ├── StoreTooNew  StoreDamaged  StoreReadOnly  StoreFull
+
+Mistakes in a graph and failures of a run are never mixed: the first family is raised before any step has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class GraphrtError(Exception):
+    """The root of every error that graphrt raises itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong in a graph: where, what, and what to do about it."""
+
+    place: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}\n    fix: {self.fix}"
+
+
+class GraphError(GraphrtError):
+    """A graph cannot be built. `mistakes` holds all of them, each with its place and its fix (G4)."""
+
+    def __init__(self, graph: str, mistakes: Sequence[Mistake]) -> None:
+        self.graph = graph
+        self.mistakes = tuple(mistakes)
+        count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
+        super().__init__(f"graph {graph!r} has {count}\n" + "\n".join(f"  {mistake}" for mistake in self.mistakes))
+
+
+class UsageError(GraphrtError):
+    """A call that cannot mean anything where it stands; the message says what to write instead."""
+
+
+class RunError(GraphrtError):
+    """A run did not reach its result. What had finished is kept."""
+
+    def __init__(self, run: str, graph: str, what: str, *, resumable: bool = True) -> None:
+        self.run = run
+        self.graph = graph
+        hint = f"\n  finished steps are kept; resume with: graphrt resume {run}" if resumable else ""
+        super().__init__(f"run {run} of graph {graph!r}: {what}{hint}")
+
+
+class RunFailed(RunError):
+    """A step failed for good. `step` and `attempt` say which; `error_type` and `category` are the last error's own words."""
+
+    def __init__(
+        self, run: str, graph: str, *, step: str, node: str, attempt: int, error_type: str, message: str, category: str | None
+    ) -> None:
+        self.step = step
+        self.node = node
+        self.attempt = attempt
+        self.error_type = error_type
+        self.category = category
+        super().__init__(run, graph, f"step {step!r} (node {node!r}) failed in attempt {attempt}: {error_type}: {message}")
+
+
+class RunCancelled(RunError):
+    """The run was cancelled. Its state is that of the last commit."""
+
+    def __init__(self, run: str, graph: str) -> None:
+        super().__init__(run, graph, "was cancelled")
+
+
+class Deadlock(RunError):
+    """Nothing is running, nothing waits for the world, and the run is not finished (E10)."""
+
+    def __init__(self, run: str, graph: str, waiting: Sequence[str]) -> None:
+        self.waiting = tuple(waiting)
+        super().__init__(run, graph, "is deadlocked; these wait:\n" + "\n".join(f"    {line}" for line in waiting), resumable=False)
+
+
+class BudgetExceeded(GraphrtError):
+    """A machine took more transitions, or a recursion went deeper, than its budget allows (E10)."""
+
+    def __init__(self, graph: str, where: str, budget: int, fix: str) -> None:
+        self.graph = graph
+        self.budget = budget
+        super().__init__(f"{where} of graph {graph!r} used up its budget of {budget}; {fix}")
+
+
+class PortError(GraphrtError):
+    """A value does not fit its port (G1)."""
+
+    def __init__(self, node: str, port: str, problems: Sequence[tuple[str, str]]) -> None:
+        self.node = node
+        self.port = port
+        self.pointers = tuple(pointer for pointer, _ in problems)
+        lines = "; ".join(f"at {pointer or '/'}: {message}" for pointer, message in problems)
+        super().__init__(f"node {node!r}, port {port!r}: {lines}")
+
+
+class StepTimeout(GraphrtError):
+    """An attempt took too long. `kind` is `total`, `first` or `idle`; `seconds` the limit that passed (E7)."""
+
+    category = "timeout"
+    retryable = True
+
+    def __init__(self, step: str, kind: str, seconds: float) -> None:
+        self.kind = kind
+        self.seconds = seconds
+        what = {"total": "did not finish within", "first": "gave no first sign of life within", "idle": "was silent for"}[kind]
+        super().__init__(f"step {step!r} {what} {seconds:g} s")
+
+
+class StoreError(GraphrtError):
+    """The journal cannot do what was asked. Nothing that was acknowledged is lost."""
+
+
+class RunNotFound(StoreError):
+    """No run under this id."""
+
+    def __init__(self, run: str, store: str) -> None:
+        super().__init__(f"no run {run!r} in {store}; `graphrt ls` lists the runs there are")
+
+
+class RunExists(StoreError):
+    """A run under this id is already there, with another graph or another input."""
+
+    def __init__(self, run: str, store: str) -> None:
+        super().__init__(f"run {run!r} is already in {store}; choose another id, or resume it")
+
+
+class GraphMismatch(StoreError):
+    """The run began with a graph of another structure (G6)."""
+
+    def __init__(self, run: str, graph: str, began: str, now: str) -> None:
+        super().__init__(
+            f"run {run!r} began with graph {graph!r} of structure {began}, and the graph given now has structure {now}; "
+            f"bring back the graph it began with, or start a new run"
+        )
+
+
+class JournalConflict(StoreError):
+    """Another driver wrote to this run since it was read. This driver stops; the other one's work stands."""
+
+    def __init__(self, run: str, expected: int, found: int) -> None:
+        super().__init__(
+            f"run {run!r} is being driven by somebody else: its journal is at {found}, this driver expected {expected}; "
+            f"wait for the other driver or stop it, then resume"
+        )
+
+
+class StoreTooNew(StoreError):
+    """The file was written by a newer graphrt."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path} was written by a newer graphrt ({what}); upgrade graphrt, nothing in the file was touched")
+
+
+class StoreDamaged(StoreError):
+    """The file is not a store, or no longer a whole one."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path} is not a readable graphrt store: {what}; keep the file, and restore a copy or choose another path")
+
+
+class StoreReadOnly(StoreError):
+    """The file cannot be written to."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} cannot be written to; check its permissions and its folder's, then resume the run")
+
+
+class StoreFull(StoreError):
+    """No space is left. The commit was undone as a whole."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"no space left for {path}; what was acknowledged is kept: make room, then resume the run")

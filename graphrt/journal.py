@@ -1,0 +1,164 @@
+"""Where facts are kept: the `Journal` protocol, and `MemoryJournal`, its verified fake.
+
+A journal takes facts of a run in order and hands them back. One commit is one call of `append`: all of it or nothing (D1).
+Whether and how large values are shared, deltas are taken or commits are grouped is a store's own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from graphrt.errors import JournalConflict, RunExists, RunNotFound
+from graphrt.facts import Entry, Fact, RunCancelled, RunFailed, RunFinished, RunResumed
+from graphrt.types import Json, RunId, Status
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run as a list shows it. Times are seconds since the epoch."""
+
+    id: RunId
+    graph: str
+    fingerprint: str
+    created: float
+    updated: float
+    status: Status = "running"
+    target: str | None = None
+    """Where the graph can be found again, such as `research.py:research`; None when it lives only in its process."""
+    seq: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a driver needs to go on: a snapshot of the folded state, and what happened after it."""
+
+    info: RunInfo
+    snapshot: Json | None = None
+    snapshot_seq: int = 0
+    entries: list[Entry] = field(default_factory=list)
+
+
+class Journal(Protocol):
+    """Keeps the facts of runs.
+
+    `create` and `append` are atomic: when they return, all facts are as durable as the journal promises; when they raise,
+    none was taken. A caller that is cancelled while it waits cannot know which; it reads `info().seq`, or shields the call.
+    """
+
+    @property
+    def name(self) -> str:
+        """What errors call it: a path, or `memory`."""
+
+    async def create(self, info: RunInfo, facts: Sequence[Fact], *, at: float) -> None:
+        """Begin a run. Raises RunExists if its id is taken."""
+
+    async def append(
+        self, run: RunId, after: int, facts: Sequence[Fact], *, at: float, snapshot: Json | None = None
+    ) -> None:
+        """Take `facts` as entries `after + 1` and on, in one commit.
+
+        `snapshot` is the folded state after them. A fact that ends or resumes the run sets its status in the same commit.
+        Raises JournalConflict, and takes nothing, if the journal is not at `after`: another driver wrote.
+        """
+
+    async def load(self, run: RunId) -> History:
+        """Read the newest snapshot and every entry after it. Raises RunNotFound."""
+
+    async def read(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """Read at most `limit` entries after `after`, in order. Raises RunNotFound."""
+
+    async def info(self, run: RunId) -> RunInfo:
+        """Read what a list shows of one run. Raises RunNotFound."""
+
+    async def runs(self, *, status: Status | None = None, limit: int = 100) -> list[RunInfo]:
+        """List runs, newest first."""
+
+    async def aclose(self) -> None:
+        """Finish what was handed over, then let go. Idempotent."""
+
+
+def ending(fact: Fact) -> tuple[Status, str | None] | None:
+    """Return the status that `fact` gives its run, with the error's words, or None if it gives none."""
+    match fact:
+        case RunFinished():
+            return "finished", None
+        case RunFailed(failure=failure):
+            return "failed", f"{failure.type}: {failure.message}"
+        case RunCancelled():
+            return "cancelled", None
+        case RunResumed():
+            return "running", None
+        case _:
+            return None
+
+
+@dataclass(slots=True)
+class _Kept:
+    info: RunInfo
+    entries: list[Entry]
+    snapshot: Json | None = None
+    snapshot_seq: int = 0
+
+
+class MemoryJournal:
+    """A journal that dies with its process: for tests, and for runs that nobody will resume."""
+
+    def __init__(self) -> None:
+        self._runs: dict[RunId, _Kept] = {}
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return "memory"
+
+    async def create(self, info: RunInfo, facts: Sequence[Fact], *, at: float) -> None:
+        """See Journal.create."""
+        if info.id in self._runs:
+            raise RunExists(info.id, self.name)
+        self._runs[info.id] = _Kept(info, [])
+        await self.append(info.id, 0, facts, at=at)
+
+    async def append(
+        self, run: RunId, after: int, facts: Sequence[Fact], *, at: float, snapshot: Json | None = None
+    ) -> None:
+        """See Journal.append."""
+        kept = self._find(run)
+        if kept.info.seq != after:
+            raise JournalConflict(run, after, kept.info.seq)
+        kept.entries.extend(Entry(after + n, at, fact) for n, fact in enumerate(facts, 1))
+        status, error = kept.info.status, kept.info.error
+        for fact in facts:
+            status, error = ending(fact) or (status, error)
+        kept.info = replace(kept.info, seq=after + len(facts), updated=at, status=status, error=error)
+        if snapshot is not None:
+            kept.snapshot, kept.snapshot_seq = snapshot, kept.info.seq
+
+    async def load(self, run: RunId) -> History:
+        """See Journal.load."""
+        kept = self._find(run)
+        return History(kept.info, kept.snapshot, kept.snapshot_seq, kept.entries[kept.snapshot_seq :])
+
+    async def read(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """See Journal.read."""
+        return self._find(run).entries[after : after + limit]
+
+    async def info(self, run: RunId) -> RunInfo:
+        """See Journal.info."""
+        return self._find(run).info
+
+    async def runs(self, *, status: Status | None = None, limit: int = 100) -> list[RunInfo]:
+        """See Journal.runs."""
+        infos = [kept.info for kept in self._runs.values() if status in {None, kept.info.status}]
+        return sorted(infos, key=lambda info: info.created, reverse=True)[:limit]
+
+    async def aclose(self) -> None:
+        """See Journal.aclose: there is nothing to let go."""
+
+    def _find(self, run: RunId) -> _Kept:
+        try:
+            return self._runs[run]
+        except KeyError:
+            raise RunNotFound(run, self.name) from None
