@@ -8,6 +8,7 @@
     └── StreamProtocolError                                       a backend broke the stream's rules: a bug
 
 Each carries its `category`, whether a retry may help, the provider's wish for a pause, and the provider's own words.
+`BindingError` is not among them: it is a mistake in how a model was named, found before anything runs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from graphrt.backends.events import Usage
     from graphrt.backends.messages import Message
+
+
+class BindingError(Exception):
+    """A model's name does not lead to a backend. `part` is the part of it that is wrong; the message says what is allowed."""
+
+    def __init__(self, uri: str, part: str, problem: str) -> None:
+        self.uri = uri
+        self.part = part
+        self.problem = problem
+        super().__init__(f"{uri!r}: {part}: {problem}")
 
 
 class BackendError(Exception):

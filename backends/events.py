@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from graphrt.backends.errors import BackendError, StreamProtocolError
-from graphrt.backends.messages import Frozen, Message, Part, ServerTool, Text, ToolCall
+from graphrt.backends.messages import Frozen, Message, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "error", "other"]
 """A closed set; the provider's own word stays beside it in `raw_reason` (M4)."""
@@ -161,15 +161,7 @@ class Fold:
                 parts.append(self._done[id_])
                 continue
             start, pieces = self._open[id_]
-            text = "".join(pieces)
-            match start.kind:
-                case "tool_call":
-                    call_id, name = start.call_id or id_, start.name or ""
-                    parts.append(ToolCall(id=id_, call_id=call_id, name=name, arguments=text, complete=False))
-                case "server_tool":
-                    parts.append(ServerTool(id=id_, name=start.name or ""))
-                case kind:
-                    parts.append(Text.model_construct(kind=kind, id=id_, text=text) if kind == "text" else _plain(kind, id_, text))
+            parts.append(_unfinished(start, "".join(pieces)))
         return Message(role="assistant", parts=tuple(parts))
 
     def answer(self) -> Answer:
@@ -191,10 +183,20 @@ class Fold:
                 )
 
 
-def _plain(kind: str, id_: str, text: str) -> Part:
-    from graphrt.backends.messages import Reasoning, Refusal
-
-    return Refusal(id=id_, text=text) if kind == "refusal" else Reasoning(id=id_, text=text)
+def _unfinished(start: PartStarted, text: str) -> Part:
+    """The part that `start` began, as far as it came. What has no text of its own (media) is kept as words."""
+    match start.kind:
+        case "tool_call":
+            call_id, name = start.call_id or start.id, start.name or ""
+            return ToolCall(id=start.id, call_id=call_id, name=name, arguments=text, complete=False)
+        case "server_tool":
+            return ServerTool(id=start.id, name=start.name or "")
+        case "reasoning":
+            return Reasoning(id=start.id, text=text)
+        case "refusal":
+            return Refusal(id=start.id, text=text)
+        case _:
+            return Text(id=start.id, text=text)
 
 
 def fold(events: Iterable[StreamEvent]) -> Answer:

@@ -1,0 +1,130 @@
+"""The one seam to the network: a streaming POST, with httpx behind it and nothing of httpx in front of it.
+
+    async with http.post(url, headers=…, body=…) as reply:
+        async for chunk in reply.chunks: ...
+
+Every failure of the client becomes one of ours, most specific first, with the cause kept. It never retries and never follows
+a redirect (a key would go along). Leaving the block or being cancelled inside it closes the connection and waits for that.
+It runs on asyncio and on trio.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio.lowlevel
+import httpx
+
+from graphrt.backends.errors import BackendError, BadRequest, ConnectionFailed, ServerError, TimedOut
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
+
+_FAILURES: tuple[tuple[type[Exception], type[BackendError], str], ...] = (
+    (httpx.ConnectTimeout, TimedOut, "no connection within {connect:g} s"),
+    (httpx.ReadTimeout, TimedOut, "no data within {idle:g} s"),
+    (httpx.WriteTimeout, TimedOut, "the request could not be sent within {idle:g} s"),
+    (httpx.TimeoutException, TimedOut, "the connection pool was full for too long"),
+    (httpx.ProxyError, ConnectionFailed, "the proxy refused"),
+    (httpx.ConnectError, ConnectionFailed, "could not connect"),
+    (httpx.UnsupportedProtocol, BadRequest, "not an address for http"),
+    (httpx.LocalProtocolError, BadRequest, "the request is not valid http"),
+    (httpx.RemoteProtocolError, ConnectionFailed, "the server broke off"),
+    (httpx.DecodingError, ServerError, "the answer's compression is damaged"),
+    (httpx.TransportError, ConnectionFailed, "the connection broke"),
+    (httpx.InvalidURL, BadRequest, "not an address for http"),
+    (httpx.RequestError, ConnectionFailed, "the request failed"),
+    # httpx lets a socket that dies while it is being closed through as it is
+    (anyio.ClosedResourceError, ConnectionFailed, "the connection broke"),
+    (anyio.BrokenResourceError, ConnectionFailed, "the connection broke"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that has begun: its status, its headers (names in lower case) and its body, still arriving."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
+class Http:
+    """A lazily made connection pool.
+
+    `connect` and `idle` are seconds: for a connection to stand, and between two arrivals of bytes. Deadlines for a whole
+    answer are the runtime's. One pool serves one event loop; in a new loop a new one is made, since sockets can't move.
+    """
+
+    def __init__(self, *, connect: float = 10.0, idle: float = 300.0) -> None:
+        self.connect = connect
+        self.idle = idle
+        self._client: httpx.AsyncClient | None = None
+        self._loop: EventLoopToken | None = None
+
+    @asynccontextmanager
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> AsyncGenerator[Reply]:
+        """Send `body` and hand over the reply as soon as its headers are there. Raises only BackendError, there and in `chunks`."""
+        with self._failures():
+            request = self._open().build_request("POST", url, headers=dict(headers), content=body)
+            response = await self._open().send(request, stream=True)
+        try:
+            yield Reply(response.status_code, dict(response.headers), self._chunks(response))
+        finally:
+            with self._failures():
+                await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close the pool. Idempotent; a later `post` opens a new one."""
+        client, self._client = self._client, None
+        if client is not None and self._loop == anyio.lowlevel.current_token():
+            await client.aclose()
+
+    async def _chunks(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        with self._failures():
+            async for chunk in response.aiter_bytes():
+                yield chunk
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except tuple(theirs for theirs, _, _ in _FAILURES) as error:
+            kind, words = next((ours, words) for theirs, ours, words in _FAILURES if isinstance(error, theirs))
+            raise kind(words.format(connect=self.connect, idle=self.idle)) from error
+
+    def _open(self) -> httpx.AsyncClient:
+        loop = anyio.lowlevel.current_token()
+        if self._client is None or self._loop != loop:
+            self._loop = loop
+            self._client = httpx.AsyncClient(
+                verify=_tls(),
+                timeout=httpx.Timeout(self.idle, connect=self.connect),
+                # how many requests run at once is a policy, and policies live above this seam
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+                # a proxy of the environment is for the world, not for a server on this machine
+                mounts={"all://localhost": None, "all://127.0.0.1": None, "all://[::1]": None},
+            )
+        return self._client
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates takes longer than a local answer: once is enough for all pools."""
+    return httpx.create_ssl_context()
+
+
+async def read(chunks: AsyncIterator[bytes], *, limit: int) -> bytes:
+    """The body, or its first `limit` bytes; of a body that breaks off, what had arrived."""
+    got = bytearray()
+    with suppress(BackendError):
+        async for chunk in chunks:
+            got += chunk
+            if len(got) >= limit:
+                break
+    return bytes(got[:limit])

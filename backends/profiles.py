@@ -1,0 +1,125 @@
+"""What differs between the servers that speak the OpenAI chat dialect, as data.
+
+A profile is a value: a server that is not in the table is `replace(OPENAI_LIKE, …)`. `PRESETS` are the ones with a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+_COMMON = {
+    "max_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "seed": "seed",
+    "stop": "stop",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "parallel_tool_calls": "parallel_tool_calls",
+    "reasoning_effort": "reasoning_effort",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How one server departs from the dialect.
+
+    Attributes:
+        provider: what errors call it and what its opaque payloads are tagged with.
+        settings: our name of each setting it honours, and its own field for it. What is missing is warned about (M6).
+        max_stops: how many stop strings it takes; None for any number.
+        system_role: the role that instructions go under.
+        output: how it takes a JSON Schema: enforced, only as "answer in JSON", or not at all.
+        required_tool: its word for "call some tool".
+        usage_option: whether it has to be asked for the usage of a stream.
+        echo_reasoning: the field under which it wants its own plain reasoning text back with a tool call, if it does.
+        nine_letter_ids: whether tool call ids must be nine letters or digits.
+        finish_optional: whether `[DONE]` alone ends an answer. Only for servers known to leave the finish reason out: everywhere
+            else a `[DONE]` without one is a proxy closing what broke behind it.
+    """
+
+    provider: str
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(_COMMON))
+    max_stops: int | None = None
+    system_role: Literal["system", "developer", "user"] = "system"
+    output: Literal["json_schema", "json_object"] | None = "json_schema"
+    required_tool: str = "required"
+    usage_option: bool = True
+    echo_reasoning: str | None = None
+    nine_letter_ids: bool = False
+    finish_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A server with a name: where it is, which environment variable holds its key, and its profile."""
+
+    base_url: str
+    key_env: str | None
+    profile: Profile
+
+
+def _without(*names: str, **renamed: str) -> Mapping[str, str]:
+    kept = {name: wire for name, wire in _COMMON.items() if name not in names}
+    return MappingProxyType({**kept, **renamed})
+
+
+_LOCAL = _without(top_k="top_k", min_p="min_p")
+
+OPENAI_LIKE = Profile("openai_chat")
+"""A server nobody knows anything about."""
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "openai": Preset(
+            "https://api.openai.com/v1",
+            "OPENAI_API_KEY",
+            Profile("openai", settings=_without(max_tokens="max_completion_tokens"), max_stops=4),
+        ),
+        "openrouter": Preset(
+            "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", Profile("openrouter", settings=_LOCAL, max_stops=4)
+        ),
+        "groq": Preset(
+            "https://api.groq.com/openai/v1",
+            "GROQ_API_KEY",
+            Profile("groq", settings=_without(max_tokens="max_completion_tokens"), max_stops=4),
+        ),
+        "deepseek": Preset(
+            "https://api.deepseek.com",
+            "DEEPSEEK_API_KEY",
+            Profile(
+                "deepseek",
+                settings=_without("seed", "parallel_tool_calls"),
+                max_stops=16,
+                output="json_object",
+                echo_reasoning="reasoning_content",
+            ),
+        ),
+        "mistral": Preset(
+            "https://api.mistral.ai/v1",
+            "MISTRAL_API_KEY",
+            Profile(
+                "mistral",
+                settings=_without("seed", "reasoning_effort", seed="random_seed"),
+                required_tool="any",
+                usage_option=False,  # it always tells, and refuses fields that it does not know
+                nine_letter_ids=True,
+            ),
+        ),
+        "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY", Profile("xai")),
+        "together": Preset("https://api.together.xyz/v1", "TOGETHER_API_KEY", Profile("together", settings=_LOCAL)),
+        "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", Profile("cerebras")),
+        "ollama": Preset("http://localhost:11434/v1", None, Profile("ollama")),
+        "vllm": Preset("http://localhost:8000/v1", None, Profile("vllm", settings=_LOCAL)),
+        "llama_server": Preset("http://localhost:8080/v1", None, Profile("llama_server", settings=_LOCAL)),
+        "tgi": Preset("http://localhost:3000/v1", None, Profile("tgi", finish_optional=True)),
+    }
+)
+
+
+def profile_named(provider: str) -> Profile:
+    """The profile of a preset, or the plain one under that name."""
+    return PRESETS[provider].profile if provider in PRESETS else replace(OPENAI_LIKE, provider=provider)
