@@ -46,10 +46,11 @@ class RunResumed:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run has its result."""
+    """The run has its result. `type` is the registered name of the value's type."""
 
     kind: ClassVar[str] = "run finished"
     value: Json
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
