@@ -109,7 +109,7 @@ def classify(
     head = {name.lower(): redact(value, secrets) for name, value in headers.items()}
     text = redact(body.decode("utf-8", "replace"), secrets)
     parsed = _json(text)
-    words = _Words.of(parsed) if parsed is not None else _Words(_plain(text) or f"HTTP {status} with an empty body")
+    words = _Words.of(parsed) if parsed is not None else _Words(page_words(text) or f"HTTP {status} with an empty body")
     code = words.code or head.get("x-amzn-errortype", "").split(":")[0] or None
     kind, retryable = _judge(status, words, code, parsed)
     if (verdict := head.get("x-should-retry")) in {"true", "false"}:
@@ -174,6 +174,16 @@ def duration(text: str) -> float | None:
     if not pieces or "".join(number + unit for number, unit in pieces) != text.strip():
         return None
     return sum(float(number) * _UNITS[unit.lower()] for number, unit in pieces)
+
+
+def page_words(text: str) -> str:
+    """The words of a body that is not JSON: a page's title, else its first words."""
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    if title and title[1].strip():
+        return " ".join(title[1].split())
+    if text.lstrip()[:1] == "<":
+        text = re.sub(r"<[^>]*>", " ", text)
+    return " ".join(text.split())[:_SNIPPET]
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,13 +356,3 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
-
-
-def _plain(text: str) -> str:
-    """The words of a body that is not JSON: an HTML page's title, else its first words."""
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    if title and title[1].strip():
-        return " ".join(title[1].split())
-    if text.lstrip()[:1] == "<":
-        text = re.sub(r"<[^>]*>", " ", text)
-    return " ".join(text.split())[:_SNIPPET]

@@ -1,0 +1,625 @@
+"""The OpenAI chat dialect, from the answer's bytes to events: a state machine without I/O.
+
+`AnswerReader` takes bytes: an event stream, or a JSON body where a stream was asked for. `ChatStream` takes the chunks in
+them. What clones get wrong is repaired here and nowhere else; each repair names its symptom. Both end in exactly one terminal
+event (M3), whatever they are fed: the finish reason makes a `Finished`, everything else is a `Failed` with the partial answer.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphrt.backends.classify import classify_error, page_words, redact
+from graphrt.backends.errors import (
+    BackendError,
+    ConnectionFailed,
+    InvalidOutput,
+    Overloaded,
+    ServerError,
+    StreamTruncated,
+    TimedOut,
+)
+from graphrt.backends.events import (
+    Failed,
+    Finished,
+    FinishReason,
+    Fold,
+    PartDelta,
+    PartEnded,
+    PartStarted,
+    Started,
+    StreamEvent,
+    Usage,
+    Warned,
+)
+from graphrt.backends.messages import Opaque, Part, Reasoning, Refusal, Text, ToolCall
+from graphrt.backends.profiles import Profile
+from graphrt.backends.sse import Event, Malformed, Parser
+
+_FINISH: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "complete": "stop",
+    "completed": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
+    "sensitive": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "blocklist": "content_filter",
+    "prohibited_content": "content_filter",
+    "refusal": "refusal",
+}
+_FAILURES: Mapping[str, type[BackendError]] = {
+    "error": ServerError,
+    "failed": ServerError,
+    "network_error": ServerError,
+    "insufficient_system_resource": Overloaded,
+    "malformed_function_call": InvalidOutput,
+    "malformed_tool_use": InvalidOutput,
+    "malformed_model_output": InvalidOutput,
+    "unexpected_tool_call": InvalidOutput,
+}
+_BODY_LIMIT = 64 << 20
+"""Bytes of one JSON body, or of one event, beyond which nobody means it."""
+
+
+def new_call_id() -> str:
+    """An id for a call that came without one. Random, since a conversation may hold many answers."""
+    return f"call_{uuid.uuid4().hex[:24]}"
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call while its fragments arrive."""
+
+    part: str
+    key: int | None
+    wire_id: str | None = None
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+    custom: bool = False
+    started: bool = False
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def looks_whole(self) -> bool:
+        text = self.arguments
+        return text.rstrip().endswith("}") and is_json(text)
+
+
+@dataclass(slots=True)
+class _Prose:
+    """A text, reasoning or refusal part while it arrives."""
+
+    part: str
+    kind: str
+    pieces: list[str] = field(default_factory=list)
+    source: str | None = None
+    details: list[dict[str, Any]] = field(default_factory=list)
+
+
+class ChatStream:
+    """Chunks of a chat completion in, events out.
+
+    `model` is the name the request used: payloads that only the provider reads are tagged with it. `warnings` are told right
+    after the start. Events carry ids of our own; a provider's index never leaves this class.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        model: str,
+        *,
+        warnings: Sequence[Warned] = (),
+        secrets: Sequence[str] = (),
+        call_id: Callable[[], str] = new_call_id,
+    ) -> None:
+        self._profile = profile
+        self._model = model
+        self._warnings = tuple(warnings)
+        self._secrets = tuple(secrets)
+        self._call_id = call_id
+        self._fold = Fold()
+        self._events: list[StreamEvent] = []
+        self._started = False
+        self._answers_as: str | None = None
+        self._response_id: str | None = None
+        self._choice: int | None = None
+        self._parts = 0
+        self._prose: _Prose | None = None
+        self._said = False
+        self._calls: list[_Call] = []
+        self._legacy: _Call | None = None
+        self._raw_finish: str | None = None
+        self._blank_finish = False
+        self._done = False
+        self._usage = Usage()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the terminal event is out; what comes after it is ignored."""
+        return self._fold.terminal is not None
+
+    def chunk(self, data: str, event: str = "message") -> list[StreamEvent]:
+        """Take the data of one server-sent event."""
+        text = data.strip()
+        if self.closed or not text:
+            return []
+        if text == "[DONE]":
+            self._done = True
+            return self.end()
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            if event == "error":
+                return self.broken(classify_error(data, provider=self._profile.provider, secrets=self._secrets))
+            if self._raw_finish is not None:
+                return []
+            words = redact(text[:80], self._secrets)
+            return self.broken(ServerError(f"a chunk that is not JSON: {words!r}", provider=self._profile.provider))
+        if not isinstance(parsed, dict):
+            return []
+        self._take(parsed)
+        error = _error_in(parsed, event)
+        if error is not None and not self.closed:
+            return self.broken(classify_error(error, provider=self._profile.provider, secrets=self._secrets))
+        return self._flush()
+
+    def body(self, parsed: Any) -> list[StreamEvent]:
+        """Take a whole JSON answer, and end."""
+        choices = parsed.get("choices") if isinstance(parsed, dict) else None
+        error = _error_in(parsed, "message") if isinstance(parsed, dict) else parsed
+        if error is not None and not choices:
+            return self.broken(classify_error(error, provider=self._profile.provider, secrets=self._secrets))
+        self._take(parsed, whole=True)
+        if error is not None and not self.closed:
+            return self.broken(classify_error(error, provider=self._profile.provider, secrets=self._secrets))
+        self._done = True
+        return self.end()
+
+    def end(self) -> list[StreamEvent]:
+        """The answer is over: judge it by what was seen. Nothing but the provider's own finish reason makes it a success."""
+        if self.closed:
+            return []
+        raw = self._raw_finish
+        if raw is None and self._blank_finish and self._done:
+            raw = ""  # Snowflake ends with an empty word
+        if raw is None and not (self._done and self._profile.finish_optional and self._said_anything):
+            said = "before its finish reason" if self._said_anything else "before it said anything"
+            return self.broken(StreamTruncated(f"the answer ended {said}", provider=self._profile.provider))
+        failure = _FAILURES.get((raw or "").lower())
+        if failure is not None:
+            return self.broken(failure(f"the provider gave up: finish reason {raw!r}", provider=self._profile.provider, code=raw))
+        self._begin()
+        self._end_prose()
+        reason: FinishReason = _FINISH.get(raw.lower(), "other") if raw is not None else "other"
+        self._end_calls(cut=reason in {"length", "content_filter"})
+        self._emit(Finished(self._meaning(reason, raw), raw, self._usage))
+        return self._flush()
+
+    def broken(self, error: BackendError) -> list[StreamEvent]:
+        """The answer broke off: end in `error`, with what there is. A connection lost after the finish reason loses nothing."""
+        if self.closed:
+            return []
+        lost = isinstance(error, (ConnectionFailed, TimedOut))
+        if lost and self._raw_finish is not None:
+            return self.end()
+        if isinstance(error, ConnectionFailed) and self._said_anything:
+            cause, words = error.__cause__, f"the answer broke off: {error.provider_message}"
+            error = StreamTruncated(words, provider=self._profile.provider)
+            error.__cause__ = cause
+        error.provider = error.provider or self._profile.provider
+        error.partial = self._fold.partial() if self._said_anything else None
+        error.usage = self._usage if self._usage.raw is not None else None
+        self._emit(Failed(error))
+        return self._flush()
+
+    # what a chunk says
+
+    def _take(self, parsed: dict[str, Any], *, whole: bool = False) -> None:
+        self._answers_as = self._answers_as or _text(parsed.get("model"))
+        self._response_id = self._response_id or _text(parsed.get("id"))
+        if self._answers_as and not parsed.get("error"):
+            self._begin()
+        groq = parsed.get("x_groq")
+        usage = parsed.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
+        choices = [choice for choice in parsed.get("choices") or () if isinstance(choice, dict)]
+        if whole:
+            choices = sorted(choices, key=lambda choice: _index(choice) or 0)[:1]
+        for choice in choices:
+            usage = usage or choice.get("usage")
+            index = _index(choice) or 0
+            # of several answers the first is ours; nobody here asks for more than one
+            self._choice = index if self._choice is None else min(self._choice, index)
+            if index == self._choice:
+                self._take_choice(choice, whole=whole)
+        if isinstance(usage, dict):
+            self._usage = normal_usage(usage)
+
+    def _take_choice(self, choice: dict[str, Any], *, whole: bool) -> None:
+        # Perplexity has both: an empty delta beside the message of a body, the whole message again beside each delta
+        delta, message = choice.get("delta"), choice.get("message")
+        said = message if whole else delta or (message if not self._said_anything else None)
+        if isinstance(said, dict):
+            self._take_delta(said, whole=whole)
+        finish = choice.get("finish_reason")
+        if finish:
+            self._raw_finish = str(finish)
+        elif finish == "":
+            self._blank_finish = True
+
+    def _take_delta(self, delta: dict[str, Any], *, whole: bool) -> None:
+        self._take_reasoning(delta)
+        self._take_content(delta.get("content"))
+        self._say("refusal", _text(delta.get("refusal")))
+        legacy = delta.get("function_call")
+        if isinstance(legacy, dict) and (legacy.get("name") or legacy.get("arguments")):
+            self._legacy = self._legacy or self._new_call(None)
+            self._extend(self._legacy, legacy)
+        for fragment in delta.get("tool_calls") or ():
+            if isinstance(fragment, dict):
+                self._take_fragment(fragment, whole=whole)
+
+    def _take_reasoning(self, delta: dict[str, Any]) -> None:
+        names = ("reasoning_content", "reasoning", "thinking")
+        name = next((name for name in names if isinstance(delta.get(name), str)), None)
+        if name is not None:
+            self._say("reasoning", delta[name], source=name)
+        for detail in delta.get("reasoning_details") or ():
+            # a detail may seal a thought with nothing to read in it
+            if isinstance(detail, dict) and any(detail.get(key) for key in ("text", "summary", "data", "signature")):
+                self._open_prose("reasoning", source=name).details.append(detail)
+
+    def _take_content(self, content: Any) -> None:
+        """Content is words, or a list of parts (Mistral thinks in one)."""
+        if isinstance(content, str):
+            self._say("text", content)
+            return
+        for part in content if isinstance(content, list) else ():
+            match part:
+                case str():
+                    self._say("text", part)
+                case {"type": "thinking" | "reasoning"}:
+                    self._say("reasoning", _thought(part), source="content")
+                    if part.get("signature"):
+                        self._open_prose("reasoning", source="content").details.append({"signature": part["signature"]})
+                case {"type": "refusal", "refusal": str(words)}:
+                    self._say("refusal", words)
+                case {"text": str(words)}:
+                    self._say("text", words)
+                case _:
+                    pass
+
+    def _take_fragment(self, fragment: dict[str, Any], *, whole: bool) -> None:
+        function = fragment.get("function") or fragment.get("custom")
+        function = function if isinstance(function, dict) else {}
+        id_, key = _text(fragment.get("id")), _index(fragment)
+        call = None if whole else self._known_call(key, id_, function)
+        if call is None:
+            call = self._new_call(key)
+            call.custom = fragment.get("type") == "custom"
+        call.wire_id = id_ or call.wire_id
+        self._extend(call, function)
+
+    def _known_call(self, key: int | None, id_: str | None, function: dict[str, Any]) -> _Call | None:
+        """The call that a fragment goes on with, or None when it begins one."""
+        call: _Call | None = None
+        if key is not None:
+            call = next((call for call in reversed(self._calls) if call.key == key), None)
+        elif id_:
+            call = next((call for call in self._calls if call.wire_id == id_), None)
+        elif self._calls and not function.get("name"):
+            call = self._calls[-1]
+        if call is None:
+            return None
+        if id_ and call.wire_id and id_ != call.wire_id:
+            return None  # bridges that give every parallel call the index 0
+        if not id_ and function.get("name") and function.get("arguments") and call.looks_whole:
+            return None  # the same from servers that send no ids either
+        return call
+
+    def _extend(self, call: _Call, function: dict[str, Any]) -> None:
+        name = function.get("name")
+        if isinstance(name, str) and name != call.name:  # some repeat the name in every fragment
+            call.name += name
+        arguments = function.get("arguments", function.get("input"))
+        if arguments is not None and not isinstance(arguments, str):
+            call.pieces.clear()
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        pieces = [arguments] if arguments else []
+        if not call.started and call.name:
+            call.started = True
+            self._end_prose()
+            self._begin()
+            self._emit(PartStarted(call.part, "tool_call", call.name, call.wire_id if self._is_first(call) else None))
+            pieces = call.pieces + pieces
+            call.pieces = []
+        call.pieces += pieces
+        if call.started:
+            for piece in pieces:
+                self._emit(PartDelta(call.part, piece))
+
+    def _new_call(self, key: int | None) -> _Call:
+        call = _Call(self._new_part(), key)
+        self._calls.append(call)
+        return call
+
+    def _is_first(self, call: _Call) -> bool:
+        """Whether no earlier call of this answer bears the same id."""
+        return next((other for other in self._calls if other.wire_id == call.wire_id), call) is call
+
+    # how parts begin and end
+
+    @property
+    def _said_anything(self) -> bool:
+        return self._said or any(call.started for call in self._calls)
+
+    def _begin(self) -> None:
+        if not self._started:
+            self._started = True
+            self._emit(Started(self._answers_as, self._response_id))
+            for warning in self._warnings:
+                self._emit(warning)
+
+    def _new_part(self) -> str:
+        self._parts += 1
+        return f"part-{self._parts}"
+
+    def _open_prose(self, kind: str, *, source: str | None = None) -> _Prose:
+        if self._prose is None or self._prose.kind != kind:
+            self._end_prose()
+            self._begin()
+            self._prose = _Prose(self._new_part(), kind)
+            self._emit(PartStarted(self._prose.part, kind))
+        self._prose.source = self._prose.source or source
+        self._said = True
+        return self._prose
+
+    def _say(self, kind: str, text: str | None, *, source: str | None = None) -> None:
+        if text:
+            prose = self._open_prose(kind, source=source)
+            prose.pieces.append(text)
+            self._emit(PartDelta(prose.part, text))
+
+    def _end_prose(self) -> None:
+        prose, self._prose = self._prose, None
+        if prose is None:
+            return
+        text, part = "".join(prose.pieces), None
+        match prose.kind:
+            case "reasoning":
+                payload: dict[str, Any] = {"field": prose.source}
+                if prose.details:
+                    payload["details"] = merge_details(prose.details)
+                part = Reasoning(id=prose.part, text=text, opaque=self._opaque(payload))
+            case "refusal":
+                part = Refusal(id=prose.part, text=text)
+            case _:
+                part = Text(id=prose.part, text=text)
+        self._emit(PartEnded(prose.part, part))
+
+    def _end_calls(self, *, cut: bool) -> None:
+        """Close the calls. Of an answer that was `cut`, the last call is incomplete, and so is any other that does not parse."""
+        calls = [call for call in self._calls if call.started or call.wire_id or call.arguments]
+        taken: set[str] = set()
+        for call in calls:
+            if not call.started:
+                self._begin()
+                self._emit(PartStarted(call.part, "tool_call", call.name))
+                for piece in call.pieces:
+                    self._emit(PartDelta(call.part, piece))
+            synthetic = not call.wire_id or call.wire_id in taken
+            id_ = self._call_id() if synthetic else str(call.wire_id)
+            taken.add(id_)
+            text = call.arguments
+            whole = not cut or (call is not calls[-1] and (not text.strip() or is_json(text)))
+            payload: dict[str, Any] = {"type": "custom"} if call.custom else {}
+            if synthetic and call.wire_id:
+                payload["id"] = call.wire_id
+            part: Part = ToolCall(
+                id=call.part,
+                call_id=id_,
+                name=call.name,
+                arguments=text,
+                complete=whole,
+                synthetic_id=synthetic,
+                opaque=self._opaque(payload) if payload else None,
+            )
+            self._emit(PartEnded(call.part, part))
+
+    def _meaning(self, reason: FinishReason, raw: str | None) -> FinishReason:
+        parts = self._fold.partial().parts
+        called = any(isinstance(part, ToolCall) for part in parts)
+        if called and (reason == "stop" or raw is None):
+            return "tool_calls"  # a forced tool, Ollama and many bridges say `stop`
+        if reason == "stop" and any(isinstance(part, Refusal) for part in parts):
+            return "refusal" if not any(isinstance(part, Text) for part in parts) else reason
+        return reason
+
+    def _opaque(self, payload: dict[str, Any]) -> Opaque:
+        return Opaque(provider=self._profile.provider, model=self._model, payload=payload)
+
+    def _emit(self, event: StreamEvent) -> None:
+        self._fold.add(event)
+        self._events.append(event)
+
+    def _flush(self) -> list[StreamEvent]:
+        events, self._events = self._events, []
+        return events
+
+
+class AnswerReader:
+    """The bytes of a successful answer in, events out: an event stream, or the JSON body some servers send anyway."""
+
+    def __init__(self, chat: ChatStream, *, provider: str, secrets: Sequence[str] = ()) -> None:
+        self._chat = chat
+        self._provider = provider
+        self._secrets = secrets
+        self._sse = Parser(max_buffer=_BODY_LIMIT)
+        self._shape: str | None = None
+        self._seen = bytearray()
+        self._had_event = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the terminal event is out: there is nothing left to read for."""
+        return self._chat.closed
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """Take the next bytes."""
+        if self._shape is None:
+            self._seen += data
+            head = bytes(self._seen).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+            if not head:
+                return []
+            # the first character tells more than the content type, which is often missing or wrong
+            self._shape = {b"{": "json", b"[": "json", b"<": "page"}.get(head, "events")
+            data = bytes(self._seen)
+            self._seen.clear()
+        if self._shape == "events":
+            return self._feed_events(data)
+        self._seen += data
+        if len(self._seen) > _BODY_LIMIT:
+            return self._chat.broken(ServerError("the answer is too large", provider=self._provider))
+        return []
+
+    def end(self) -> list[StreamEvent]:
+        """The connection was closed in order."""
+        if self.closed:
+            return []
+        if self._shape == "json":
+            try:
+                parsed = json.loads(self._seen.decode("utf-8-sig", "replace"))
+            except ValueError:
+                return self._chat.broken(StreamTruncated("the answer's JSON ended early", provider=self._provider))
+            return self._chat.body(parsed)
+        if self._shape == "page" or (self._shape == "events" and not self._had_event and self._sse.unfinished is None):
+            words = page_words(redact(self._seen.decode("utf-8", "replace"), self._secrets))
+            return self._chat.broken(ServerError(f"not an answer but: {words}", provider=self._provider))
+        return self._end_events()
+
+    def broken(self, error: BackendError) -> list[StreamEvent]:
+        """The connection broke."""
+        return self._chat.broken(error)
+
+    def _feed_events(self, data: bytes) -> list[StreamEvent]:
+        if not self._had_event and len(self._seen) < 1000:  # noqa: PLR2004 enough to show what came instead of events
+            self._seen += data
+        events: list[StreamEvent] = []
+        for item in self._sse.feed(data):
+            if isinstance(item, Event):
+                self._had_event = True
+                events += self._chat.chunk(item.data, item.event)
+            elif isinstance(item, Malformed) and item.fault == "max-buffer-size-exceeded":
+                events += self._chat.broken(ServerError("one event of the stream is too large", provider=self._provider))
+        return events
+
+    def _end_events(self) -> list[StreamEvent]:
+        # a last event without its blank line counts if it is whole: then the finish reason in it decides, as everywhere
+        last = self._sse.unfinished
+        events = self._chat.chunk(last) if last and (last.strip() == "[DONE]" or is_json(last)) else []
+        return events + self._chat.end()
+
+
+def normal_usage(raw: Mapping[str, Any]) -> Usage:
+    """A provider's usage in our terms (M4). Only xAI leaves reasoning out of its output; the total gives that away."""
+    prompt, completion, total = (_count(raw.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    inputs = raw.get("prompt_tokens_details")
+    inputs = inputs if isinstance(inputs, dict) else {}
+    outputs = raw.get("completion_tokens_details")
+    outputs = outputs if isinstance(outputs, dict) else {}
+    reasoning = _count(outputs.get("reasoning_tokens"))
+    if reasoning is None:
+        reasoning = _count(raw.get("reasoning_tokens"))
+    if prompt is not None and completion is not None and reasoning and prompt + completion + reasoning == total:
+        completion += reasoning
+    return Usage(
+        input=prompt,
+        output=completion,
+        cache_read=_count(inputs.get("cached_tokens", raw.get("prompt_cache_hit_tokens"))),
+        cache_write=_count(inputs.get("cache_write_tokens")),
+        reasoning=reasoning,
+        raw=dict(raw),
+    )
+
+
+def merge_details(details: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Put the fragments of streamed reasoning details together, so that they can be sent back as the whole blocks they were."""
+    merged: list[dict[str, Any]] = []
+    for detail in details:
+        last = merged[-1] if merged else {}
+        same = all(detail.get(key) == last.get(key) for key in ("type", "index")) and "data" not in detail
+        if not merged or not same or (last.get("signature") and detail.get("signature")):
+            merged.append(dict(detail))
+            continue
+        for key, value in detail.items():
+            if key in {"text", "summary"} and isinstance(value, str):
+                last[key] = (last.get(key) or "") + value
+            elif value is not None:
+                last[key] = value
+    return merged
+
+
+def is_json(text: str) -> bool:
+    """Whether `text` is one whole JSON value."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _error_in(parsed: dict[str, Any], event: str) -> Any:
+    """The error a chunk or a body carries: under `error`, beside the choices, inside one, or instead of everything."""
+    if parsed.get("error"):
+        return parsed
+    choices = parsed.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and choice.get("error"):
+            return choice
+    instead = "choices" not in parsed and (parsed.get("object") == "error" or "message" in parsed or "detail" in parsed)
+    return parsed if event == "error" or instead else None
+
+
+def _thought(part: Mapping[str, Any]) -> str:
+    thought = part.get("thinking") or part.get("summary") or part.get("text")
+    if isinstance(thought, str):
+        return thought
+    return "".join(str(piece.get("text", "")) if isinstance(piece, dict) else str(piece) for piece in thought or ())
+
+
+def _index(value: Mapping[str, Any]) -> int | None:
+    index = value.get("index")
+    try:
+        return int(index) if index is not None else None  # a few send "0"
+    except (TypeError, ValueError):
+        return None
+
+
+def _count(value: Any) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,111 @@
+"""Every recorded answer of the chat dialect means what its recording says, however its bytes are cut."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphrt.backends.classify import classify
+from graphrt.backends.errors import BackendError, StreamTruncated
+from graphrt.backends.messages import Message
+from tests.backends.replay import exchanges, outcome, read, reasoning, refusal, signatures, wire
+
+EXCHANGES = exchanges("chat_completions")
+
+
+def succeeded(path: Path) -> bool:
+    return int(json.loads(path.read_text("utf-8"))["response"]["status"]) < 400
+
+
+ANSWERS = [path for path in EXCHANGES if succeeded(path)]
+REFUSALS = [path for path in EXCHANGES if not succeeded(path)]
+
+
+def name(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def real_calls(expected: dict[str, Any]) -> list[dict[str, Any]]:
+    # Snowflake sends an empty legacy call beside the real ones: a call of nothing is nobody's wish
+    return [call for call in expected["tool_calls"] if call["name"] or call["arguments_raw"]]
+
+
+def finish(expected: dict[str, Any]) -> str:
+    # the recordings keep `stop` for a refusal; here it has a finish reason of its own, as with the other providers
+    if expected["finish"] == "stop" and expected["refusal"] and not expected["text"]:
+        return "refusal"
+    if expected["finish"] == "none":
+        return "tool_calls" if real_calls(expected) else "other"
+    if expected["finish_raw"] == "stop":
+        return "tool_calls" if real_calls(expected) else "stop"
+    return str(expected["finish"])
+
+
+def same_calls(message: Message, expected: list[dict[str, Any]]) -> None:
+    assert [call.name for call in message.tool_calls] == [call["name"] for call in expected]
+    for ours, theirs in zip(message.tool_calls, expected, strict=True):
+        assert theirs["id"] is None or ours.call_id == theirs["id"] or ours.synthetic_id
+        assert ours.synthetic_id == (theirs["id"] is None) or not ours.complete
+        if theirs["arguments_raw"] is not None:
+            assert ours.arguments == theirs["arguments_raw"]
+        else:
+            assert json.loads(ours.arguments) == theirs["arguments"]
+
+
+def same_error(error: BackendError, expected: dict[str, Any]) -> None:
+    assert error.provider_message == expected["message"]
+    assert error.code == (None if expected["code"] is None else str(expected["code"]))
+
+
+def check(exchange: dict[str, Any], chunks: list[bytes]) -> None:
+    expected = exchange["expected"]
+    answer, message, error = outcome(read(chunks, exchange["provider"]))
+    assert message.text == expected["text"]
+    assert reasoning(message) == expected["reasoning"]
+    assert refusal(message) == (expected["refusal"] or None)
+    same_calls(message, real_calls(expected))
+    usage = answer.usage if answer else error.usage if error else None
+    if expected["usage"] is None:
+        assert usage is None or usage.raw is None
+    else:
+        assert usage is not None
+        for field in ("input", "output", "cache_read", "cache_write", "reasoning"):
+            assert getattr(usage, field) == expected["usage"][field]
+        assert usage.raw == expected["usage_raw"]
+    if expected["finish"] == "error":
+        assert error is not None
+        same_error(error, expected["error"])
+    elif expected["finish"] == "none" and not (answer and exchange["provider"] == "tgi"):
+        # no finish reason: whatever `[DONE]` says, the answer is not known to be whole (M3)
+        assert isinstance(error, StreamTruncated)
+        assert not any(call.complete for call in message.tool_calls)
+    else:
+        assert answer is not None
+        assert answer.finish == finish(expected)
+        assert answer.raw_finish == expected["finish_raw"]
+        assert answer.model == (expected["model"] or None)
+        assert signatures(message) == expected["signatures"]
+
+
+@pytest.mark.parametrize("path", ANSWERS, ids=name)
+def test_a_recorded_answer_is_understood_under_every_chunking(path):
+    exchange = json.loads(path.read_text("utf-8"))
+    body = wire(exchange["response"])
+    check(exchange, [body])
+    if len(body) < 60_000:
+        check(exchange, [body[i : i + 1] for i in range(len(body))])
+    dice = random.Random(path.name)
+    cuts = sorted(dice.randrange(len(body) + 1) for _ in range(20))
+    check(exchange, [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)])
+
+
+@pytest.mark.parametrize("path", REFUSALS, ids=name)
+def test_a_recorded_refusal_keeps_the_providers_words(path):
+    exchange = json.loads(path.read_text("utf-8"))
+    response, expected = exchange["response"], exchange["expected"]["error"]
+    headers = {key: str(value) for key, value in response["headers"].items()}
+    error = classify(response["status"], headers, wire(response), provider=exchange["provider"])
+    same_error(error, expected)
+    assert error.status == expected["status"]
