@@ -1,0 +1,296 @@
+"""One answer, from the request to the terminal event: plain code that runs in the engine's thread.
+
+`answer` emits every event of the stream, the terminal one included, and raises only `Aborted`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, ServerError, UnsupportedSetting
+from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Started, StreamEvent, Usage, Warned
+from graphrt.backends.llama.chat import END_THINK, THINK, AnswerParser, ChatTemplate, StopStrings
+from graphrt.backends.llama.constrain import CALL, END_CALL, Grammars, Matcher
+from graphrt.backends.llama.engine import Aborted, Engine, log
+from graphrt.backends.llama.sampling import Sampler
+from graphrt.backends.messages import Request, Settings, ToolSpec
+
+TAGS = frozenset({CALL, END_CALL, THINK, END_THINK})
+
+
+class Speaker:
+    """A loaded model with all that is made once for it: its template, its grammars."""
+
+    def __init__(self, engine: Engine, *, name: str, chat_template: str | None = None) -> None:
+        self.engine = engine
+        self.name = name
+        source = chat_template or engine.template
+        if not source:
+            raise BadRequest(f"{name} has no chat template of its own: pass chat_template=", provider="llama_cpp")
+        vocabulary = engine.vocabulary
+        self.template = ChatTemplate(
+            source, bos=vocabulary.bos_text, eos=vocabulary.eos_text, control=vocabulary.control_texts
+        )
+        self._grammars: Grammars | None = None
+
+    @property
+    def grammars(self) -> Grammars:
+        """Made at the first constrained answer."""
+        if self._grammars is None:
+            self._grammars = Grammars(self.engine.vocabulary)
+        return self._grammars
+
+    def answer(self, request: Request, emit: Callable[[StreamEvent], None]) -> None:
+        """Answer `request`. Raises Aborted, and nothing else."""
+        seen = Fold()
+
+        def tell(event: StreamEvent) -> None:
+            seen.add(event)
+            emit(event)
+
+        spent = _Spent()
+        try:
+            _Answer(self, request, tell, spent).run()
+        except Aborted:
+            raise
+        except BackendError as error:
+            emit(Failed(_with_partial(error, seen, spent)))
+        except Exception as error:
+            log.exception("answering failed")
+            failure = ServerError(f"{type(error).__name__}: {error}", provider=self.name, retryable=False)
+            failure.__cause__ = error
+            emit(Failed(_with_partial(failure, seen, spent)))
+
+
+@dataclass(slots=True)
+class _Spent:
+    """The tokens of one answer, counted as they come."""
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    thought: int = 0
+    raw: dict[str, Any] = field(default_factory=dict)
+
+    def usage(self) -> Usage:
+        thought = self.thought if self.output is not None else None
+        return Usage(
+            input=self.input, output=self.output, cache_read=self.cached, reasoning=thought, raw=self.raw or None
+        )
+
+
+def _with_partial(error: BackendError, seen: Fold, spent: _Spent) -> BackendError:
+    partial = seen.partial()
+    error.partial = error.partial or (partial if partial.parts else None)
+    if error.usage is None and spent.input is not None:
+        error.usage = spent.usage()
+    return error
+
+
+def sampler(settings: Settings) -> Sampler:
+    """The sampler that `settings` ask for: greedy without a temperature, a fresh seed where it needs one and has none."""
+    seed = settings.seed if settings.seed is not None else secrets.randbits(63) if settings.temperature else 0
+    return Sampler(
+        temperature=settings.temperature or 0.0,
+        top_k=settings.top_k or 0,
+        top_p=1.0 if settings.top_p is None else settings.top_p,
+        min_p=settings.min_p or 0.0,
+        presence_penalty=settings.presence_penalty or 0.0,
+        frequency_penalty=settings.frequency_penalty or 0.0,
+        seed=seed,
+    )
+
+
+def check(settings: Settings) -> None:
+    """Refuse values that mean nothing. Raises BadRequest."""
+    limits = (
+        ("max_tokens", settings.max_tokens, 1, None),
+        ("temperature", settings.temperature, 0, None),
+        ("top_p", settings.top_p, 0, 1),
+        ("min_p", settings.min_p, 0, 1),
+        ("top_k", settings.top_k, 0, None),
+    )
+    for name, value, low, high in limits:
+        if value is not None and not (value >= low and (high is None or value <= high)):
+            wanted = f"at least {low}" if high is None else f"between {low} and {high}"
+            raise BadRequest(f"{name} is {value}; it must be {wanted}", provider="llama_cpp")
+    if "" in settings.stop:
+        raise BadRequest("an empty stop string would stop everything", provider="llama_cpp")
+
+
+class _Answer:
+    """The state of one answer."""
+
+    def __init__(self, speaker: Speaker, request: Request, emit: Callable[[StreamEvent], None], spent: _Spent) -> None:
+        self.speaker = speaker
+        self.engine = speaker.engine
+        self.request = request
+        self.emit = emit
+        self.spent = spent
+        self.warnings: list[Warned] = []
+
+    def run(self) -> None:
+        settings = self.request.settings
+        check(settings)
+        tools = self._tools()
+        template_options = self._options(settings)
+        prompt = self.speaker.template.render(self.request.messages, tools, template_options)
+        thinking = prompt.rstrip().endswith(THINK)
+        grammar = self._grammar(tools)
+        if grammar is not None and thinking:
+            prompt, thinking = f"{prompt.rstrip()}\n\n{END_THINK}\n\n", False
+        tokens = self._tokens(prompt)
+        if settings.strict and self.warnings:
+            said = "; ".join(f"{warning.setting}: {warning.message}" for warning in self.warnings)
+            raise UnsupportedSetting(said, provider=self.speaker.name)
+        id_ = hashlib.blake2b(repr(tokens).encode(), digest_size=6).hexdigest()
+        self.emit(Started(model=self.speaker.name, response_id=id_))
+        for warning in self.warnings:
+            self.emit(warning)
+        self.spent.input = len(tokens)
+        if len(tokens) > self.engine.n_ctx:
+            raise ContextLengthExceeded(
+                f"the prompt has {len(tokens)} tokens and the context holds {self.engine.n_ctx}",
+                provider=self.speaker.name,
+            )
+        parser = AnswerParser(self.emit, ids=id_, tools=bool(tools), thinking=thinking)
+        matcher = None if grammar is None else self.speaker.grammars.matcher(grammar)
+        self._write(tokens, parser, matcher)
+
+    def _tools(self) -> tuple[ToolSpec, ...]:
+        request, choice = self.request, self.request.tool_choice
+        if choice == "none" or (not request.tools and choice == "auto"):
+            return ()
+        if choice not in {"auto", "required"}:
+            named = tuple(tool for tool in request.tools if tool.name == choice)
+            if not named:
+                raise BadRequest(f"tool_choice names {choice!r}, which is not offered", provider="llama_cpp")
+        elif not request.tools:
+            raise BadRequest("tool_choice is 'required' and no tool is offered", provider="llama_cpp")
+        if not self.speaker.template.takes_tools:
+            self._warn("tools", "the model's chat template has no tool syntax that is understood here")
+        return request.tools
+
+    def _options(self, settings: Settings) -> dict[str, Any]:
+        """What goes to the template beside the messages; warns of what cannot be honoured."""
+        options: dict[str, Any] = {}
+        if settings.reasoning_effort is not None:
+            if settings.reasoning_effort == "none" and "enable_thinking" in self.speaker.template.source:
+                options["enable_thinking"] = False
+            else:
+                self._warn("reasoning_effort", "this model has no such setting")
+        if settings.temperature is None:
+            for name in ("top_p", "top_k", "min_p"):
+                if getattr(settings, name) is not None:
+                    self._warn(name, "without a temperature the likeliest token is always taken")
+        for key, value in self.request.extra.items():
+            if key == "chat_template_kwargs" and isinstance(value, dict):
+                options |= value
+            else:
+                self._warn(f"extra.{key}", "unknown here; only chat_template_kwargs is")
+        return options
+
+    def _warn(self, setting: str, message: str) -> None:
+        self.warnings.append(Warned(setting, message))
+
+    def _grammar(self, tools: tuple[ToolSpec, ...]) -> str | None:
+        request, choice = self.request, self.request.tool_choice
+        forced = bool(tools) and choice != "auto"
+        if not forced and request.output is None:
+            return None
+        offered = tools if choice in {"auto", "required"} else tuple(t for t in tools if t.name == choice)
+        grammar, weak = self.speaker.grammars.answer(
+            output=None if forced else request.output,
+            tools=offered,
+            calls=bool(tools),
+            many=choice in {"auto", "required"} and request.settings.parallel_tool_calls is not False,
+        )
+        for message in weak:
+            self._warn("tools" if forced else "output", message)
+        return grammar
+
+    def _tokens(self, prompt: str) -> list[int]:
+        vocabulary = self.engine.vocabulary
+        beginning = not (vocabulary.bos_text and prompt.startswith(vocabulary.bos_text))
+        tokens: list[int] = []
+        for i, (text, special) in enumerate(self.speaker.template.split(prompt)):
+            tokens += vocabulary.tokenize(text, special=special, beginning=beginning and i == 0)
+        if not tokens:
+            raise BadRequest("the chat template made an empty prompt", provider="llama_cpp")
+        return tokens
+
+    def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | None) -> None:
+        engine, settings, spent = self.engine, self.request.settings, self.spent
+        choose = sampler(settings)
+        if choose.temperature:
+            spent.raw["seed"] = choose.seed
+        text = _Text(engine, parser, StopStrings(settings.stop), single=settings.parallel_tool_calls is False)
+        logits, spent.cached = engine.prefill(tokens)
+        room = engine.n_ctx - len(tokens) + 1
+        limit = room if settings.max_tokens is None else min(room, settings.max_tokens)
+        spent.output = 0
+        ending: str | None = None
+        while ending is None:
+            if matcher is not None and matcher.done:
+                ending = "grammar"
+                break
+            token = choose.pick(logits, len(tokens) + spent.output, None if matcher is None else matcher.allowed())
+            fresh = [token]
+            if matcher is not None and token not in engine.vocabulary.eog:
+                matcher.accept(token)
+                fresh += matcher.forced()
+                for forced in fresh[1:]:
+                    matcher.accept(forced)
+            for i, token in enumerate(fresh, start=1):
+                if token in engine.vocabulary.eog:
+                    ending = "eog"
+                else:
+                    choose.accept(token)
+                    spent.output += 1
+                    spent.thought += parser.thinking
+                    ending = text.add(token) or ("max_tokens" if spent.output >= limit else None)
+                if ending == "max_tokens" and matcher is not None and matcher.done and i == len(fresh):
+                    ending = "grammar"
+                if ending:
+                    break
+            if ending is None:
+                logits = engine.extend(fresh)
+        if ending == "max_tokens" and limit != settings.max_tokens:
+            ending = "context_full"
+        cut = ending in {"max_tokens", "context_full", "stop_string"}
+        text.end(cut=cut)
+        reason: FinishReason = (
+            "length" if ending in {"max_tokens", "context_full"} else "tool_calls" if parser.calls else "stop"
+        )
+        self.emit(Finished(reason, ending, spent.usage()))
+
+
+class _Text:
+    """From tokens to text: bytes to characters, control tokens out, stop strings watched, and on to the parser."""
+
+    def __init__(self, engine: Engine, parser: AnswerParser, stops: StopStrings, *, single: bool) -> None:
+        self._vocabulary = engine.vocabulary
+        self._parser = parser
+        self._stops = stops
+        self._single = single
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, token: int) -> str | None:
+        """Take one token; the word for the ending if it ends the answer."""
+        if token in self._vocabulary.control and self._vocabulary.text(token) not in TAGS:
+            return None
+        self._parser.feed(self._stops.feed(self._decoder.decode(self._vocabulary.pieces[token])))
+        if self._stops.hit:
+            return "stop_string"
+        return "one_call" if self._single and self._parser.calls else None
+
+    def end(self, *, cut: bool) -> None:
+        """Settle what waits. Half a character at a cut is dropped."""
+        rest = "" if cut else self._decoder.decode(b"", final=True)
+        self._parser.feed(self._stops.feed(rest) + self._stops.end())
+        self._parser.end(cut=cut)

@@ -1,0 +1,95 @@
+"""Choosing the next token from the model's logits.
+
+The order is that of most hosted models: forbidden tokens out, penalties, temperature, then `top_k`, `top_p` and `min_p` on
+the distribution that this gives. Temperature 0 takes the likeliest token, the lowest id among equals.
+
+The random number for a token is a hash of the seed and the token's position. It does not depend on how many numbers were
+drawn before, so an answer can be taken up again in the middle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from graphrt.backends.llama.engine import extra
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def uniform(seed: int, position: int) -> float:
+    """A number in [0, 1) that belongs to `position` of the sequence drawn with `seed`."""
+    digest = hashlib.blake2b(struct.pack("<QQ", seed % 2**64, position), digest_size=8).digest()
+    return (int.from_bytes(digest, "little") >> 11) / 2**53
+
+
+@dataclass(slots=True)
+class Sampler:
+    """One answer's choices. `temperature` 0 is greedy; `top_k` 0, `top_p` 1 and `min_p` 0 exclude nothing.
+
+    The penalties follow the hosted models: they count the tokens of this answer, not those of the prompt.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int = 0
+    counts: Counter[int] = field(default_factory=Counter)
+
+    def accept(self, token: int) -> None:
+        """Remember that `token` was written, for the penalties."""
+        self.counts[token] += 1
+
+    def pick(self, logits: NDArray[np.float32], position: int, allowed: NDArray[np.bool_] | None = None) -> int:
+        """Choose the token for `position`. At least one token must be allowed."""
+        np = extra("numpy")
+        scores = np.array(logits, dtype=np.float64)
+        scores[np.isnan(scores)] = -np.inf
+        if self.counts and (self.presence_penalty or self.frequency_penalty):
+            ids = np.fromiter(self.counts, dtype=np.int64)
+            times = np.fromiter(self.counts.values(), dtype=np.float64)
+            scores[ids] -= self.presence_penalty + self.frequency_penalty * times
+        if allowed is None:
+            candidates = np.arange(len(scores))
+        else:
+            candidates = np.flatnonzero(allowed)
+            scores = scores[candidates]
+        if self.temperature <= 0 or len(candidates) == 1:
+            return int(candidates[int(np.argmax(scores))])
+        best = float(scores.max())
+        if not np.isfinite(best):
+            return int(candidates[int(np.argmax(scores))])
+        weights = np.exp((scores - best) / self.temperature)
+        chosen = self.keep(weights / weights.sum())
+        mass = np.cumsum(weights[chosen])
+        at = int(np.searchsorted(mass, uniform(self.seed, position) * mass[-1], side="right"))
+        return int(candidates[chosen[min(at, len(chosen) - 1)]])
+
+    def keep(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The indices that `top_k`, `top_p` and `min_p` leave, likeliest first where they had to be sorted."""
+        np = extra("numpy")
+        chosen: NDArray[np.int64] = np.flatnonzero(probabilities >= self.min_p * probabilities.max())
+        if 0 < self.top_k < len(chosen):
+            # The k-th largest value first: a whole sort of a large vocabulary would take longer than the model.
+            edge = np.partition(probabilities[chosen], -self.top_k)[-self.top_k]
+            chosen = chosen[probabilities[chosen] >= edge]
+            chosen = chosen[np.argsort(-probabilities[chosen], kind="stable")][: self.top_k]
+        if self.top_p < 1:
+            total = probabilities[chosen].sum()
+            # Tokens rarer than this hold less than 1 - top_p together: the nucleus never reaches them.
+            floor = min((1 - self.top_p) * total / len(chosen), probabilities.max())
+            chosen = chosen[probabilities[chosen] >= floor]
+            chosen = chosen[np.argsort(-probabilities[chosen], kind="stable")]
+            before = np.cumsum(probabilities[chosen]) - probabilities[chosen]
+            chosen = chosen[before < max(self.top_p, 0) * total]
+            if not len(chosen):
+                chosen = np.array([int(probabilities.argmax())])
+        return chosen
