@@ -14,6 +14,7 @@
         ├── RunNotFound  RunExists  GraphMismatch
         ├── JournalConflict   another driver wrote to the run
         ├── StoreTooNew  StoreDamaged  StoreReadOnly  StoreFull
+        ├── StoreBusy         another process held the lock for too long
 
 Mistakes in a graph and failures of a run are never mixed: the first family is raised before any step has run.
 """
@@ -190,3 +191,13 @@ class StoreFull(StoreError):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"no space left for {path}; what was acknowledged is kept: make room, then resume the run")
+
+
+class StoreBusy(StoreError):
+    """Another process held the store's lock for longer than a commit can take."""
+
+    def __init__(self, path: str, waited: float) -> None:
+        super().__init__(
+            f"{path} has been locked by another process for {waited:g} s; nothing was written: "
+            f"end that process's transaction, then resume the run"
+        )
