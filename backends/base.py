@@ -38,8 +38,8 @@ class Backend(Protocol):
     def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request` as events that end in exactly one `Finished` or `Failed`.
 
-        Closing the generator or cancelling its task stops the work at the source (the connection is closed, the sampling
-        loop ends) and waits for that; other requests on the same backend are not disturbed.
+        Closing the generator or cancelling its task stops the work at the source (the connection is closed, the
+        sampling loop ends) and waits for that; other requests on the same backend are not disturbed.
         """
 
     async def aclose(self) -> None:

@@ -1,8 +1,8 @@
 """From a provider's refusal to one of our errors (M5): what it is, whether to try again, and when.
 
 `classify` reads status, headers and body of a failed answer; `classify_error` reads an error object that came inside a
-successful one. Codes are believed before words: providers change their sentences more often than their codes.
-Both are pure and never raise. A secret in use (some providers quote the key they refuse) is taken out with `redact` first.
+successful one. Codes are believed before words: providers change their sentences more often than their codes. Both are
+pure and never raise. A secret in use (some providers quote the key they refuse) is taken out with `redact` first.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ _SNIPPET = 500
 _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
     (
         ContextLengthExceeded,
-        frozenset({"context_length_exceeded", "too_many_prompt_tokens", "too_many_tokens", "model_context_window_exceeded"}),
+        frozenset(
+            {"context_length_exceeded", "too_many_prompt_tokens", "too_many_tokens", "model_context_window_exceeded"}
+        ),
     ),
     (
         ContentFiltered,
@@ -55,24 +57,51 @@ _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
     ),
     (
         QuotaExceeded,
-        frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error", "insufficient_credits"}),
+        frozenset(
+            {
+                "insufficient_quota",
+                "billing_hard_limit_reached",
+                "billing_not_active",
+                "billing_error",
+                "insufficient_credits",
+            }
+        ),
     ),
-    (AuthFailed, frozenset({"invalid_api_key", "authentication_error", "permission_error", "api_key_invalid", "unauthenticated"})),
+    (
+        AuthFailed,
+        frozenset(
+            {"invalid_api_key", "authentication_error", "permission_error", "api_key_invalid", "unauthenticated"}
+        ),
+    ),
     (NotFound, frozenset({"model_not_found", "deploymentnotfound", "not_found_error", "model_not_exist"})),
     (InvalidOutput, frozenset({"tool_use_failed", "json_validate_failed", "output_parse_failed"})),
     (
         Overloaded,
-        frozenset({"overloaded_error", "overloaded", "engine_overloaded", "unavailable", "server_is_busy", "capacity_exceeded"}),
+        frozenset(
+            {
+                "overloaded_error",
+                "overloaded",
+                "engine_overloaded",
+                "unavailable",
+                "server_is_busy",
+                "capacity_exceeded",
+            }
+        ),
     ),
-    (RateLimited, frozenset({"rate_limit_exceeded", "rate_limit_error", "rate_limited", "ratelimitreached", "throttlingexception"})),
+    (
+        RateLimited,
+        frozenset(
+            {"rate_limit_exceeded", "rate_limit_error", "rate_limited", "ratelimitreached", "throttlingexception"}
+        ),
+    ),
     (ServerError, frozenset({"server_error", "internal_server_error", "api_error", "internal"})),
     (BadRequest, frozenset({"invalid_request_error", "badrequesterror", "invalid_argument", "validation"})),
 )
 
 _CONTEXT = re.compile(
     r"maximum context length|context length (?:is|of)|context window|prompt (?:is )?too long|input is too long|"
-    r"input tokens? exceed|input token count|longer than the model.s context|exceed(?:s|ed)? (?:the )?(?:available )?context|"
-    r"maximum number of tokens allowed",
+    r"input tokens? exceed|input token count|longer than the model.s context|"
+    r"exceed(?:s|ed)? (?:the )?(?:available )?context|maximum number of tokens allowed",
     re.IGNORECASE,
 )
 _FILTERED = re.compile(r"content (?:management|filter(?:ing)?) policy|flagged by (?:our )?moderation", re.IGNORECASE)
@@ -82,7 +111,9 @@ _MODEL = re.compile(
     r"\bmodel\b.{0,80}(?:does not exist|not found|is not supported\. supported models)|model identifier is invalid",
     re.IGNORECASE,
 )
-_BUSY = re.compile(r"overloaded|no (?:available )?capacity|at capacity|currently unavailable|temporarily unavailable", re.IGNORECASE)
+_BUSY = re.compile(
+    r"overloaded|no (?:available )?capacity|at capacity|currently unavailable|temporarily unavailable", re.IGNORECASE
+)
 _PAUSE_IN_WORDS = re.compile(r"(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?(?:ms|us|[hms]))+)\b", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)", re.IGNORECASE)
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -105,7 +136,8 @@ def classify(
     secrets: Sequence[str] = (),
     now: float | None = None,
 ) -> BackendError:
-    """Name what a failed answer means. `now` is the wall clock, in seconds, that a date in `Retry-After` is measured against."""
+    """Name what a failed answer means. `now` is the wall clock, in seconds, that a date in `Retry-After` is measured
+    against."""
     head = {name.lower(): redact(value, secrets) for name, value in headers.items()}
     text = redact(body.decode("utf-8", "replace"), secrets)
     parsed = _json(text)
@@ -146,10 +178,11 @@ def classify_error(error: Any, *, provider: str | None = None, secrets: Sequence
 def retry_after(
     headers: Mapping[str, str], body: Any, *, message: str = "", status: int = 429, now: float | None = None
 ) -> float | None:
-    """The pause the provider asked for, in seconds: its headers, then its body, then its words. None leaves it to the caller.
+    """The pause the provider asked for, in seconds: its headers, then its body, then its words. None leaves it to the
+    caller.
 
-    Header names are in lower case. A pause of nothing is no wish. Where two headers disagree the longer one is kept, unless
-    they say the same and one was only rounded up to whole seconds.
+    Header names are in lower case. A pause of nothing is no wish. Where two headers disagree the longer one is kept,
+    unless they say the same and one was only rounded up to whole seconds.
     """
     now = time.time() if now is None else now
     precise = _number(headers.get("retry-after-ms"))
@@ -207,7 +240,7 @@ class _Words:
         said = next((error[key] for key in ("message", "Message", "detail", "error", "errors") if error.get(key)), None)
         message = said if isinstance(said, str) else json.dumps(said if said is not None else error)
         named = (error.get("status"), error.get("status_code"), error.get("code"))
-        status = next((int(word) for word in named if _is_status(word)), None)
+        status = next((int(str(word)) for word in named if _is_status(word)), None)
         kind = error.get("type") or error.get("status") or error.get("error_type") or body.get("type")
         return cls(message, code=_text(error.get("code")), type=_text(kind), status=status)
 
@@ -246,7 +279,7 @@ def _by_words(status: int, message: str, names: Sequence[str]) -> type[BackendEr
     return None
 
 
-def _by_status(status: int) -> type[BackendError] | None:  # noqa: PLR0911 one line a status
+def _by_status(status: int) -> type[BackendError] | None:
     match status:
         case 0:
             return None

@@ -11,6 +11,7 @@ Each carries its `category`, whether a retry may help, the provider's wish for a
 `BindingError` is not among them: it is a mistake in how a model was named, found before anything runs.
 """
 
+# ruff: noqa: N818 (a name says what happened, as TimeoutExpired does)
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 
 class BindingError(Exception):
-    """A model's name does not lead to a backend. `part` is the part of it that is wrong; the message says what is allowed."""
+    """A model's name does not lead to a backend. `part` is the part of it that is wrong; the message says what is
+    allowed."""
 
     def __init__(self, uri: str, part: str, problem: str) -> None:
         self.uri = uri
@@ -33,9 +35,9 @@ class BindingError(Exception):
 class BackendError(Exception):
     """A model could not answer.
 
-    `category` is one word of a closed set, `retryable` says whether the same request may succeed later, `retry_after` is the
-    pause in seconds that the provider asked for, `provider_message` and `status` are its own words. `partial` is what had
-    been said before the failure; `usage` what was spent.
+    `category` is one word of a closed set, `retryable` says whether the same request may succeed later, `retry_after`
+    is the pause in seconds that the provider asked for, `provider_message` and `status` are its own words. `partial` is
+    what had been said before the failure; `usage` what was spent.
     """
 
     category: ClassVar[str] = "server"

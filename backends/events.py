@@ -2,8 +2,8 @@
 
     Started? · Warned* · (PartStarted · PartDelta* · PartEnded)* · Finished | Failed
 
-Parts may interleave; a part is named by its `id`, never by a provider's index. A stream that ends without the provider's
-own terminal signal ends in `Failed(StreamTruncated)` with the partial answer: truncation is never success.
+Parts may interleave; a part is named by its `id`, never by a provider's index. A stream that ends without the
+provider's own terminal signal ends in `Failed(StreamTruncated)` with the partial answer: truncation is never success.
 `fold` turns a whole stream into an `Answer`, or raises the error it ended in.
 """
 
@@ -23,7 +23,8 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusa
 
 
 class Usage(Frozen):
-    """Tokens, normalised (M4). `input` includes cache reads and writes, `output` includes reasoning; unknown is None, never 0."""
+    """Tokens, normalised (M4). `input` includes cache reads and writes, `output` includes reasoning; unknown is None,
+    never 0."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     input: int | None = None
@@ -129,7 +130,8 @@ class Fold:
         self.terminal: Finished | Failed | None = None
 
     def add(self, event: StreamEvent) -> None:
-        """Take one event. Raises StreamProtocolError for anything after the terminal event, or a part that was never started."""
+        """Take one event. Raises StreamProtocolError for anything after the terminal event, or a part that was never
+        started."""
         if self.terminal is not None:
             raise StreamProtocolError(f"{type(event).__name__} after {type(self.terminal).__name__}")
         match event:

@@ -3,9 +3,9 @@
     async with http.post(url, headers=…, body=…) as reply:
         async for chunk in reply.chunks: ...
 
-Every failure of the client becomes one of ours, most specific first, with the cause kept. It never retries and never follows
-a redirect (a key would go along). Leaving the block or being cancelled inside it closes the connection and waits for that.
-It runs on asyncio and on trio.
+Every failure of the client becomes one of ours, most specific first, with the cause kept. It never retries and never
+follows a redirect (a key would go along). Leaving the block or being cancelled inside it closes the connection and
+waits for that. It runs on asyncio and on trio.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ class Reply:
 class Http:
     """A lazily made connection pool.
 
-    `connect` and `idle` are seconds: for a connection to stand, and between two arrivals of bytes. Deadlines for a whole
-    answer are the runtime's. One pool serves one event loop; in a new loop a new one is made, since sockets can't move.
+    `connect` and `idle` are seconds: for a connection to stand, and between two arrivals of bytes. Deadlines for a
+    whole answer are the runtime's. One pool serves one event loop; in a new loop a new one is made, since sockets can't
+    move.
     """
 
     def __init__(self, *, connect: float = 10.0, idle: float = 300.0) -> None:
@@ -69,7 +70,8 @@ class Http:
 
     @asynccontextmanager
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> AsyncGenerator[Reply]:
-        """Send `body` and hand over the reply as soon as its headers are there. Raises only BackendError, there and in `chunks`."""
+        """Send `body` and hand over the reply as soon as its headers are there. Raises only BackendError, there and in
+        `chunks`."""
         with self._failures():
             request = self._open().build_request("POST", url, headers=dict(headers), content=body)
             response = await self._open().send(request, stream=True)

@@ -104,9 +104,7 @@ class ServerTool(Frozen):
     opaque: Opaque | None = None
 
 
-Part = Annotated[
-    Text | Reasoning | Refusal | ToolCall | ToolResult | Media | ServerTool, Field(discriminator="kind")
-]
+Part = Annotated[Text | Reasoning | Refusal | ToolCall | ToolResult | Media | ServerTool, Field(discriminator="kind")]
 
 
 class Message(Frozen):
@@ -196,7 +194,8 @@ class Request(Frozen):
     """`auto`, `required`, `none`, or the name of the one tool that must be called."""
     output: OutputSchema | None = None
     extra: Mapping[str, Any] = Field(default_factory=dict)
-    """Fields for this one provider, merged into the request as they are. The way out of the abstraction, in plain sight."""
+    """Fields for this one provider, merged into the request as they are. The way out of the abstraction, in plain
+    sight."""
 
 
 def conversation(prompt: str | Sequence[Message], *, instructions: str | None = None) -> tuple[Message, ...]:

@@ -1,8 +1,9 @@
 """The OpenAI chat dialect, from the answer's bytes to events: a state machine without I/O.
 
-`AnswerReader` takes bytes: an event stream, or a JSON body where a stream was asked for. `ChatStream` takes the chunks in
-them. What clones get wrong is repaired here and nowhere else; each repair names its symptom. Both end in exactly one terminal
-event (M3), whatever they are fed: the finish reason makes a `Finished`, everything else is a `Failed` with the partial answer.
+`AnswerReader` takes bytes: an event stream, or a JSON body where a stream was asked for. `ChatStream` takes the chunks
+in them. What clones get wrong is repaired here and nowhere else; each repair names its symptom. Both end in exactly one
+terminal event (M3), whatever they are fed: the finish reason makes a `Finished`, everything else is a `Failed` with the
+partial answer.
 """
 
 from __future__ import annotations
@@ -122,8 +123,8 @@ class _Prose:
 class ChatStream:
     """Chunks of a chat completion in, events out.
 
-    `model` is the name the request used: payloads that only the provider reads are tagged with it. `warnings` are told right
-    after the start. Events carry ids of our own; a provider's index never leaves this class.
+    `model` is the name the request used: payloads that only the provider reads are tagged with it. `warnings` are told
+    right after the start. Events carry ids of our own; a provider's index never leaves this class.
     """
 
     def __init__(
@@ -199,7 +200,8 @@ class ChatStream:
         return self.end()
 
     def end(self) -> list[StreamEvent]:
-        """The answer is over: judge it by what was seen. Nothing but the provider's own finish reason makes it a success."""
+        """The answer is over: judge it by what was seen. Nothing but the provider's own finish reason makes it a
+        success."""
         if self.closed:
             return []
         raw = self._raw_finish
@@ -210,7 +212,9 @@ class ChatStream:
             return self.broken(StreamTruncated(f"the answer ended {said}", provider=self._profile.provider))
         failure = _FAILURES.get((raw or "").lower())
         if failure is not None:
-            return self.broken(failure(f"the provider gave up: finish reason {raw!r}", provider=self._profile.provider, code=raw))
+            return self.broken(
+                failure(f"the provider gave up: finish reason {raw!r}", provider=self._profile.provider, code=raw)
+            )
         self._begin()
         self._end_prose()
         reason: FinishReason = _FINISH.get(raw.lower(), "other") if raw is not None else "other"
@@ -219,7 +223,8 @@ class ChatStream:
         return self._flush()
 
     def broken(self, error: BackendError) -> list[StreamEvent]:
-        """The answer broke off: end in `error`, with what there is. A connection lost after the finish reason loses nothing."""
+        """The answer broke off: end in `error`, with what there is. A connection lost after the finish reason loses
+        nothing."""
         if self.closed:
             return []
         lost = isinstance(error, (ConnectionFailed, TimedOut))
@@ -406,7 +411,8 @@ class ChatStream:
         prose, self._prose = self._prose, None
         if prose is None:
             return
-        text, part = "".join(prose.pieces), None
+        text = "".join(prose.pieces)
+        part: Part
         match prose.kind:
             case "reasoning":
                 payload: dict[str, Any] = {"field": prose.source}
@@ -420,7 +426,8 @@ class ChatStream:
         self._emit(PartEnded(prose.part, part))
 
     def _end_calls(self, *, cut: bool) -> None:
-        """Close the calls. Of an answer that was `cut`, the last call is incomplete, and so is any other that does not parse."""
+        """Close the calls. Of an answer that was `cut`, the last call is incomplete, and so is any other that does not
+        parse."""
         calls = [call for call in self._calls if call.started or call.wire_id or call.arguments]
         taken: set[str] = set()
         for call in calls:
@@ -532,7 +539,9 @@ class AnswerReader:
                 self._had_event = True
                 events += self._chat.chunk(item.data, item.event)
             elif isinstance(item, Malformed) and item.fault == "max-buffer-size-exceeded":
-                events += self._chat.broken(ServerError("one event of the stream is too large", provider=self._provider))
+                events += self._chat.broken(
+                    ServerError("one event of the stream is too large", provider=self._provider)
+                )
         return events
 
     def _end_events(self) -> list[StreamEvent]:
@@ -565,7 +574,8 @@ def normal_usage(raw: Mapping[str, Any]) -> Usage:
 
 
 def merge_details(details: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Put the fragments of streamed reasoning details together, so that they can be sent back as the whole blocks they were."""
+    """Put the fragments of streamed reasoning details together, so that they can be sent back as the whole blocks they
+    were."""
     merged: list[dict[str, Any]] = []
     for detail in details:
         last = merged[-1] if merged else {}

@@ -1,6 +1,7 @@
 """What differs between the servers that speak the OpenAI chat dialect, as data.
 
-A profile is a value: a server that is not in the table is `replace(OPENAI_LIKE, …)`. `PRESETS` are the ones with a name.
+A profile is a value: a server that is not in the table is `replace(OPENAI_LIKE, …)`. `PRESETS` are the ones with a
+name.
 """
 
 from __future__ import annotations
@@ -28,16 +29,14 @@ class Profile:
     """How one server departs from the dialect.
 
     Attributes:
-        provider: what errors call it and what its opaque payloads are tagged with.
-        settings: our name of each setting it honours, and its own field for it. What is missing is warned about (M6).
-        max_stops: how many stop strings it takes; None for any number.
-        system_role: the role that instructions go under.
-        output: how it takes a JSON Schema: enforced, only as "answer in JSON", or not at all.
-        required_tool: its word for "call some tool".
-        usage_option: whether it has to be asked for the usage of a stream.
-        echo_reasoning: the field under which it wants its own plain reasoning text back with a tool call, if it does.
-        nine_letter_ids: whether tool call ids must be nine letters or digits.
-        finish_optional: whether `[DONE]` alone ends an answer. Only for servers known to leave the finish reason out: everywhere
+        provider: what errors call it and what its opaque payloads are tagged with. settings: our name of each setting
+        it honours, and its own field for it. What is missing is warned about (M6). max_stops: how many stop strings it
+        takes; None for any number. system_role: the role that instructions go under. output: how it takes a JSON
+        Schema: enforced, only as "answer in JSON", or not at all. required_tool: its word for "call some tool".
+        usage_option: whether it has to be asked for the usage of a stream. echo_reasoning: the field under which it
+        wants its own plain reasoning text back with a tool call, if it does. nine_letter_ids: whether tool call ids
+        must be nine letters or digits. finish_optional: whether `[DONE]` alone ends an answer. Only for servers known
+        to leave the finish reason out: everywhere
             else a `[DONE]` without one is a proxy closing what broke behind it.
     """
 

@@ -5,9 +5,10 @@
         for item in parser.feed(chunk): ...
     parser.unfinished      # the event that the end of the stream cut off, if any
 
-It follows the WHATWG event-stream grammar: lines end in LF, CR or CRLF and in nothing else (U+2028 and U+0085 are data), the
-text is UTF-8 whatever a header claims, and an event without its blank line is not dispatched. How the bytes were cut into
-chunks never changes the events. Every byte is looked at once, so a stream fed byte by byte costs no more than its length.
+It follows the WHATWG event-stream grammar: lines end in LF, CR or CRLF and in nothing else (U+2028 and U+0085 are
+data), the text is UTF-8 whatever a header claims, and an event without its blank line is not dispatched. How the bytes
+were cut into chunks never changes the events. Every byte is looked at once, so a stream fed byte by byte costs no more
+than its length.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ Fault = Literal["unknown-field", "invalid-retry", "max-buffer-size-exceeded"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One dispatched event. `id` is the last id the stream has set, which an earlier event may have done; `own_id` is what
-    this event itself said, if it said anything."""
+    """One dispatched event. `id` is the last id the stream has set, which an earlier event may have done; `own_id` is
+    what this event itself said, if it said anything."""
 
     event: str
     data: str
@@ -55,6 +56,7 @@ Item = Event | Retry | KeepAlive | Malformed
 _LINE_END = re.compile(rb"[\r\n]")
 _DIGITS = re.compile(rb"[0-9]+\Z")
 _FIELDS = (b"data", b"event", b"id", b"retry")
+_LF = 0x0A
 _BOM = b"\xef\xbb\xbf"
 _SHOWN = 80
 """How much of a meaningless line is kept, in bytes, to show it."""
@@ -63,9 +65,9 @@ _SHOWN = 80
 class Parser:
     """Turns chunks of an event stream into items.
 
-    `max_buffer` bounds, in bytes, what is kept from one `feed` to the next: the unfinished line and the unfinished event's
-    data. Comments and unknown fields are not kept and don't count. Past the bound the parser reports it once and ignores
-    the rest: an event that was cut somewhere must not pass for a whole one.
+    `max_buffer` bounds, in bytes, what is kept from one `feed` to the next: the unfinished line and the unfinished
+    event's data. Comments and unknown fields are not kept and don't count. Past the bound the parser reports it once
+    and ignores the rest: an event that was cut somewhere must not pass for a whole one.
     """
 
     def __init__(self, *, max_buffer: int | None = None) -> None:
@@ -90,7 +92,7 @@ class Parser:
         begin = 0
         for match in _LINE_END.finditer(chunk):
             end = match.start()
-            newline = chunk[end] == 0x0A
+            newline = chunk[end] == _LF
             if newline and self._after_cr and end == begin:
                 # the second half of a CRLF: the CR has ended the line already, without waiting to see what follows it
                 self._after_cr = False
@@ -103,7 +105,11 @@ class Parser:
         if begin < len(chunk):
             self._grow(chunk[begin:])
             self._after_cr = False
-        if self.max_buffer is not None and len(self._line) + self._data_size > self.max_buffer and self._kind != "unknown":
+        if (
+            self.max_buffer is not None
+            and len(self._line) + self._data_size > self.max_buffer
+            and self._kind != "unknown"
+        ):
             self.overflowed = True
             self._line.clear()
             self._data.clear()

@@ -66,7 +66,21 @@ def random_cuts(body: bytes, seed: int) -> list[bytes]:
 
 
 LINES = st.sampled_from(
-    ["data: a", "data:é✔", "data", "data:\u2028", "event: x", "id: 7", "id: \0", "id", "retry: 10", "retry: x", ": c", "what", ""]
+    [
+        "data: a",
+        "data:é✔",
+        "data",
+        "data:\u2028",
+        "event: x",
+        "id: 7",
+        "id: \0",
+        "id",
+        "retry: 10",
+        "retry: x",
+        ": c",
+        "what",
+        "",
+    ]
 )
 BODIES = st.lists(st.tuples(LINES, st.sampled_from(["\n", "\r", "\r\n"])), max_size=20).map(
     lambda rows: "".join(line + end for line, end in rows).encode()
