@@ -1,10 +1,10 @@
 """`LlamaCpp`: a GGUF model inside this process, as a backend.
 
-One thread owns the model. Requests wait in line for it and each writes its events into a mailbox of its own, so that a slow
-reader holds nobody up and no event loop is ever blocked. The same backend serves several event loops.
+One thread owns the model. Requests wait in line for it and each writes its events into a mailbox of its own, so that
+a slow reader holds nobody up and no event loop is ever blocked. The same backend serves several event loops.
 
-Cancelled or closed, `stream` interrupts the computation within about a millisecond, waits until the thread has let go of
-the context, and leaves the other requests alone; one that had not begun leaves the line at once.
+Cancelled or closed, `stream` interrupts the computation within about a millisecond, waits until the thread has let go
+of the context, and leaves the other requests alone; one that had not begun leaves the line at once.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class LlamaCpp:
     """A GGUF model run by llama.cpp in this process.
 
     The file is read at the first request, in a thread. `path` may be "tiny", the model that comes with the package.
-    `n_ctx` is the context in tokens: what the model was trained on, and at most 4,096, unless given. `n_threads` is 1 for
-    models under 50 million parameters and else the processors at hand. `n_gpu_layers` is 0 unless given, -1 is all.
-    `chat_template` replaces the one in the file.
+    `n_ctx` is the context in tokens: what the model was trained on, and at most 4,096, unless given. `n_threads` is 1
+    for models under 50 million parameters and else the processors at hand. `n_gpu_layers` is 0 unless given, -1 is
+    all. `chat_template` replaces the one in the file.
 
-    Without a temperature the likeliest token is always taken, so that the same request has the same answer. With one and no
-    seed, a seed is drawn and reported in `usage.raw["seed"]`. On a CPU, an answer does not depend on what was asked before
-    or beside it.
+    Without a temperature the likeliest token is always taken, so that the same request has the same answer. With one
+    and no seed, a seed is drawn and reported in `usage.raw["seed"]`. On a CPU, an answer does not depend on what was
+    asked before or beside it.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class LlamaCpp:
         def load() -> Speaker:
             engine = Engine(resolved, n_ctx=n_ctx, n_threads=n_threads, n_gpu_layers=n_gpu_layers)
             try:
-                return Speaker(engine, name=name, chat_template=chat_template)
+                return Speaker(engine, name=name, model=resolved.stem, chat_template=chat_template)
             except BaseException:
                 engine.close()
                 raise
@@ -228,8 +228,8 @@ class _Worker:
             if self.speaker is not None:
                 self.speaker.engine.abort.set()
             self._changed.notify()
-        if wait and self._thread not in {None, threading.current_thread()}:
-            cast("threading.Thread", self._thread).join()
+        if wait and self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
 
     async def wait(self) -> None:
         """Wait until the thread has ended."""

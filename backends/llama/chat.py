@@ -10,6 +10,7 @@ syntax of Hermes, Qwen 2.5 and 3, Granite 4 and others.
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,15 +18,28 @@ from typing import Any, NoReturn
 
 import jinja2
 import jinja2.ext
+import jinja2.nodes
+import jinja2.parser
 import jinja2.sandbox
 
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import PartDelta, PartEnded, PartStarted, StreamEvent
 from graphrt.backends.llama.constrain import CALL, END_CALL
-from graphrt.backends.messages import Media, Message, Reasoning, Refusal, Text, ToolCall, ToolResult, ToolSpec
+from graphrt.backends.messages import (
+    Media,
+    Message,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    tool_result,
+)
 
 THINK, END_THINK = "<think>", "</think>"
 _OPEN, _CLOSE = "\ue000", "\ue001"
+_WRITTEN = re.compile(CALL + r'\s*\{\s*"name":\s*"probe"')
 _HIDDEN = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
 
@@ -40,8 +54,8 @@ class ChatTemplate:
         environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
             trim_blocks=True,
             lstrip_blocks=True,
-            autoescape=False,  # noqa: S701 - the result is a prompt, not a page
-            extensions=[jinja2.ext.loopcontrols],
+            autoescape=False,  # the result is a prompt, not a page
+            extensions=[jinja2.ext.loopcontrols, _Generation],
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _refuse
@@ -51,10 +65,20 @@ class ChatTemplate:
         except jinja2.TemplateError as error:
             raise BadRequest(f"the model's chat template cannot be read: {error}", provider="llama_cpp") from error
 
-    @property
+    @functools.cached_property
     def takes_tools(self) -> bool:
-        """Whether the template has a place for tools and writes calls the way the parser reads them."""
-        return "tools" in self.source and CALL in self.source
+        """Whether the template shows tools and writes calls the way the parser reads them: found out by trying."""
+        tool = ToolSpec(name="probe", parameters={"type": "object", "properties": {"x": {"type": "integer"}}})
+        call = ToolCall(call_id="call00001", name="probe", arguments='{"x": 1}')
+        question = Message(role="user", parts=(Text(text="?"),))
+        try:
+            offered = self.render([question], [tool], {})
+            called = self.render(
+                [question, Message(role="assistant", parts=(call,)), tool_result(call, "1")], [tool], {}
+            )
+        except BadRequest:
+            return False
+        return "probe" in offered and _WRITTEN.search(called) is not None
 
     def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec], extra: Mapping[str, Any]) -> str:
         """Write the prompt, up to where the assistant's answer begins."""
@@ -100,6 +124,17 @@ class ChatTemplate:
             for i, piece in enumerate(pieces)
             if piece
         ]
+
+
+class _Generation(jinja2.ext.Extension):
+    """`{% generation %}` marks the assistant's words for training; a prompt has them as they are."""
+
+    tags = {"generation"}  # noqa: RUF012 - declared so by its base
+
+    def parse(self, parser: jinja2.parser.Parser) -> jinja2.nodes.Node | list[jinja2.nodes.Node]:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return jinja2.nodes.Scope(body, lineno=line)
 
 
 def _tojson(value: Any, indent: int | None = None, **options: Any) -> str:
@@ -377,8 +412,9 @@ class _Call:
     def finish(self, *, closed: bool, cut: bool) -> str:
         """Close the call; return the text that turned out to be no call at all.
 
-        A call that the model closed with its tag is whole even if its arguments are wrong: that is the model's mistake, and
-        it is told so. One that was cut off, or that the model left open in the middle of its JSON, is not.
+        A call that the model closed with its tag is whole even if its arguments are wrong: that is the model's
+        mistake, and it is told so. One that was cut off, or that the model left open in the middle of its JSON, is
+        not.
         """
         if self._name is not None:
             arguments = self._text[self._start : self._end]

@@ -1,7 +1,7 @@
 """Sampling under a grammar: a JSON Schema, or tool calls of which each argument list has a schema.
 
-The grammar never promises more than it can hold: a keyword that it cannot enforce is left out and named in a warning, and
-whoever asked validates the answer anyway. A schema that nothing can satisfy is the caller's mistake.
+The grammar never promises more than it can hold: a keyword that it cannot enforce is left out and named in a warning,
+and whoever asked validates the answer anyway. A schema that nothing can satisfy is the caller's mistake.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from graphrt.backends.errors import BadRequest, BackendError
+from graphrt.backends.errors import BackendError, BadRequest
 from graphrt.backends.llama.engine import Vocabulary, extra
 from graphrt.backends.messages import OutputSchema, ToolSpec
 
@@ -57,7 +57,7 @@ class Matcher:
 
 
 class Grammars:
-    """Makes matchers for one vocabulary. Reading the vocabulary takes a while: it happens once, at the first grammar."""
+    """Makes matchers for one vocabulary, which takes a while to read."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._guidance = extra("llguidance")
@@ -100,10 +100,10 @@ class Grammars:
             for i, tool in enumerate(tools):
                 schema, weak = self.enforceable({"type": "object", **tool.parameters}, f"tool {tool.name!r}")
                 warnings += weak
+                tail = "}\n"
                 head = f'\n{{"name": {json.dumps(tool.name, ensure_ascii=False)}, "arguments": '
-                rules.append(
-                    f"call_{i}: {self._mark(CALL)} {json.dumps(head)} arguments_{i} {json.dumps('}' + chr(10))} {self._mark(END_CALL)}"
-                )
+                body = f"{json.dumps(head)} arguments_{i} {json.dumps(tail)}"
+                rules.append(f"call_{i}: {self._mark(CALL)} {body} {self._mark(END_CALL)}")
                 rules.append(f"arguments_{i}: %json {json.dumps(schema)}")
         if output is not None:
             schema, weak = self.enforceable(output.schema_, f"schema {output.name!r}")

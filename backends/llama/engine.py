@@ -1,12 +1,12 @@
 """One loaded model and its context: llama.cpp's C interface, and the only file that touches it.
 
-Everything here belongs to one thread, apart from `Abort`. An interrupted computation (`Aborted`) leaves the context as it
-was before the chunk that was cut off, so that the next request may go on from it.
+Everything here belongs to one thread, apart from `Abort`. An interrupted computation (`Aborted`) leaves the context
+as it was before the chunk that was cut off, so that the next request may go on from it.
 
-Two choices make an answer depend on nothing but its request. Flash attention is off and each sequence has its own cells:
-for most weight formats a token's logits are then the same bits whatever chunk it was computed in, which a self-test finds
-out at load (`batch_invariant`). For the formats whose kernels differ with the number of rows, only whole chunks at fixed
-positions are ever reused, so that every cell is always computed in the same company.
+Two choices make an answer depend on nothing but its request. Flash attention is off and each sequence has its own
+cells: for most weight formats a token's logits are then the same bits whatever chunk it was computed in, which a
+self-test finds out at load (`batch_invariant`). For the formats whose kernels differ with the number of rows, only
+whole chunks at fixed positions are ever reused, so that every cell is always computed in the same company.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 log = logging.getLogger("graphrt.llama")
+log.addHandler(logging.NullHandler())  # llama.cpp's words go to whoever asks for them, never to stderr by themselves
 
 CHUNK = 256
 """Tokens computed in one go. Chunks begin at multiples of it, so that a cell's company never depends on the past."""
@@ -46,6 +47,8 @@ _errors: deque[str] = deque(maxlen=8)
 _callbacks: list[Any] = []
 """Kept for the life of the process: llama.cpp calls them whenever it likes."""
 _loading = threading.Lock()
+_here = threading.local()
+"""The abort flag of the engine that runs in this thread."""
 
 
 class Aborted(Exception):  # noqa: N818 - it is no error: somebody asked for it
@@ -56,7 +59,7 @@ def extra(module: str) -> ModuleType:
     """Import a package of the `llama` extra, or say how to install it."""
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:  # the last two: its shared library does not load
         raise BackendError(
             f"{module} is not installed (or does not load: {error}); llama.cpp inside the process needs "
             "`pip install 'graphrt[llama]'`",
@@ -79,14 +82,16 @@ def _on_log(level: int, text: bytes | None, _data: object) -> None:
     if level == ERROR_LEVEL and text:
         line = text.decode("utf-8", "replace").strip()
         _errors.append(line)
-        log.error("%s", line)
+        # An interruption is an error to llama.cpp and none to us.
+        log.log(logging.DEBUG if getattr(_here, "abort", None) else logging.ERROR, "%s", line)
 
 
 class Abort:
     """A flag that llama.cpp looks at hundreds of times in each computation. Any thread may raise it.
 
-    The function it calls is C's own strlen over two bytes: 0 while the flag is down, 1 while it is up. A callback written
-    in Python would wait for the interpreter's lock each time: measured ten times slower beside a busy event loop.
+    The function it calls is C's own strlen over two bytes: 0 while the flag is down, 1 while it is up. A callback
+    written in Python would wait for the interpreter's lock each time: measured ten times slower beside a busy event
+    loop.
     """
 
     def __init__(self) -> None:
@@ -152,7 +157,7 @@ class Vocabulary:
         return tuple(sorted({text for t in self.control if (text := self.text(t).strip())}, key=len, reverse=True))
 
     def tokenize(self, text: str, *, special: bool, beginning: bool = False) -> list[int]:
-        """Split `text` into tokens; `special` lets it spell control tokens, `beginning` adds the model's first token."""
+        """Split `text`; `special` lets it spell control tokens, `beginning` adds the model's first token."""
         data = text.encode("utf-8", "replace")
         size = len(data) + 8
         while True:
@@ -177,13 +182,11 @@ class Engine:
         self._model: Any = None
         self._context: Any = None
         self._batch: Any = None
-        self.abort = Abort()
+        self.abort = _here.abort = Abort()
         self._held: list[int] = []
         self._prompt = 0
         try:
             self._model = self._load(path, n_gpu_layers)
-            if not lib.llama_model_has_decoder(self._model) or lib.llama_model_has_encoder(self._model):
-                raise BackendError(f"{path} holds no decoder-only text model", provider="llama_cpp")
             self.trained: int = lib.llama_model_n_ctx_train(self._model)
             self.n_ctx = n_ctx or min(self.trained, CONTEXT)
             self.vocabulary = Vocabulary(lib, self._model)
@@ -218,6 +221,9 @@ class Engine:
                 raise BackendError(
                     f"cannot load the model {path}: it is damaged or not supported ({why})", provider="llama_cpp"
                 )
+        if not lib.llama_model_has_decoder(model) or lib.llama_model_has_encoder(model):
+            lib.llama_model_free(model)
+            raise BackendError(f"{path} holds no decoder-only text model", provider="llama_cpp")
         return model
 
     def _threads(self) -> int:
@@ -329,7 +335,8 @@ class Engine:
             logits: NDArray[np.float32] = self._np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,))
             return logits
         if code == ABORTED:
-            self._lib.llama_memory_seq_rm(self._memory, 0, start, -1)
+            if not self._lib.llama_memory_seq_rm(self._memory, 0, start, -1):
+                self.forget()
             raise Aborted
         self.forget()
         raise ServerError(f"llama.cpp could not compute {count} tokens at {start} (code {code})", provider="llama_cpp")

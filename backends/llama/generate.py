@@ -26,9 +26,10 @@ TAGS = frozenset({CALL, END_CALL, THINK, END_THINK})
 class Speaker:
     """A loaded model with all that is made once for it: its template, its grammars."""
 
-    def __init__(self, engine: Engine, *, name: str, chat_template: str | None = None) -> None:
+    def __init__(self, engine: Engine, *, name: str, model: str, chat_template: str | None = None) -> None:
         self.engine = engine
         self.name = name
+        self.model = model
         source = chat_template or engine.template
         if not source:
             raise BadRequest(f"{name} has no chat template of its own: pass chat_template=", provider="llama_cpp")
@@ -93,7 +94,7 @@ def _with_partial(error: BackendError, seen: Fold, spent: _Spent) -> BackendErro
 
 
 def sampler(settings: Settings) -> Sampler:
-    """The sampler that `settings` ask for: greedy without a temperature, a fresh seed where it needs one and has none."""
+    """The sampler that `settings` ask for: greedy without a temperature, a fresh seed where one is needed."""
     seed = settings.seed if settings.seed is not None else secrets.randbits(63) if settings.temperature else 0
     return Sampler(
         temperature=settings.temperature or 0.0,
@@ -149,7 +150,7 @@ class _Answer:
             said = "; ".join(f"{warning.setting}: {warning.message}" for warning in self.warnings)
             raise UnsupportedSetting(said, provider=self.speaker.name)
         id_ = hashlib.blake2b(repr(tokens).encode(), digest_size=6).hexdigest()
-        self.emit(Started(model=self.speaker.name, response_id=id_))
+        self.emit(Started(model=self.speaker.model, response_id=id_))
         for warning in self.warnings:
             self.emit(warning)
         self.spent.input = len(tokens)

@@ -1,10 +1,10 @@
 """Choosing the next token from the model's logits.
 
-The order is that of most hosted models: forbidden tokens out, penalties, temperature, then `top_k`, `top_p` and `min_p` on
-the distribution that this gives. Temperature 0 takes the likeliest token, the lowest id among equals.
+The order is that of most hosted models: forbidden tokens out, penalties, temperature, then `top_k`, `top_p` and
+`min_p` on the distribution that this gives. Temperature 0 takes the likeliest token, the lowest id among equals.
 
-The random number for a token is a hash of the seed and the token's position. It does not depend on how many numbers were
-drawn before, so an answer can be taken up again in the middle.
+The random number for a token is a hash of the seed and the token's position. It does not depend on how many numbers
+were drawn before, so an answer can be taken up again in the middle.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import struct
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from graphrt.backends.llama.engine import extra
 
@@ -50,46 +50,43 @@ class Sampler:
 
     def pick(self, logits: NDArray[np.float32], position: int, allowed: NDArray[np.bool_] | None = None) -> int:
         """Choose the token for `position`. At least one token must be allowed."""
-        np = extra("numpy")
-        scores = np.array(logits, dtype=np.float64)
-        scores[np.isnan(scores)] = -np.inf
+        numpy = extra("numpy")
         if self.counts and (self.presence_penalty or self.frequency_penalty):
-            ids = np.fromiter(self.counts, dtype=np.int64)
-            times = np.fromiter(self.counts.values(), dtype=np.float64)
-            scores[ids] -= self.presence_penalty + self.frequency_penalty * times
-        if allowed is None:
-            candidates = np.arange(len(scores))
-        else:
-            candidates = np.flatnonzero(allowed)
-            scores = scores[candidates]
-        if self.temperature <= 0 or len(candidates) == 1:
-            return int(candidates[int(np.argmax(scores))])
-        best = float(scores.max())
-        if not np.isfinite(best):
-            return int(candidates[int(np.argmax(scores))])
-        weights = np.exp((scores - best) / self.temperature)
+            logits = logits.copy()
+            times = numpy.fromiter(self.counts.values(), dtype=logits.dtype)
+            ids = numpy.fromiter(self.counts, dtype=numpy.int64)
+            logits[ids] -= self.presence_penalty + self.frequency_penalty * times
+        tokens = None if allowed is None else numpy.flatnonzero(allowed)
+        scores = logits if tokens is None else logits[tokens]
+        at = int(numpy.nanargmax(scores)) if not self.temperature else self._draw(scores, position)
+        return at if tokens is None else int(tokens[at])
+
+    def _draw(self, scores: NDArray[np.float32], position: int) -> int:
+        numpy = extra("numpy")
+        exact = numpy.nan_to_num(scores.astype(numpy.float64), nan=-numpy.inf, posinf=numpy.inf, neginf=-numpy.inf)
+        weights = numpy.exp((exact - exact.max()) / self.temperature)
         chosen = self.keep(weights / weights.sum())
-        mass = np.cumsum(weights[chosen])
-        at = int(np.searchsorted(mass, uniform(self.seed, position) * mass[-1], side="right"))
-        return int(candidates[chosen[min(at, len(chosen) - 1)]])
+        mass = numpy.cumsum(weights[chosen])
+        at = int(numpy.searchsorted(mass, uniform(self.seed, position) * mass[-1], side="right"))
+        return int(chosen[min(at, len(chosen) - 1)])
 
     def keep(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """The indices that `top_k`, `top_p` and `min_p` leave, likeliest first where they had to be sorted."""
-        np = extra("numpy")
-        chosen: NDArray[np.int64] = np.flatnonzero(probabilities >= self.min_p * probabilities.max())
+        numpy = extra("numpy")
+        chosen = numpy.flatnonzero(probabilities >= self.min_p * probabilities.max())
         if 0 < self.top_k < len(chosen):
             # The k-th largest value first: a whole sort of a large vocabulary would take longer than the model.
-            edge = np.partition(probabilities[chosen], -self.top_k)[-self.top_k]
+            edge = numpy.partition(probabilities[chosen], -self.top_k)[-self.top_k]
             chosen = chosen[probabilities[chosen] >= edge]
-            chosen = chosen[np.argsort(-probabilities[chosen], kind="stable")][: self.top_k]
+            chosen = chosen[numpy.argsort(-probabilities[chosen], kind="stable")][: self.top_k]
         if self.top_p < 1:
             total = probabilities[chosen].sum()
             # Tokens rarer than this hold less than 1 - top_p together: the nucleus never reaches them.
             floor = min((1 - self.top_p) * total / len(chosen), probabilities.max())
             chosen = chosen[probabilities[chosen] >= floor]
-            chosen = chosen[np.argsort(-probabilities[chosen], kind="stable")]
-            before = np.cumsum(probabilities[chosen]) - probabilities[chosen]
+            chosen = chosen[numpy.argsort(-probabilities[chosen], kind="stable")]
+            before = numpy.cumsum(probabilities[chosen]) - probabilities[chosen]
             chosen = chosen[before < max(self.top_p, 0) * total]
             if not len(chosen):
-                chosen = np.array([int(probabilities.argmax())])
-        return chosen
+                chosen = numpy.array([int(probabilities.argmax())])
+        return cast("NDArray[np.int64]", chosen)
