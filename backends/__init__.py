@@ -1,1 +1,39 @@
-"""Placeholder docstring."""
+"""Where tokens come from: one seam, `Backend.stream`, and what stands behind it.
+
+    base  messages  events  errors     the seam: what is asked, what is answered, what goes wrong
+    openai_chat  llama  scripted       the backends: a dialect over HTTP, a model in this process, a script
+    sse  http  classify  profiles      what the HTTP side is made of, each usable alone
+    uri                                from a name to a backend
+
+Importing this package imports no HTTP client and no native library; the backend that is opened does.
+"""
+
+from graphrt.backends.base import Backend as Backend
+from graphrt.backends.base import Capabilities as Capabilities
+from graphrt.backends.errors import BackendError as BackendError
+from graphrt.backends.errors import BindingError as BindingError
+from graphrt.backends.events import Answer as Answer
+from graphrt.backends.events import StreamEvent as StreamEvent
+from graphrt.backends.events import complete as complete
+from graphrt.backends.events import fold as fold
+from graphrt.backends.messages import Message as Message
+from graphrt.backends.messages import Request as Request
+from graphrt.backends.messages import Settings as Settings
+from graphrt.backends.scripted import Scripted as Scripted
+from graphrt.backends.uri import open_backend as open_backend
+
+__all__ = [
+    "Answer",
+    "Backend",
+    "BackendError",
+    "BindingError",
+    "Capabilities",
+    "Message",
+    "Request",
+    "Scripted",
+    "Settings",
+    "StreamEvent",
+    "complete",
+    "fold",
+    "open_backend",
+]

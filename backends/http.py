@@ -75,11 +75,17 @@ class Http:
         with self._failures():
             request = self._open().build_request("POST", url, headers=dict(headers), content=body)
             response = await self._open().send(request, stream=True)
+        chunks = self._chunks(response)
         try:
-            yield Reply(response.status_code, dict(response.headers), self._chunks(response))
+            yield Reply(response.status_code, dict(response.headers), chunks)
         finally:
-            with self._failures():
+            with suppress(BackendError):
                 await response.aclose()
+            # httpx reads through a tower of generators that closing the top one leaves hanging, for the collector to find
+            # (trio warns of each). The connection is closed: one more step runs them all to their end.
+            with suppress(BackendError, httpx.StreamError):
+                async for _ in chunks:
+                    pass
 
     async def aclose(self) -> None:
         """Close the pool. Idempotent; a later `post` opens a new one."""

@@ -521,7 +521,7 @@ class AnswerReader:
             except ValueError:
                 return self._chat.broken(StreamTruncated("the answer's JSON ended early", provider=self._provider))
             return self._chat.body(parsed)
-        if self._shape == "page" or (self._shape == "events" and not self._had_event and self._sse.unfinished is None):
+        if self._shape == "page" or (self._shape == "events" and not self._had_event and not self._sse.unfinished):
             words = page_words(redact(self._seen.decode("utf-8", "replace"), self._secrets))
             return self._chat.broken(ServerError(f"not an answer but: {words}", provider=self._provider))
         return self._end_events()

@@ -1,0 +1,147 @@
+"""From the name of a model to its backend: `open_backend("openai:gpt-x")`.
+
+    openai:MODEL  openrouter:MODEL  ollama:MODEL …      a server of the table in `profiles`; its key is in the
+    environment openai_chat:MODEL?base_url=http://host/v1&key_env=NAME   any other server of that dialect
+    llama_cpp:PATH?n_ctx=4096                           a GGUF file in this process; `llama_cpp:tiny` comes with the
+    package scripted:TEXT                                       always answers TEXT, which is taken as it is
+
+The query sets what the backend's constructor takes; anything else is an error, never ignored. A key is named, not
+given: a name ends up in journals and pictures. What is wrong raises `BindingError`, before anything runs. Only the
+backend that is named is imported.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from graphrt.backends.base import Backend
+from graphrt.backends.errors import BindingError
+from graphrt.backends.profiles import PRESETS, Preset, profile_named
+
+if TYPE_CHECKING:
+    from graphrt.backends.openai_chat import OpenAIChat
+
+_CHAT_PARAMS: Mapping[str, Callable[[str], Any]] = {
+    "base_url": str,
+    "key_env": str,
+    "profile": str,
+    "connect": float,
+    "idle": float,
+}
+
+
+def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ) -> Backend:
+    """The backend that `uri` names. Nothing is connected and no file is read before the first request."""
+    scheme, colon, rest = uri.partition(":")
+    if not colon:
+        raise BindingError(uri, "scheme", f"there is none; write {_schemes()} before a colon")
+    if scheme == "scripted":
+        from graphrt.backends.scripted import Scripted
+
+        return Scripted(lambda _: rest)
+    target, _, query = rest.partition("?")
+    target = unquote(target)
+    if not target:
+        raise BindingError(uri, "model", f"there is none; write it after {scheme + ':'!r}")
+    if scheme == "llama_cpp":
+        return _open_llama(uri, target, query)
+    if scheme == "openai_chat":
+        return _open_chat(uri, target, query, None, environ)
+    if scheme in PRESETS:
+        return _open_chat(uri, target, query, PRESETS[scheme], environ)
+    raise BindingError(uri, "scheme", f"{scheme!r} is not known; there are {_schemes()}")
+
+
+def _open_chat(uri: str, model: str, query: str, preset: Preset | None, environ: Mapping[str, str]) -> OpenAIChat:
+    params = _params(uri, query, _CHAT_PARAMS)
+    base_url = params.pop("base_url", preset and preset.base_url)
+    if base_url is None:
+        raise BindingError(uri, "base_url", "there is none; add '?base_url=http://host:port/v1'")
+    _check_url(uri, base_url)
+    key_env = params.pop("key_env", preset and preset.key_env)
+    key = environ.get(key_env) if key_env else None
+    if key_env and not key:
+        raise BindingError(uri, "key_env", f"the environment has no {key_env}; put the key there")
+    named = params.pop("profile", None)
+    if named is not None and named not in PRESETS:
+        raise BindingError(uri, "profile", f"{named!r} is not known; there are {', '.join(PRESETS)}")
+    profile = profile_named(named) if named else preset.profile if preset else profile_named("openai_chat")
+
+    from graphrt.backends.openai_chat import OpenAIChat
+
+    return OpenAIChat(model, base_url=base_url, key=key, profile=profile, **params)
+
+
+def _check_url(uri: str, base_url: str) -> None:
+    try:
+        parts = urlsplit(base_url)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        whole = False
+        parts = urlsplit("")
+    if not whole:
+        raise BindingError(uri, "base_url", f"{base_url!r} is no address; write http://host:port/v1")
+    if parts.username or parts.password:
+        # said without the address: it holds a secret
+        raise BindingError(
+            f"{uri.partition('?')[0]}?…", "base_url", "it holds a password; name it with key_env instead"
+        )
+    if parts.query or parts.fragment:
+        raise BindingError(uri, "base_url", "it ends before '?' and '#': the path of the dialect is added to it")
+
+
+def _open_llama(uri: str, path: str, query: str) -> Backend:
+    from graphrt.backends.llama import LlamaCpp
+
+    allowed = {
+        name: _reader(str(parameter.annotation))
+        for name, parameter in inspect.signature(LlamaCpp).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    params = _params(uri, query, allowed)
+    if path != "tiny" and not Path(path).is_file():
+        raise BindingError(uri, "path", f"there is no file {path!r}; 'llama_cpp:tiny' is the model that comes along")
+    try:
+        return LlamaCpp(path, **params)
+    except ValueError as error:
+        raise BindingError(uri, "parameters", str(error)) from error
+
+
+def _reader(annotation: str) -> Callable[[str], Any]:
+    """How a parameter of that type is read from text."""
+    kinds = annotation.replace(" ", "").split("|")
+    return next((read for name, read in (("int", int), ("float", float), ("bool", _flag)) if name in kinds), str)
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "1": True, "false": False, "0": False}[text]
+
+
+def _params(uri: str, query: str, allowed: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    """The query's parameters, read as what they are."""
+    params: dict[str, Any] = {}
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
+    except ValueError as error:
+        raise BindingError(uri, "parameters", "they are written name=value&name=value") from error
+    for name, text in pairs:
+        if name not in allowed:
+            raise BindingError(uri, name, f"is not a parameter; there are {', '.join(allowed)}")
+        if name in params:
+            raise BindingError(uri, name, "is given twice")
+        try:
+            params[name] = allowed[name](text)
+        except (ValueError, KeyError) as error:
+            raise BindingError(
+                uri, name, f"{text!r} is no {getattr(allowed[name], '__name__', 'value').strip('_')}"
+            ) from error
+    return params
+
+
+def _schemes() -> str:
+    return ", ".join(["openai_chat", *PRESETS, "llama_cpp", "scripted"])

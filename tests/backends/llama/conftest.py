@@ -1,0 +1,76 @@
+"""One small real model for the tests of this folder: the one that comes with the package."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from graphrt.backends.events import Answer, Failed, Finished, StreamEvent, complete
+from graphrt.backends.llama import LlamaCpp
+from graphrt.backends.messages import Message, Request, Settings, ToolSpec, system, user
+
+ROUTE = "Route the request to billing, technical, sales or other. Answer in JSON."
+EXTRACT = "Extract name, age and city. Answer in JSON."
+
+
+def tool(name: str, **types: str) -> ToolSpec:
+    """A tool whose arguments are all required."""
+    properties = {key: {"type": kind} for key, kind in types.items()}
+    return ToolSpec(name=name, parameters={"type": "object", "properties": properties, "required": list(properties)})
+
+
+LOOKUP = tool("lookup_order", order_id="integer")
+WEATHER = tool("get_weather", city="string")
+ADD = tool("add", a="integer", b="integer")
+
+
+def ask(*messages: Message | str, settings: Settings | None = None, **fields: Any) -> Request:
+    """A request; a string is what the user says."""
+    said = tuple(user(message) if isinstance(message, str) else message for message in messages)
+    return Request(messages=said, settings=settings or Settings(), **fields)
+
+
+def route(text: str) -> Request:
+    """A request the model was trained on."""
+    return ask(system(ROUTE), text)
+
+
+async def events(backend: LlamaCpp, request: Request) -> list[StreamEvent]:
+    """The whole stream."""
+    return [event async for event in backend.stream(request)]
+
+
+async def answer(backend: LlamaCpp, request: Request) -> Answer:
+    """The finished answer, or the error the stream ended in."""
+    return await complete(backend.stream(request))
+
+
+async def failure(backend: LlamaCpp, request: Request) -> Failed:
+    """The failure that ends the stream."""
+    last = (await events(backend, request))[-1]
+    assert isinstance(last, Failed)
+    return last
+
+
+def same(one: Answer, other: Answer) -> bool:
+    """Whether two answers are the same but for how much of the prompt was there already."""
+    return without_cache(one) == without_cache(other)
+
+
+def without_cache(answer: Answer) -> Answer:
+    """An answer that forgets how much of its prompt was there already."""
+    return answer.model_copy(update={"usage": answer.usage.model_copy(update={"cache_read": None})})
+
+
+def check_protocol(stream: Sequence[StreamEvent]) -> None:
+    """One terminal event, at the end."""
+    terminal = [event for event in stream if isinstance(event, (Finished, Failed))]
+    assert terminal == [stream[-1]]
+
+
+@pytest.fixture
+async def llama(anyio_backend: str) -> AsyncIterator[LlamaCpp]:
+    """The shipped model, loaded at the first request and freed after the test."""
+    backend = LlamaCpp()
+    yield backend
+    await backend.aclose()
