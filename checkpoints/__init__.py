@@ -1,1 +1,24 @@
-"""Placeholder docstring."""
+"""graphrt.checkpoints: journals that survive their process.
+
+`open_journal(path)` gives a journal in one SQLite file; importing this package opens nothing and imports no database
+package but the standard library's."""
+
+from __future__ import annotations
+
+import os
+
+from graphrt.checkpoints.sqlite import SqliteJournal as SqliteJournal
+from graphrt.checkpoints.writer import Statistics as Statistics
+from graphrt.types import Durability
+
+__all__ = ["SqliteJournal", "Statistics", "open_journal"]
+
+
+async def open_journal(
+    path: str | os.PathLike[str], *, durability: Durability = "power", read_only: bool = False
+) -> SqliteJournal:
+    """Open the store at `path`, making it if need be. Raises StoreError if it cannot be used.
+
+    `durability` says what an acknowledged step survives: the loss of power, or only the death of the process (D12).
+    With `read_only` the file is not changed, and must be there."""
+    return await SqliteJournal.open(path, durability=durability, read_only=read_only)

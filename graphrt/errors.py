@@ -5,9 +5,9 @@
     ├── UsageError            you: a call that cannot mean anything here; says what to write instead
     ├── RunError              a run could not reach its result; names run, step and how to resume
     │   ├── RunFailed         a step failed for good
+    │   │   └── BudgetExceeded    a loop or a recursion used up its step budget
     │   ├── RunCancelled      somebody cancelled the run
-    │   ├── Deadlock          nothing runs, nothing waits for the world, and the run is not finished
-    │   └── BudgetExceeded    a loop or a recursion used up its step budget
+    │   └── Deadlock          nothing runs, nothing waits for the world, and the run is not finished
     ├── PortError             a value does not fit its port: node, port and JSON pointer
     ├── StepTimeout           an attempt, or its first or next sign of life, took too long
     └── StoreError            the journal: what is wrong with it and what to do; nothing is lost
@@ -79,6 +79,10 @@ class RunFailed(RunError):
         super().__init__(run, graph, f"step {step!r} (node {node!r}) failed in attempt {attempt}: {error_type}: {message}")
 
 
+class BudgetExceeded(RunFailed):
+    """A machine took more transitions, or a recursion went deeper, than its budget allows (E10)."""
+
+
 class RunCancelled(RunError):
     """The run was cancelled. Its state is that of the last commit."""
 
@@ -92,15 +96,6 @@ class Deadlock(RunError):
     def __init__(self, run: str, graph: str, waiting: Sequence[str]) -> None:
         self.waiting = tuple(waiting)
         super().__init__(run, graph, "is deadlocked; these wait:\n" + "\n".join(f"    {line}" for line in waiting), resumable=False)
-
-
-class BudgetExceeded(GraphrtError):
-    """A machine took more transitions, or a recursion went deeper, than its budget allows (E10)."""
-
-    def __init__(self, graph: str, where: str, budget: int, fix: str) -> None:
-        self.graph = graph
-        self.budget = budget
-        super().__init__(f"{where} of graph {graph!r} used up its budget of {budget}; {fix}")
 
 
 class PortError(GraphrtError):

@@ -1,0 +1,127 @@
+"""A fact as the columns of a row, and back (D13).
+
+What a person looks for in a file has a column of its own: kind, step, attempt, value, type, lineage, note, error. The
+other fields of a fact share the JSON object `detail`. Reading builds one of the known fact classes from plain JSON
+values, by name out of a fixed table: there is no pickle and no module path, and nothing that a file says can choose
+what code runs. A field that the file lacks takes its default; one that the class lacks is passed over.
+
+Pure: no I/O, no state, nothing to interrupt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from graphrt.facts import Fact, Failure, RunFact, StepFact
+
+COLUMNS = ("kind", "step", "attempt", "value", "type", "lineage", "note", "error", "detail")
+"""The columns that hold a fact, in the order in which rows are handed to and taken from SQLite."""
+
+_COLUMN_OF = {"input": "value", "failure": "error"}
+
+
+class Columns(NamedTuple):
+    """One fact, as what SQLite is given. `value` and `note` are JSON texts byte for byte as they came."""
+
+    kind: str
+    step: str | None = None
+    attempt: int | None = None
+    value: str | None = None
+    type: str | None = None
+    lineage: str | None = None
+    note: str | None = None
+    error: str | None = None
+    detail: str | None = None
+
+
+class _Shape:
+    """How one class of facts is laid out; worked out once."""
+
+    def __init__(self, cls: type[Any]) -> None:
+        self.cls = cls
+        names = [field.name for field in fields(cls)]
+        column = {name: _COLUMN_OF.get(name, name) for name in names}
+        self.direct = [(name, COLUMNS.index(column[name])) for name in names if column[name] in COLUMNS[1:]]
+        self.rest = [name for name in names if column[name] not in COLUMNS[1:]]
+        hints = get_type_hints(cls)
+        self.bytes = {name for name in self.rest if bytes in {hints[name], *get_args(hints[name])}}
+
+
+_SHAPES = {cls.kind: _Shape(cls) for cls in (*get_args(RunFact), *get_args(StepFact))}
+
+
+def encode(fact: Fact) -> Columns:
+    """Return the row of a fact."""
+    shape = _SHAPES[fact.kind]
+    row: list[Any] = [fact.kind, None, None, None, None, None, None, None, None]
+    for name, at in shape.direct:
+        value = getattr(fact, name)
+        if isinstance(value, bytes):
+            value = value.decode()
+        elif isinstance(value, Failure):
+            value = _json({field.name: getattr(value, field.name) for field in fields(value)})
+        row[at] = value
+    if shape.rest:
+        row[-1] = _json({name: getattr(fact, name) for name in shape.rest})
+    return Columns(*row)
+
+
+def decode(columns: Columns, value: bytes | None) -> Fact:
+    """Return the fact of a row, whose full value the caller has put together. Raises ValueError if it makes none."""
+    shape = _SHAPES.get(columns.kind)
+    if shape is None:
+        raise ValueError(f"a fact of the unknown kind {columns.kind!r}")
+    given: dict[str, Any] = {}
+    for name, at in shape.direct:
+        column = COLUMNS[at]
+        if column == "value":
+            given[name] = value
+        elif column == "note":
+            given[name] = None if columns.note is None else columns.note.encode()
+        elif column == "error":
+            given[name] = _failure(columns.error)
+        else:
+            given[name] = columns[at]
+    if shape.rest:
+        detail = _object(columns.detail)
+        for name in shape.rest:
+            if name in detail:
+                cell = detail[name]
+                given[name] = cell.encode() if name in shape.bytes and isinstance(cell, str) else cell
+    try:
+        fact: Fact = shape.cls(**given)
+    except TypeError as error:
+        raise ValueError(f"a fact of kind {columns.kind!r} lacks a field: {error}") from None
+    return fact
+
+
+def _failure(cell: str | None) -> Failure:
+    given = _object(cell)
+    known = {field.name for field in fields(Failure)}
+    try:
+        return Failure(**{name: value for name, value in given.items() if name in known})
+    except TypeError as error:
+        raise ValueError(f"an error lacks a field: {error}") from None
+
+
+def _object(cell: str | None) -> dict[str, Any]:
+    found = from_json(cell) if cell is not None else None
+    if not isinstance(found, dict):
+        raise ValueError("a column that should hold a JSON object does not")  # noqa: TRY004 - a damaged file, not a caller's type
+    return found
+
+
+def _json(value: dict[str, Any]) -> str:
+    """Write JSON. A lone surrogate, as in the name of a badly named file, is replaced: an error must always be
+    recordable."""
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:
+        return to_json({name: _clean(item) for name, item in value.items()}).decode()
+
+
+def _clean(value: Any) -> Any:
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
