@@ -418,7 +418,7 @@ class _Call:
         """
         if self._name is not None:
             arguments = self._text[self._start : self._end]
-            self.complete = closed or (self._end is not None and (not cut or isinstance(_loads(self._text), dict)))
+            self.complete = closed or (self._end is not None and not cut)
             self._close(self._name, arguments)
             return ""
         whole = _loads(self._text)
@@ -427,7 +427,7 @@ class _Call:
             arguments = (
                 given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False)
             )
-            self.complete = True
+            self.complete = not cut
         elif not closed:
             whole, arguments = {"name": ""}, self._text
         else:
