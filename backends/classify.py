@@ -312,8 +312,7 @@ def _per_day(body: Any) -> bool:
     return any(
         "PerDay" in str(violation.get("quotaId"))
         for detail in _details(body)
-        for violation in detail.get("violations") or ()
-        if isinstance(violation, dict)
+        for violation in _dicts(detail.get("violations"))
     )
 
 
@@ -330,7 +329,11 @@ def _details(body: Any) -> list[dict[str, Any]]:
     body = body[0] if isinstance(body, list) and body else body
     error = body.get("error", body) if isinstance(body, dict) else None
     details = error.get("details") if isinstance(error, dict) else None
-    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+    return _dicts(details)
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _body_pause(body: Any) -> float | None:

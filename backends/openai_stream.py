@@ -249,7 +249,7 @@ class ChatStream:
             self._begin()
         groq = parsed.get("x_groq")
         usage = parsed.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
-        choices = [choice for choice in parsed.get("choices") or () if isinstance(choice, dict)]
+        choices = _dicts(parsed.get("choices"))
         if whole:
             choices = sorted(choices, key=lambda choice: _index(choice) or 0)[:1]
         for choice in choices:
@@ -282,18 +282,17 @@ class ChatStream:
         if isinstance(legacy, dict) and (legacy.get("name") or legacy.get("arguments")):
             self._legacy = self._legacy or self._new_call(None)
             self._extend(self._legacy, legacy)
-        for fragment in delta.get("tool_calls") or ():
-            if isinstance(fragment, dict):
-                self._take_fragment(fragment, whole=whole)
+        for fragment in _dicts(delta.get("tool_calls")):
+            self._take_fragment(fragment, whole=whole)
 
     def _take_reasoning(self, delta: dict[str, Any]) -> None:
         names = ("reasoning_content", "reasoning", "thinking")
         name = next((name for name in names if isinstance(delta.get(name), str)), None)
         if name is not None:
             self._say("reasoning", delta[name], source=name)
-        for detail in delta.get("reasoning_details") or ():
+        for detail in _dicts(delta.get("reasoning_details")):
             # a detail may seal a thought with nothing to read in it
-            if isinstance(detail, dict) and any(detail.get(key) for key in ("text", "summary", "data", "signature")):
+            if any(detail.get(key) for key in ("text", "summary", "data", "signature")):
                 self._open_prose("reasoning", source=name).details.append(detail)
 
     def _take_content(self, content: Any) -> None:
@@ -604,9 +603,8 @@ def _error_in(parsed: dict[str, Any], event: str) -> Any:
     """The error a chunk or a body carries: under `error`, beside the choices, inside one, or instead of everything."""
     if parsed.get("error"):
         return parsed
-    choices = parsed.get("choices")
-    for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict) and choice.get("error"):
+    for choice in _dicts(parsed.get("choices")):
+        if choice.get("error"):
             return choice
     instead = "choices" not in parsed and (parsed.get("object") == "error" or "message" in parsed or "detail" in parsed)
     return parsed if event == "error" or instead else None
@@ -616,7 +614,13 @@ def _thought(part: Mapping[str, Any]) -> str:
     thought = part.get("thinking") or part.get("summary") or part.get("text")
     if isinstance(thought, str):
         return thought
-    return "".join(str(piece.get("text", "")) if isinstance(piece, dict) else str(piece) for piece in thought or ())
+    pieces = thought if isinstance(thought, list) else []
+    return "".join(str(piece.get("text", "")) if isinstance(piece, dict) else str(piece) for piece in pieces)
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; nothing of what is no list of objects."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _index(value: Mapping[str, Any]) -> int | None:
