@@ -162,7 +162,7 @@ class DagScope:
         count = len(graph.vertices)
         self.status = bytearray(count)
         self.missing = [0] * count
-        self.left = list(self.plan.uses_of)
+        self.left = [len(users) for users in self.plan.users]
         self.values: dict[int, Value] = {}
         self.choice: dict[int, str] = {}
         self.child: dict[int, Child] = {}
@@ -191,7 +191,10 @@ class MachineScope:
 class EachScope:
     """An `each` in progress: the items, the results so far, and the next item to open."""
 
-    __slots__ = ("blame", "child", "depth", "item", "items", "left", "next", "opened", "parent", "prefix", "results", "shared", "vertex")
+    __slots__ = (
+        "blame", "child", "depth", "item", "items", "left", "next", "opened", "parent", "prefix", "refused", "results", "shared",
+        "vertex",
+    )  # fmt: skip
 
     def __init__(self, prefix: str, slot: Slot, items: list[Any], shared: dict[str, Value], depth: int) -> None:
         self.prefix = prefix
@@ -204,6 +207,8 @@ class EachScope:
         self.next = 0
         self.opened: set[int] = set()
         """Items opened out of turn, at or after `next`."""
+        self.refused: list[int] = []
+        """Items that a budget forbade."""
         self.child: dict[int, Child] = {}
         self.blame: Blame | None = None
 
@@ -259,8 +264,9 @@ class Plan(NamedTuple):
     """Vertex -> what it asks for as soon as it is asked for."""
     branches: tuple[Mapping[str, tuple[int, ...]], ...]
     """Vertex -> use -> the vertices that this use is made of."""
+    sources: tuple[tuple[int, ...], ...]
+    """Vertex -> everything it may ever ask for."""
     users: tuple[tuple[int, ...], ...]
-    uses_of: tuple[int, ...]
     roots: frozenset[int]
     output: frozenset[int]
     racing: tuple[int, ...]
@@ -272,21 +278,21 @@ def plan(graph: Dag[..., Any]) -> Plan:
     """Work out the plan of a dag."""
     count = len(graph.vertices)
     users: list[set[int]] = [set() for _ in range(count)]
-    needs, branches = [], []
+    needs, branches, sources = [], [], []
     for vertex in graph.vertices:
         by_use = {use: tuple(dict.fromkeys(refs(expr))) for use, expr in vertex.uses.items()}
         first_asked = [by_use[use] for use in by_use if not vertex.lazy or use in {"if", "on"}]
         needs.append(tuple(dict.fromkeys(index for group in first_asked for index in group)))
         branches.append(by_use)
-        for group in by_use.values():
-            for index in group:
-                users[index].add(vertex.index)
+        sources.append(tuple(dict.fromkeys(index for group in by_use.values() for index in group)))
+        for index in sources[-1]:
+            users[index].add(vertex.index)
     output = frozenset(refs(graph.output))
     return Plan(
         tuple(needs),
         tuple(branches),
+        tuple(sources),
         tuple(tuple(sorted(each)) for each in users),
-        tuple(len(each) for each in users),
         output | sinks(graph.vertices),
         output,
         tuple(vertex.index for vertex in graph.vertices if vertex.kind in {"first", "quorum"}),
@@ -380,13 +386,19 @@ def _each_at(state: State, prefix: str) -> EachScope | None:
 
 def _open(
     state: State, node: Node[..., Any], key: str, slot: tuple[Scope, int, int], inputs: Callable[[], dict[str, Value]], depth: int
-) -> Child:
+) -> Child | None:
+    """Open a node; None if its budget forbids it, which fails the place it was to be opened for."""
     if isinstance(node, FunctionNode):
         step = Step(StepKey(key), node, *slot)
         state.steps[step.key] = step
         _enqueue(state, step)
         return step
     if isinstance(node, Graph):
+        if isinstance(node, Dag) and depth >= node.max_depth and _recursion(node, slot[0]) >= node.max_depth:
+            what = f"{node.name!r} called itself {node.max_depth} deep; end the recursion or raise max_depth"
+            blame = Blame(StepKey(key), node.name, 1, Failure("BudgetExceeded", what, retryable=False))
+            state.work.append(lambda s: _fail(s, *slot, blame))
+            return None
         return _open_graph(state, node, key + "/", slot, inputs(), depth + 1)
     raise TypeError(f"{node!r} cannot run: it is neither a function nor a graph")
 
@@ -401,13 +413,6 @@ def _open_graph(
         return machine
     assert isinstance(graph, Dag)  # noqa: S101 - there are two kinds of graphs
     dag = DagScope(graph, prefix, slot, inputs, depth)
-    if depth > graph.max_depth and _recursion(dag) > graph.max_depth:
-        failure = Failure(
-            "BudgetExceeded", f"{graph.name!r} called itself {graph.max_depth} deep; end the recursion or raise max_depth", retryable=False
-        )
-        blame = Blame(StepKey(prefix.rstrip("/")), graph.name, 1, failure)
-        state.work.append(lambda s: _fail_up(s, dag, blame))
-        return dag
     for root in sorted(dag.plan.roots):
         _demand(state, dag, root)
     if not dag.plan.roots:
@@ -415,10 +420,10 @@ def _open_graph(
     return dag
 
 
-def _recursion(dag: DagScope) -> int:
-    count, scope = 0, dag.parent
+def _recursion(graph: Dag[..., Any], scope: Scope | None) -> int:
+    count = 0
     while scope is not None:
-        count += isinstance(scope, DagScope) and scope.graph.origin is dag.graph.origin
+        count += isinstance(scope, DagScope) and scope.graph.origin is graph.origin
         scope = scope.parent
     return count
 
@@ -428,10 +433,11 @@ def _enqueue(state: State, step: Step) -> None:
     if state.parks and _under_parked(step):
         step.parked = True
         return
-    _queue(state, step.node.policy.limit).steps.append(step)
+    queue_of(state, step.node.policy.limit).steps.append(step)
 
 
-def _queue(state: State, limit: str | None) -> Queue:
+def queue_of(state: State, limit: str | None) -> Queue:
+    """Return the queue under a limit."""
     queue = state.queues.get(limit)
     if queue is None:
         queue = state.queues[limit] = Queue()
@@ -486,9 +492,9 @@ def _activate(state: State, scope: DagScope, index: int) -> None:
             assert vertex.node is not None  # noqa: S101 - calls have nodes
             scope.status[index] = ACTIVE
             key = scope.prefix + vertex.name
-            scope.child[index] = _open(
-                state, vertex.node, key, (scope, index, 0), lambda: _values(scope, vertex.uses), scope.depth
-            )
+            child = _open(state, vertex.node, key, (scope, index, 0), lambda: _values(scope, vertex.uses), scope.depth)
+            if child is not None:
+                scope.child[index] = child
         case "each":
             scope.status[index] = ACTIVE
             _open_each(state, scope, vertex)
@@ -606,30 +612,29 @@ def _deliver_vertex(state: State, scope: DagScope, index: int, value: Value) -> 
         if vertices[user].kind in {"first", "quorum"}:
             state.work.append(lambda s, user=user: _race(s, scope, vertices[user]))  # type: ignore[misc]
             continue
-        if vertices[user].lazy and index not in _awaited(scope, user):
+        if vertices[user].lazy and index not in awaited(scope, user):
             continue
         scope.missing[user] -= 1
         if scope.missing[user] == 0:
             state.work.append(lambda s, user=user: _activate(s, scope, user))  # type: ignore[misc]
-    for branch in scope.plan.branches[index].values():
-        for source in branch:
-            _release(scope, source, index)
-    if not scope.plan.users[index] and index not in scope.plan.output:
-        scope.values.pop(index, None)
+    for source in scope.plan.sources[index]:
+        scope.left[source] -= 1
+        _forget(scope, source)
+    _forget(scope, index)
     if index in scope.plan.roots:
         scope.roots_left -= 1
         if scope.roots_left == 0:
             state.work.append(lambda s: _finish_dag(s, scope))
 
 
-def _release(scope: DagScope, source: int, user: int) -> None:
-    """Forget a value once its last user has what it wanted: a state is as large as its frontier (D6)."""
-    scope.left[source] -= 1
-    if all(scope.status[other] == DONE for other in scope.plan.users[source]) and source not in scope.plan.output:
-        scope.values.pop(source, None)
+def _forget(scope: DagScope, index: int) -> None:
+    """Drop a value once its last user has what it wanted: a state is as large as its frontier (D6)."""
+    if scope.left[index] == 0 and index not in scope.plan.output:
+        scope.values.pop(index, None)
 
 
-def _awaited(scope: DagScope, index: int) -> tuple[int, ...]:
+def awaited(scope: DagScope, index: int) -> tuple[int, ...]:
+    """Return what a vertex waits for, as far as its branch is chosen."""
     chosen = scope.choice.get(index)
     return scope.plan.needs[index] if chosen is None else scope.plan.branches[index][chosen]
 
@@ -691,16 +696,17 @@ def _open_each(state: State, scope: DagScope, vertex: Vertex) -> None:
     shared = _values(scope, {name: expr for name, expr in vertex.uses.items() if name != vertex.items_for})
     each = EachScope(scope.prefix + vertex.name, (scope, vertex.index, 0), items, shared, scope.depth)
     scope.child[vertex.index] = each
-    _queue(state, _cursor_limit(each)).cursors.append(each)
+    queue_of(state, _cursor_limit(each)).cursors.append(each)
 
 
-def _each_vertex(scope: EachScope) -> Vertex:
+def each_vertex(scope: EachScope) -> Vertex:
+    """Return the vertex an `each` was drawn as."""
     assert isinstance(scope.parent, DagScope)  # noqa: S101 - an each is drawn in a dag
     return scope.parent.graph.vertices[scope.vertex]
 
 
 def _cursor_limit(scope: EachScope) -> str | None:
-    node = _each_vertex(scope).node
+    node = each_vertex(scope).node
     return node.policy.limit if isinstance(node, FunctionNode) else None
 
 
@@ -711,16 +717,22 @@ def _drop_cursor(state: State, scope: EachScope) -> None:
 
 
 def _open_item(state: State, scope: EachScope, index: int) -> None:
-    if not scope.take(index):
-        return
-    node = _each_vertex(scope).node
+    if scope.take(index):
+        _open_again(state, scope, index)
+
+
+def _open_again(state: State, scope: EachScope, index: int) -> None:
+    node = each_vertex(scope).node
     assert node is not None  # noqa: S101 - calls have nodes
-    key = f"{scope.prefix}[{index}]"
-    scope.child[index] = _open(state, node, key, (scope, 0, index), lambda: _item_inputs(scope, index), scope.depth)
+    child = _open(state, node, f"{scope.prefix}[{index}]", (scope, 0, index), lambda: _item_inputs(scope, index), scope.depth)
+    if child is None:
+        scope.refused.append(index)
+    else:
+        scope.child[index] = child
 
 
 def _item_inputs(scope: EachScope, index: int) -> dict[str, Value]:
-    return {_each_vertex(scope).items_for: Value(to_json(scope.items[index], inf_nan_mode="strings"), ""), **scope.shared}
+    return {each_vertex(scope).items_for: Value(to_json(scope.items[index], inf_nan_mode="strings"), ""), **scope.shared}
 
 
 # Failure.
@@ -746,7 +758,7 @@ def _fail(state: State, scope: Scope, vertex: int, item: int, blame: Blame) -> N
                 kind = scope.graph.vertices[user]
                 if kind.kind in {"first", "quorum"}:
                     state.work.append(lambda s, kind=kind: _race(s, scope, kind))  # type: ignore[misc]
-                elif not kind.lazy or vertex in _awaited(scope, user):
+                elif not kind.lazy or vertex in awaited(scope, user):
                     state.work.append(lambda s, user=user: _fail(s, scope, user, 0, blame))  # type: ignore[misc]
             if vertex in scope.plan.roots:
                 state.work.append(lambda s: _fail_up(s, scope, blame))
@@ -771,7 +783,7 @@ def _needed(scope: DagScope) -> set[int]:
         if index in needed or scope.status[index] == DONE:
             continue
         needed.add(index)
-        todo.extend(_awaited(scope, index))
+        todo.extend(awaited(scope, index))
     return needed
 
 
@@ -842,6 +854,9 @@ def _resume(state: State) -> None:
             case EachScope() as each:
                 todo.extend(each.child.values())
                 each.blame = None
+                todo_items, each.refused = each.refused, []
+                for index in todo_items:
+                    state.work.append(lambda s, each=each, index=index: _open_again(s, each, index))  # type: ignore[misc]
             case MachineScope() as machine:
                 todo.append(machine.child)
                 if machine.blame is not None and machine.child is None:
@@ -858,7 +873,7 @@ def _revive(state: State, scope: DagScope) -> None:
         scope.status[index] = ACTIVE if index in scope.child else WAITING
     for index in failed:
         if scope.status[index] == WAITING:
-            _await(state, scope, index, _awaited(scope, index))
+            _await(state, scope, index, awaited(scope, index))
     if failed and scope.plan.racing:
         _rebalance(state, scope)
 
@@ -875,9 +890,7 @@ def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[
     if state.status != "running":
         return []
     if state.result is not None:
-        if state.running:
-            return [Cancel(key) for key in state.running]
-        return [Finish(*state.result)]
+        return [Cancel(key) for key in state.running] or [Finish(*state.result)]
     commands: list[Command] = []
     if state.blame is not None and state.graph.on_failure == "cancel":
         return [Cancel(key) for key in state.running] or [Fail(state.blame)]
@@ -907,9 +920,10 @@ def _starts(state: State, now: float, room: Callable[[str | None], int]) -> Iter
         if total > 0 and (step.node.policy.limit is None or room(step.node.policy.limit) > 0):
             total -= 1
             yield _start(step)
-    opened = True
     taken: set[StepKey] = set()
     free: dict[str | None, int] = {}
+    most = total + len(state.running)
+    opened = True
     while opened and total > 0:
         opened = False
         for limit, queue in list(state.queues.items()):
@@ -919,11 +933,11 @@ def _starts(state: State, now: float, room: Callable[[str | None], int]) -> Iter
                 free[limit] -= 1
                 total -= 1
                 yield _start(step)
-            while min(total, free[limit]) > 0 and _open_next(state, queue):
+            # No more steps are opened than could run at once: what waits for a permit stays an index into a list (E5).
+            short = min(total, free[limit], most - sum(len(other.steps) for other in state.queues.values()) + len(taken))
+            while short > 0 and _open_next(state, queue):
+                short -= 1
                 opened = True
-                step_or_none = queue.steps[-1] if queue.steps else None
-                if step_or_none is not None and step_or_none.phase == READY and step_or_none.key not in taken:
-                    break
 
 
 def _front(queue: Queue, count: int, taken: set[StepKey]) -> list[Step]:
@@ -981,7 +995,7 @@ def waiting(state: State) -> Iterator[str]:
                 todo.extend(dag.child.values())
                 for index, status in enumerate(dag.status):
                     if status == WAITING:
-                        missing = [dag.graph.vertices[need].name for need in _awaited(dag, index) if dag.status[need] != DONE]
+                        missing = [dag.graph.vertices[need].name for need in awaited(dag, index) if dag.status[need] != DONE]
                         yield f"{dag.prefix}{dag.graph.vertices[index].name} waits for {', '.join(missing) or 'nothing'}"
             case EachScope(child=children):
                 todo.extend(children.values())

@@ -1,0 +1,114 @@
+"""What a node's body can reach while it runs: `context()` gives the attempt it is part of."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+import anyio
+from pydantic_core import to_json
+
+from graphrt.clock import Clock
+from graphrt.errors import UsageError
+from graphrt.facts import Emitted
+from graphrt.types import Json, RunId, StepKey
+
+T = TypeVar("T")
+
+
+class Closable(Protocol):
+    """Something that holds a connection, a model or a file until it is closed."""
+
+    async def aclose(self) -> None:
+        """Let go."""
+
+
+C = TypeVar("C", bound=Closable)
+
+
+class Resources:
+    """What the nodes of a runtime share and the runtime closes: opened once a key, closed in reverse order."""
+
+    def __init__(self) -> None:
+        self._open: dict[object, Closable] = {}
+        self._locks: dict[object, anyio.Lock] = {}
+
+    async def get(self, key: object, make: Callable[[], Awaitable[C]]) -> C:
+        """Return what is open under `key`, or open it. Two callers at once get the same one."""
+        async with self._locks.setdefault(key, anyio.Lock()):
+            if key not in self._open:
+                self._open[key] = await make()
+            return self._open[key]  # type: ignore[return-value] # the key stands for the type
+
+    async def aclose(self) -> None:
+        """Close all. One that fails to close does not keep the others open."""
+        errors: list[Exception] = []
+        while self._open:
+            _, resource = self._open.popitem()
+            try:
+                await resource.aclose()
+            except Exception as error:  # noqa: BLE001 - collected and raised together
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("resources failed to close", errors)
+
+
+@dataclass
+class Context:
+    """One attempt of one step, seen from inside."""
+
+    run: RunId
+    step: StepKey
+    attempt: int
+    models: Mapping[str, Any]
+    """The runtime's bindings: model role -> URI or backend."""
+    resources: Resources
+    clock: Clock
+    seed: str
+    live: Callable[[str], None]
+    emitted: list[Emitted] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What is recorded beside the step's output: the model that answered, its usage."""
+
+    @cached_property
+    def idempotency_key(self) -> str:
+        """A key that is the same for every attempt of this step, and for no other step: send it with idempotent calls."""
+        return hashlib.sha256(f"{self.run}\n{self.step}".encode()).hexdigest()[:32]
+
+    @cached_property
+    def random(self) -> random.Random:
+        """A generator seeded by run and step: another attempt, or a resumed run, draws the same numbers."""
+        return random.Random(self.seed)
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the runtime's clock."""
+        return self.clock.now()
+
+    def emit(self, name: str, value: Any) -> None:
+        """Record something under `name`, in the same commit as this attempt's output; lost if the attempt fails (D1)."""
+        text: Json = to_json(value)
+        self.emitted.append(Emitted(self.step, self.attempt, name, text))
+
+    def progress(self, text: str = "") -> None:
+        """Give a sign of life: resets the idle timeout, and shows `text` to whoever watches the run live. Not recorded."""
+        self.live(text)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait by the runtime's clock. Not durable: a resumed step waits again from the start."""
+        await self.clock.wait(anyio.Event(), seconds)
+
+
+current: ContextVar[Context | None] = ContextVar("graphrt context", default=None)
+
+
+def context() -> Context:
+    """Return the running attempt. Raises UsageError outside of one."""
+    found = current.get()
+    if found is None:
+        raise UsageError("context() was called outside a running step; it is there only inside a node's function")
+    return found

@@ -1,0 +1,66 @@
+"""Named limits, shared by the runs of a runtime, with fair waiting (E5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from graphrt.errors import UsageError
+
+
+class Waiter(Protocol):
+    """Somebody who wants permits and can be told that one is free."""
+
+    def wake(self) -> None:
+        """Look again. Called on the event loop's thread."""
+
+
+class Limits:
+    """How many steps may run at once under each name.
+
+    While nobody else waits, a run may take all that is free. Once others wait, each takes one permit a turn and goes to the
+    end of the line, so a run with ten thousand items cannot starve one with two.
+    """
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        if wrong := {name: size for name, size in sizes.items() if size < 1}:
+            raise UsageError(f"limits={wrong!r}: a limit must let at least one step run")
+        self.sizes = dict(sizes)
+        self._used = dict.fromkeys(sizes, 0)
+        self._line: dict[str, dict[Waiter, None]] = {name: {} for name in sizes}
+
+    def room(self, name: str, who: Waiter) -> int:
+        """Return how many permits `who` may take now."""
+        free = self.sizes[name] - self._used[name]
+        line = self._line[name]
+        if free <= 0 or not line:
+            return max(0, free)
+        if who in line:
+            return 1 if list(line).index(who) < free else 0
+        return max(0, free - len(line))
+
+    def take(self, name: str, who: Waiter) -> None:
+        """Take a permit."""
+        self._used[name] += 1
+        self._line[name].pop(who, None)
+
+    def give(self, name: str) -> None:
+        """Give a permit back and tell whoever is first in line."""
+        self._used[name] -= 1
+        self._tell(name)
+
+    def want(self, name: str, who: Waiter) -> None:
+        """Stand in line."""
+        self._line[name].setdefault(who)
+        self._tell(name)
+
+    def leave(self, who: Waiter) -> None:
+        """Stand in no line any more."""
+        for name, line in self._line.items():
+            if line.pop(who, False) is None:
+                self._tell(name)
+
+    def _tell(self, name: str) -> None:
+        free = self.sizes[name] - self._used[name]
+        for who in list(self._line[name])[: max(0, free)]:
+            who.wake()
