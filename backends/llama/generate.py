@@ -46,6 +46,17 @@ class Speaker:
             self._grammars = Grammars(self.engine.vocabulary)
         return self._grammars
 
+    def tokens(self, prompt: str) -> list[int]:
+        """The prompt's tokens. Only the template's own text may spell control tokens."""
+        vocabulary = self.engine.vocabulary
+        beginning = not (vocabulary.bos_text and prompt.startswith(vocabulary.bos_text))
+        tokens: list[int] = []
+        for i, (text, special) in enumerate(self.template.split(prompt)):
+            tokens += vocabulary.tokenize(text, special=special, beginning=beginning and i == 0)
+        if not tokens:
+            raise BadRequest("the chat template made an empty prompt", provider="llama_cpp")
+        return tokens
+
     def answer(self, request: Request, emit: Callable[[StreamEvent], None]) -> None:
         """Answer `request`. Raises Aborted, and nothing else."""
         seen = Fold()
@@ -145,7 +156,7 @@ class _Answer:
         grammar = self._grammar(tools)
         if grammar is not None and thinking:
             prompt, thinking = f"{prompt.rstrip()}\n\n{END_THINK}\n\n", False
-        tokens = self._tokens(prompt)
+        tokens = self.speaker.tokens(prompt)
         if settings.strict and self.warnings:
             said = "; ".join(f"{warning.setting}: {warning.message}" for warning in self.warnings)
             raise UnsupportedSetting(said, provider=self.speaker.name)
@@ -214,16 +225,6 @@ class _Answer:
         for message in weak:
             self._warn("tools" if forced else "output", message)
         return grammar
-
-    def _tokens(self, prompt: str) -> list[int]:
-        vocabulary = self.engine.vocabulary
-        beginning = not (vocabulary.bos_text and prompt.startswith(vocabulary.bos_text))
-        tokens: list[int] = []
-        for i, (text, special) in enumerate(self.speaker.template.split(prompt)):
-            tokens += vocabulary.tokenize(text, special=special, beginning=beginning and i == 0)
-        if not tokens:
-            raise BadRequest("the chat template made an empty prompt", provider="llama_cpp")
-        return tokens
 
     def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | None) -> None:
         engine, settings, spent = self.engine, self.request.settings, self.spent

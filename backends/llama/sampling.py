@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_NEVER = -1e300
+"""A score that is never drawn beside a real one, and is still a number."""
+
+
 def uniform(seed: int, position: int) -> float:
     """A number in [0, 1) that belongs to `position` of the sequence drawn with `seed`."""
     digest = hashlib.blake2b(struct.pack("<QQ", seed % 2**64, position), digest_size=8).digest()
@@ -58,13 +62,16 @@ class Sampler:
             logits[ids] -= self.presence_penalty + self.frequency_penalty * times
         tokens = None if allowed is None else numpy.flatnonzero(allowed)
         scores = logits if tokens is None else logits[tokens]
-        at = int(numpy.nanargmax(scores)) if not self.temperature else self._draw(scores, position)
+        at = self._draw(scores, position) if self.temperature else int(scores.argmax())
+        if scores[at] != scores[at]:
+            at = int(numpy.nan_to_num(scores, nan=-numpy.inf).argmax())
         return at if tokens is None else int(tokens[at])
 
     def _draw(self, scores: NDArray[np.float32], position: int) -> int:
         numpy = extra("numpy")
-        exact = numpy.nan_to_num(scores.astype(numpy.float64), nan=-numpy.inf, posinf=numpy.inf, neginf=-numpy.inf)
-        weights = numpy.exp((exact - exact.max()) / self.temperature)
+        exact = numpy.nan_to_num(scores.astype(numpy.float64), nan=_NEVER, neginf=_NEVER)
+        with numpy.errstate(over="ignore", under="ignore"):  # a tiny temperature: all but the best become nothing
+            weights = numpy.exp((exact - exact.max()) / self.temperature)
         chosen = self.keep(weights / weights.sum())
         mass = numpy.cumsum(weights[chosen])
         at = int(numpy.searchsorted(mass, uniform(self.seed, position) * mass[-1], side="right"))

@@ -1,13 +1,13 @@
 """One small real model for the tests of this folder: the one that comes with the package."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from graphrt.backends.events import Answer, Failed, Finished, StreamEvent, complete
 from graphrt.backends.llama import LlamaCpp
-from graphrt.backends.messages import Message, Request, Settings, ToolSpec, system, user
+from graphrt.backends.messages import Message, OutputSchema, Request, Settings, ToolSpec, system, user
 
 ROUTE = "Route the request to billing, technical, sales or other. Answer in JSON."
 EXTRACT = "Extract name, age and city. Answer in JSON."
@@ -28,6 +28,11 @@ def ask(*messages: Message | str, settings: Settings | None = None, **fields: An
     """A request; a string is what the user says."""
     said = tuple(user(message) if isinstance(message, str) else message for message in messages)
     return Request(messages=said, settings=settings or Settings(), **fields)
+
+
+def json_of(name: str, schema: Mapping[str, Any]) -> OutputSchema:
+    """An answer held to `schema`."""
+    return OutputSchema.model_validate({"name": name, "schema": schema})
 
 
 def route(text: str) -> Request:
