@@ -1,0 +1,127 @@
+"""Tools to test graphs with: a clock that jumps, and a journal that breaks off where it is told to. Public, like the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+
+import anyio
+import anyio.lowlevel
+
+from graphrt.facts import Entry, Fact
+from graphrt.journal import History, Journal, RunInfo
+from graphrt.types import Json, RunId, Status
+
+
+class JumpingClock:
+    """A clock that stands still while anything can run, and jumps to the next awaited instant once everything waits.
+
+    So a test with minutes of pauses takes none. A step in a worker thread counts as waiting: don't mix threads and timeouts.
+    """
+
+    def __init__(self, start: float = 1_800_000_000.0) -> None:
+        self.time = start
+        self._due: dict[int, float] = {}
+        self._number = count()
+        self._jumping = False
+        self._jumped = anyio.Event()
+
+    def now(self) -> float:
+        """See Clock.now."""
+        return self.time
+
+    def monotonic(self) -> float:
+        """See Clock.monotonic."""
+        return self.time
+
+    async def wait(self, event: anyio.Event, seconds: float | None) -> None:
+        """See Clock.wait."""
+        if seconds is None:
+            await event.wait()
+            return
+        async with anyio.create_task_group() as tasks:
+
+            async def watch() -> None:
+                await event.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(watch)
+            await self._until(self.time + max(0.0, seconds))
+            tasks.cancel_scope.cancel()
+
+    async def _until(self, due: float) -> None:
+        number = next(self._number)
+        self._due[number] = due
+        try:
+            while self.time < due:
+                if self._jumping:
+                    await self._jumped.wait()
+                    continue
+                self._jumping = True
+                try:
+                    await anyio.wait_all_tasks_blocked()
+                    self.time = max(self.time, min(self._due.values()))
+                finally:
+                    self._jumping = False
+                    self._jumped.set()
+                    self._jumped = anyio.Event()
+            await anyio.lowlevel.checkpoint()
+        finally:
+            del self._due[number]
+
+
+class BrokenOff(Exception):
+    """The commit that a BreakingJournal was told not to make."""
+
+
+class BreakingJournal:
+    """A journal in front of another one that fails commit number `at` and all later ones, as a lost disk would.
+
+    `made` counts the commits that were made. What the journal behind it holds is what a crash would have left.
+    """
+
+    def __init__(self, behind: Journal, at: int) -> None:
+        self.behind = behind
+        self.at = at
+        self.made = 0
+
+    @property
+    def name(self) -> str:
+        """See Journal.name."""
+        return f"{self.behind.name}, breaking off at commit {self.at}"
+
+    def _count(self) -> None:
+        if self.made + 1 >= self.at:
+            raise BrokenOff(self.name)
+        self.made += 1
+
+    async def create(self, info: RunInfo, facts: Sequence[Fact], *, at: float) -> None:
+        """See Journal.create. Raises BrokenOff from commit `at` on."""
+        self._count()
+        await self.behind.create(info, facts, at=at)
+
+    async def append(
+        self, run: RunId, after: int, facts: Sequence[Fact], *, at: float, snapshot: Json | None = None
+    ) -> None:
+        """See Journal.append. Raises BrokenOff from commit `at` on."""
+        self._count()
+        await self.behind.append(run, after, facts, at=at, snapshot=snapshot)
+
+    async def load(self, run: RunId) -> History:
+        """See Journal.load."""
+        return await self.behind.load(run)
+
+    async def read(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """See Journal.read."""
+        return await self.behind.read(run, after, limit)
+
+    async def info(self, run: RunId) -> RunInfo:
+        """See Journal.info."""
+        return await self.behind.info(run)
+
+    async def runs(self, *, status: Status | None = None, limit: int = 100) -> list[RunInfo]:
+        """See Journal.runs."""
+        return await self.behind.runs(status=status, limit=limit)
+
+    async def aclose(self) -> None:
+        """See Journal.aclose: the journal behind belongs to whoever made it."""
