@@ -30,10 +30,12 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """What errors and records call it, such as `openai_chat:gpt-x`. Never a secret (M9)."""
+        raise NotImplementedError
 
     @property
     def capabilities(self) -> Capabilities:
         """What it can do natively."""
+        raise NotImplementedError
 
     def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request` as events that end in exactly one `Finished` or `Failed`.
@@ -41,6 +43,7 @@ class Backend(Protocol):
         Closing the generator or cancelling its task stops the work at the source (the connection is closed, the
         sampling loop ends) and waits for that; other requests on the same backend are not disturbed.
         """
+        raise NotImplementedError
 
     async def aclose(self) -> None:
         """Give back what the backend holds. Idempotent."""

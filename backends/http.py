@@ -81,8 +81,8 @@ class Http:
         finally:
             with suppress(BackendError):
                 await response.aclose()
-            # httpx reads through a tower of generators that closing the top one leaves hanging, for the collector to find
-            # (trio warns of each). The connection is closed: one more step runs them all to their end.
+            # httpx reads through a tower of generators that closing the top one leaves hanging, for the collector to
+            # find (trio warns of each). The connection is closed: one more step runs them all to their end.
             with suppress(BackendError, httpx.StreamError):
                 async for _ in chunks:
                     pass

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -157,8 +157,8 @@ class OutputSchema(Frozen):
     """The JSON Schema the whole answer must satisfy."""
 
     name: str
-    schema_: Mapping[str, Any] = Field(alias="schema")
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    # pydantic keeps `schema` for itself; data may say either
+    schema_: Mapping[str, Any] = Field(validation_alias=AliasChoices("schema", "schema_"), serialization_alias="schema")
 
 
 ToolChoice = Literal["auto", "required", "none"]

@@ -3,6 +3,7 @@
     Scripted(["Hello.", ToolCall(call_id="1", name="add", arguments='{"a": 1}'), RateLimited("slow down")])
     Scripted({"capital of France": "Paris", "capital of Spain": "Madrid"})
     Scripted(lambda request: request.messages[-1].text.upper())
+    Scripted("Always the same.")
 
 A list is used up in the order in which requests arrive. A mapping answers by what the last message contains, and a
 function by anything: those two give each of many concurrent requests its own answer. Answers are streamed word by word,
@@ -15,7 +16,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import anyio.lowlevel
 
@@ -46,14 +47,11 @@ from graphrt.backends.messages import (
     ToolResult,
 )
 
-Line = str | Part | Sequence[Part] | Message | Answer | BackendError
+Line: TypeAlias = str | Part | Sequence[Part] | Message | Answer | BackendError
 """What a script may say: words, a part or several, a finished answer, or an error to end in."""
 
-Script = (
-    Iterable["Line | Callable[[Request], Line]"]
-    | Mapping[str, "Line | Callable[[Request], Line]"]
-    | Callable[[Request], Line]
-)
+Said: TypeAlias = Line | Callable[[Request], Line]
+Script: TypeAlias = str | Iterable[Said] | Mapping[str, Said] | Callable[[Request], Line]
 
 _WORD = re.compile(r"\s*\S+|\s+")
 
@@ -68,8 +66,15 @@ class Scripted:
     def __init__(self, script: Script, *, name: str = "scripted") -> None:
         self._name = name
         self._lock = threading.Lock()
-        self._lines = None if callable(script) or isinstance(script, Mapping) else tuple(script)
-        self._script = script
+        self._lines: tuple[Said, ...] = ()
+        self._known: Mapping[str, Said] | None = None
+        self._always: Said | None = None
+        if isinstance(script, str) or callable(script):
+            self._always = script
+        elif isinstance(script, Mapping):
+            self._known = cast("Mapping[str, Said]", dict(script))
+        else:
+            self._lines = tuple(script)
         self.requests: list[Request] = []
         """Every request so far, in order of arrival."""
         self.active = 0
@@ -107,27 +112,26 @@ class Scripted:
         """There is nothing to give back."""
 
     def _line(self, request: Request, number: int) -> Line:
-        line: Any
-        if self._lines is not None:
-            if number > len(self._lines):
-                return BadRequest(
-                    f"the script has {len(self._lines)} answers, and this is request {number}", provider=self._name
-                )
-            line = self._lines[number - 1]
-        elif isinstance(self._script, Mapping):
-            asked = _asked(request)
-            found = next((key for key in self._script if key in asked), None)
-            if found is None:
-                keys = ", ".join(repr(key) for key in self._script)
-                return BadRequest(f"the script knows {keys}, and was asked {asked[:200]!r}", provider=self._name)
-            line = self._script[found]
-        else:
-            line = self._script
+        said = self._find(request, number)
         try:
-            said: Line = line(request) if callable(line) else line
+            return said(request) if callable(said) else said
         except BackendError as error:
             return error
-        return said
+
+    def _find(self, request: Request, number: int) -> Said:
+        if self._always is not None:
+            return self._always
+        if self._known is not None:
+            asked = _asked(request)
+            for words, said in self._known.items():
+                if words in asked:
+                    return said
+            known = ", ".join(map(repr, self._known))
+            return BadRequest(f"the script knows {known}, and was asked {asked[:200]!r}", provider=self._name)
+        if number > len(self._lines):
+            words = f"the script has {len(self._lines)} answers, and this is request {number}"
+            return BadRequest(words, provider=self._name)
+        return self._lines[number - 1]
 
 
 def _asked(request: Request) -> str:

@@ -65,14 +65,14 @@ def refuse(status: int, body: Any = None, **headers: str) -> BackendError:
 
 
 @pytest.mark.parametrize("name", CONSTRUCTED)
-def test_a_known_refusal_has_its_category_and_its_pause(name, shared_data):
+def test_a_known_refusal_has_its_category_and_its_pause(name: str, shared_data: Path) -> None:
     response = json.loads((shared_data / "traffic" / "_constructed" / f"{name}.json").read_text("utf-8"))["response"]
     body = json.dumps(response["body"]) if response.get("body") is not None else response.get("body_text") or ""
     error = classify(response["status"], response["headers"], body.encode())
     assert (type(error), error.retryable, error.retry_after) == CONSTRUCTED[name]
 
 
-def test_recorded_refusals_have_the_category_of_their_status_or_a_better_one(shared_data):
+def test_recorded_refusals_have_the_category_of_their_status_or_a_better_one(shared_data: Path) -> None:
     text = (shared_data / "provider-errors" / "errors.jsonl").read_text("utf-8")
     rows = [json.loads(row) for row in text.split("\n") if row]
     for row in rows:
@@ -111,7 +111,7 @@ def test_recorded_refusals_have_the_category_of_their_status_or_a_better_one(sha
         (599, ServerError, True),
     ],
 )
-def test_a_bare_status_has_a_category(status, kind, retryable):
+def test_a_bare_status_has_a_category(status: int, kind: type[BackendError], retryable: bool) -> None:
     error = refuse(status)
     assert (type(error), error.retryable) == (kind, retryable)
     assert str(status) in error.provider_message
@@ -137,11 +137,11 @@ def test_a_bare_status_has_a_category(status, kind, retryable):
         ({"x_ratelimit_remaining_tokens": "5", "x_ratelimit_reset_tokens": "6m0s"}, None),
     ],
 )
-def test_a_pause_is_read_from_every_kind_of_header(headers, expected):
+def test_a_pause_is_read_from_every_kind_of_header(headers: Any, expected: Any) -> None:
     assert refuse(429, {"error": {"message": "slow down"}}, **headers).retry_after == expected
 
 
-def test_a_pause_may_be_in_the_body_or_in_its_words():
+def test_a_pause_may_be_in_the_body_or_in_its_words() -> None:
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.4s"}
     assert refuse(429, {"error": {"message": "no", "details": [info]}}).retry_after == 34.4
     assert refuse(429, [{"error": {"message": "no", "details": [info]}}]).retry_after == 34.4
@@ -162,21 +162,21 @@ def test_a_pause_may_be_in_the_body_or_in_its_words():
         ("1s!", None),
     ],
 )
-def test_durations_are_read_as_go_writes_them(text, seconds):
+def test_durations_are_read_as_go_writes_them(text: str, seconds: float | None) -> None:
     assert duration(text) == (pytest.approx(seconds) if seconds is not None else None)
 
 
-def test_a_server_may_overrule_whether_to_retry():
+def test_a_server_may_overrule_whether_to_retry() -> None:
     assert refuse(400, x_should_retry="true").retryable
     assert not refuse(500, x_should_retry="false").retryable
 
 
-def test_a_string_that_is_too_long_is_not_the_context():
+def test_a_string_that_is_too_long_is_not_the_context() -> None:
     body = {"error": {"code": "string_above_max_length", "message": "string too long, maximum context length"}}
     assert type(refuse(400, body)) is BadRequest
 
 
-def test_a_quota_of_a_whole_day_is_a_quota():
+def test_a_quota_of_a_whole_day_is_a_quota() -> None:
     failure = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}
     assert isinstance(refuse(429, {"error": {"message": "quota", "details": [failure]}}), QuotaExceeded)
 
@@ -185,7 +185,7 @@ def test_a_quota_of_a_whole_day_is_a_quota():
     "body",
     [b"[]", b"{}", b"null", b"3", b'"no"', b"\xff\xfe", b"<", b'{"error": []}', b'{"error": {"message": {"a": [1]}}}'],
 )
-def test_no_body_is_too_strange(body):
+def test_no_body_is_too_strange(body: Any) -> None:
     error = refuse(500, body)
     assert isinstance(error, ServerError)
     assert error.provider_message
@@ -201,13 +201,13 @@ JSON = st.recursive(
 
 
 @given(body=JSON, status=st.integers(300, 599))
-def test_no_shape_of_body_breaks_the_classifier(body, status):
+def test_no_shape_of_body_breaks_the_classifier(body: Any, status: int) -> None:
     for error in (classify_error(body), classify(status, {}, json.dumps(body).encode())):
         assert isinstance(error, BackendError)
         assert error.retry_after is None or error.retry_after > 0
 
 
-def test_an_error_inside_an_answer_is_the_same_error():
+def test_an_error_inside_an_answer_is_the_same_error() -> None:
     assert isinstance(classify_error({"error": {"message": "busy", "type": "overloaded_error"}}), Overloaded)
     assert isinstance(classify_error({"error": {"message": "x", "code": 429}}), RateLimited)
     assert isinstance(
@@ -217,11 +217,11 @@ def test_an_error_inside_an_answer_is_the_same_error():
     assert isinstance(classify_error("it broke"), ServerError)
 
 
-def test_a_secret_is_taken_out_of_all_that_is_kept():
+def test_a_secret_is_taken_out_of_all_that_is_kept() -> None:
     error = classify(401, {}, b'{"error": {"message": "bad key hunter2", "code": "hunter2"}}', secrets=["hunter2"])
     assert "hunter2" not in f"{error} {error!r} {error.body} {error.code} {error.provider_message}"
 
 
-def test_the_suite_is_where_this_test_thinks(shared_data):
+def test_the_suite_is_where_this_test_thinks(shared_data: Path) -> None:
     assert isinstance(shared_data, Path)
     assert (shared_data / "provider-errors" / "SOURCE").exists()

@@ -1,6 +1,7 @@
 """What goes over the wire for a request, and what is said about what does not."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -29,15 +30,15 @@ OPENAI = PRESETS["openai"].profile
 ADD = ToolSpec(name="add", description="Add.", parameters={"type": "object", "properties": {}})
 
 
-def body(request: Request, profile=OPENAI):
+def body(request: Request, profile: Any = OPENAI) -> Any:
     return request_body(request, model="m", profile=profile)[0]
 
 
-def ask(**more) -> Request:
+def ask(**more: Any) -> Request:
     return Request(messages=conversation("hello"), **more)
 
 
-def test_a_plain_question_asks_for_nothing_that_was_not_asked():
+def test_a_plain_question_asks_for_nothing_that_was_not_asked() -> None:
     assert body(ask()) == {
         "model": "m",
         "messages": [{"role": "user", "content": "hello"}],
@@ -46,7 +47,7 @@ def test_a_plain_question_asks_for_nothing_that_was_not_asked():
     }
 
 
-def test_settings_go_under_the_servers_own_names():
+def test_settings_go_under_the_servers_own_names() -> None:
     settings = Settings(max_tokens=5, seed=1, stop=("a",), temperature=0.0)
     sent = body(ask(settings=settings))
     assert (sent["max_completion_tokens"], sent["seed"], sent["stop"], sent["temperature"]) == (5, 1, ["a"], 0.0)
@@ -55,7 +56,7 @@ def test_settings_go_under_the_servers_own_names():
     assert body(ask(settings=settings), PRESETS["mistral"].profile)["random_seed"] == 1
 
 
-def test_a_setting_that_cannot_be_honoured_is_warned_about_and_not_sent():
+def test_a_setting_that_cannot_be_honoured_is_warned_about_and_not_sent() -> None:
     # M6
     request = ask(settings=Settings(top_k=5, min_p=0.1))
     sent, warnings = request_body(request, model="m", profile=OPENAI)
@@ -64,12 +65,12 @@ def test_a_setting_that_cannot_be_honoured_is_warned_about_and_not_sent():
     assert body(request, PRESETS["vllm"].profile)["top_k"] == 5
 
 
-def test_in_strict_mode_it_is_an_error():
+def test_in_strict_mode_it_is_an_error() -> None:
     with pytest.raises(UnsupportedSetting, match="top_k"):
         body(ask(settings=Settings(top_k=5, strict=True)))
 
 
-def test_more_stop_strings_than_the_server_takes_are_warned_about():
+def test_more_stop_strings_than_the_server_takes_are_warned_about() -> None:
     sent, warnings = request_body(ask(settings=Settings(stop=tuple("abcde"))), model="m", profile=OPENAI)
     assert sent["stop"] == list("abcd")
     assert [warning.setting for warning in warnings] == ["stop"]
@@ -84,27 +85,27 @@ def test_more_stop_strings_than_the_server_takes_are_warned_about():
         ("add", {"type": "function", "function": {"name": "add"}}),
     ],
 )
-def test_a_tool_choice_is_said_in_the_dialects_words(choice, sent):
+def test_a_tool_choice_is_said_in_the_dialects_words(choice: Any, sent: Any) -> None:
     wire = body(ask(tools=(ADD,), tool_choice=choice))
     assert wire.get("tool_choice") == sent
     assert wire["tools"][0]["function"] == {"name": "add", "description": "Add.", "parameters": dict(ADD.parameters)}
 
 
-def test_a_choice_of_no_offered_tool_is_a_bad_request():
+def test_a_choice_of_no_offered_tool_is_a_bad_request() -> None:
     with pytest.raises(BadRequest, match="multiply"):
         body(ask(tools=(ADD,), tool_choice="multiply"))
     with pytest.raises(BadRequest, match="no tools"):
         body(ask(tool_choice="required"))
 
 
-def test_a_schema_is_strict_only_where_that_changes_nothing():
+def test_a_schema_is_strict_only_where_that_changes_nothing() -> None:
     closed = {
         "type": "object",
         "properties": {"a": {"type": "string"}},
         "required": ["a"],
         "additionalProperties": False,
     }
-    sent = body(ask(output=OutputSchema(name="my answer", schema=closed)))["response_format"]
+    sent = body(ask(output=OutputSchema(name="my answer", schema_=closed)))["response_format"]
     assert sent == {"type": "json_schema", "json_schema": {"name": "my_answer", "schema": closed, "strict": True}}
     assert is_strict({"type": "array", "items": closed})
     for loose in (
@@ -114,17 +115,17 @@ def test_a_schema_is_strict_only_where_that_changes_nothing():
         {"anyOf": [{"type": "object"}]},
     ):
         assert not is_strict(loose)
-        assert "strict" not in body(ask(output=OutputSchema(name="x", schema=loose)))["response_format"]["json_schema"]
+        assert "strict" not in body(ask(output=OutputSchema(name="x", schema_=loose)))["response_format"]["json_schema"]
 
 
-def test_a_server_without_schemas_is_asked_for_json_and_says_so():
-    request = ask(output=OutputSchema(name="x", schema={"type": "object"}))
+def test_a_server_without_schemas_is_asked_for_json_and_says_so() -> None:
+    request = ask(output=OutputSchema(name="x", schema_={"type": "object"}))
     sent, warnings = request_body(request, model="m", profile=PRESETS["deepseek"].profile)
     assert sent["response_format"] == {"type": "json_object"}
     assert [warning.setting for warning in warnings] == ["output"]
 
 
-def test_calls_and_results_make_a_turn():
+def test_calls_and_results_make_a_turn() -> None:
     call = ToolCall(call_id="c1", name="add", arguments="")
     said = Message(role="assistant", parts=(Text(text="Let me see."), call))
     wire = body(Request(messages=(user("hi"), said, tool_result(call, "3"))))["messages"]
@@ -136,7 +137,7 @@ def test_calls_and_results_make_a_turn():
     assert wire[2] == {"role": "tool", "tool_call_id": "c1", "content": "3"}
 
 
-def test_a_call_without_a_result_is_told_to_be_unexecuted():
+def test_a_call_without_a_result_is_told_to_be_unexecuted() -> None:
     call = ToolCall(call_id="c1", name="add", arguments='{"a": 1, "b', complete=False)
     request = Request(messages=(user("hi"), Message(role="assistant", parts=(call,)), user("go on")))
     sent, warnings = request_body(request, model="m", profile=OPENAI)
@@ -145,7 +146,7 @@ def test_a_call_without_a_result_is_told_to_be_unexecuted():
     assert json.loads(sent["messages"][1]["tool_calls"][0]["function"]["arguments"]) == {"invalid_json": call.arguments}
 
 
-def test_ids_become_what_the_server_takes_on_both_sides():
+def test_ids_become_what_the_server_takes_on_both_sides() -> None:
     call = ToolCall(call_id="call_abcdefghijkl", name="add", arguments="{}")
     request = Request(messages=(user("hi"), Message(role="assistant", parts=(call,)), tool_result(call, "3")))
     wire = body(request, PRESETS["mistral"].profile)["messages"]
@@ -156,7 +157,7 @@ def test_ids_become_what_the_server_takes_on_both_sides():
     assert body(request, PRESETS["mistral"].profile)["messages"] == wire
 
 
-def test_a_thought_goes_back_to_its_own_model_only():
+def test_a_thought_goes_back_to_its_own_model_only() -> None:
     # M2
     details = [{"type": "reasoning.encrypted", "data": "sealed", "index": 0}]
     opaque = Opaque(provider="openrouter", model="m", payload={"field": "reasoning", "details": details})
@@ -170,7 +171,7 @@ def test_a_thought_goes_back_to_its_own_model_only():
         assert "hm" not in sent
 
 
-def test_a_thought_is_echoed_under_the_field_its_server_wants():
+def test_a_thought_is_echoed_under_the_field_its_server_wants() -> None:
     opaque = Opaque(provider="deepseek", model="m", payload={"field": "reasoning_content"})
     call = ToolCall(call_id="c1", name="add", arguments="{}")
     said = Message(role="assistant", parts=(Reasoning(text="hm", opaque=opaque), call))
@@ -178,11 +179,11 @@ def test_a_thought_is_echoed_under_the_field_its_server_wants():
     assert body(request, PRESETS["deepseek"].profile)["messages"][1]["reasoning_content"] == "hm"
 
 
-def test_the_parts_of_a_streamed_thought_go_back_as_the_block_they_were():
-    def chunk(**delta):
+def test_the_parts_of_a_streamed_thought_go_back_as_the_block_they_were() -> None:
+    def chunk(**delta: Any) -> Any:
         return f"data: {json.dumps({'model': 'x', 'choices': [{'index': 0, 'delta': delta}]})}\n\n".encode()
 
-    def detail(**facts):
+    def detail(**facts: Any) -> Any:
         return {"type": "reasoning.text", "index": 0, **facts}
 
     events = read(
@@ -202,7 +203,7 @@ def test_the_parts_of_a_streamed_thought_go_back_as_the_block_they_were():
     assert wire["content"] == "done"
 
 
-def test_media_goes_in_beside_the_words():
+def test_media_goes_in_beside_the_words() -> None:
     parts = (Text(text="see"), Media(media_type="image/png", data="QUJD"), Media(media_type="audio/wav", data="QUJD"))
     content = body(Request(messages=(Message(role="user", parts=parts),)))["messages"][0]["content"]
     assert [part["type"] for part in content] == ["text", "image_url", "input_audio"]
@@ -211,11 +212,11 @@ def test_media_goes_in_beside_the_words():
         body(Request(messages=(Message(role="user", parts=(Media(media_type="application/pdf", url="http://x/y"),)),)))
 
 
-def test_extra_fields_are_merged_last():
+def test_extra_fields_are_merged_last() -> None:
     assert body(ask(extra={"logprobs": True, "stream": False}))["stream"] is False
 
 
-def test_instructions_keep_their_role():
+def test_instructions_keep_their_role() -> None:
     assert body(Request(messages=(system("be brief"), user("hi"))))["messages"][0] == {
         "role": "system",
         "content": "be brief",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrt.backends.errors import InvalidOutput, Overloaded, ServerError, StreamTruncated
-from graphrt.backends.events import Failed, Finished, Fold, PartStarted, Warned
+from graphrt.backends.errors import BackendError, InvalidOutput, Overloaded, ServerError, StreamTruncated
+from graphrt.backends.events import Answer, Failed, Finished, Fold, PartStarted, Warned
 from graphrt.backends.messages import Reasoning, Text, ToolCall
 from graphrt.backends.openai_stream import ChatStream, normal_usage
 from graphrt.backends.profiles import profile_named
@@ -29,9 +29,9 @@ def tool(*, name: str | None = None, arguments: Any = None, **facts: Any) -> Any
     return said({"tool_calls": [{"function": {"name": name, "arguments": arguments}, **facts}]})
 
 
-def answer_of(*chunks: Any):
+def answer_of(*chunks: Any) -> Answer:
     answer, _, error = outcome(read(sse(*chunks)))
-    assert error is None, error
+    assert answer is not None, error
     return answer
 
 
@@ -39,7 +39,7 @@ def calls(*chunks: Any) -> list[tuple[str, str]]:
     return [(call.name, call.arguments) for call in answer_of(*chunks, said({}, "tool_calls")).tool_calls]
 
 
-def test_fragments_of_parallel_calls_go_to_their_own_call():
+def test_fragments_of_parallel_calls_go_to_their_own_call() -> None:
     assert calls(
         tool(index=1, id="b", name="two", arguments=""),
         tool(index=0, id="a", name="one", arguments=""),
@@ -49,7 +49,7 @@ def test_fragments_of_parallel_calls_go_to_their_own_call():
     ) == [("two", '{"x": 1}'), ("one", "{}")]
 
 
-def test_a_new_id_on_a_known_index_begins_a_new_call():
+def test_a_new_id_on_a_known_index_begins_a_new_call() -> None:
     assert calls(
         tool(index=0, id="a", name="one", arguments="{}"), tool(index=0, id="b", name="two", arguments="{}")
     ) == [
@@ -58,11 +58,11 @@ def test_a_new_id_on_a_known_index_begins_a_new_call():
     ]
 
 
-def test_whole_calls_without_ids_on_one_index_are_several():
+def test_whole_calls_without_ids_on_one_index_are_several() -> None:
     assert calls(*[tool(index=0, name="one", arguments='{"x": 1}')] * 2) == [("one", '{"x": 1}')] * 2
 
 
-def test_without_an_index_the_id_or_the_last_call_decides():
+def test_without_an_index_the_id_or_the_last_call_decides() -> None:
     assert calls(
         tool(id="a", name="one", arguments='{"x'), tool(arguments='": 1}'), tool(id="b", name="two", arguments="{}")
     ) == [
@@ -71,7 +71,7 @@ def test_without_an_index_the_id_or_the_last_call_decides():
     ]
 
 
-def test_an_index_may_be_a_string_start_at_one_or_have_gaps():
+def test_an_index_may_be_a_string_start_at_one_or_have_gaps() -> None:
     assert calls(
         tool(index="1", id="a", name="one", arguments="{}"), tool(index=7, id="b", name="two", arguments="{}")
     ) == [
@@ -80,23 +80,23 @@ def test_an_index_may_be_a_string_start_at_one_or_have_gaps():
     ]
 
 
-def test_a_name_repeated_in_every_fragment_is_said_once():
+def test_a_name_repeated_in_every_fragment_is_said_once() -> None:
     assert calls(
         tool(index=0, id="a", name="weather", arguments="{"), tool(index=0, id="a", name="weather", arguments="}")
     ) == [("weather", "{}")]
 
 
-def test_a_name_may_come_in_pieces_or_after_the_arguments():
+def test_a_name_may_come_in_pieces_or_after_the_arguments() -> None:
     assert calls(tool(index=0, id="a", name="wea"), tool(index=0, name="ther", arguments="{}")) == [("weather", "{}")]
     assert calls(tool(index=0, id="a", arguments="{}"), tool(index=0, name="weather")) == [("weather", "{}")]
 
 
 @pytest.mark.parametrize(("sent", "kept"), [("", ""), (None, ""), ({"a": 1}, '{"a": 1}'), ("oops", "oops")])
-def test_arguments_may_be_blank_missing_an_object_or_nonsense(sent, kept):
+def test_arguments_may_be_blank_missing_an_object_or_nonsense(sent: Any, kept: Any) -> None:
     assert calls(tool(index=0, id="a", name="one", arguments=sent)) == [("one", kept)]
 
 
-def test_missing_and_repeated_ids_become_unique_ones_that_say_so():
+def test_missing_and_repeated_ids_become_unique_ones_that_say_so() -> None:
     made = answer_of(
         tool(index=0, name="one", arguments="{}"),
         tool(index=1, id="x", name="two", arguments="{}"),
@@ -107,7 +107,7 @@ def test_missing_and_repeated_ids_become_unique_ones_that_say_so():
     assert len({call.call_id for call in made}) == 3
 
 
-def test_an_answer_cut_by_length_keeps_its_whole_calls_and_marks_the_last():
+def test_an_answer_cut_by_length_keeps_its_whole_calls_and_marks_the_last() -> None:
     made = answer_of(
         tool(index=0, id="a", name="one", arguments='{"x": 1}'),
         tool(index=1, id="b", name="two", arguments="{}"),
@@ -116,7 +116,7 @@ def test_an_answer_cut_by_length_keeps_its_whole_calls_and_marks_the_last():
     assert (made.finish, [call.complete for call in made.tool_calls]) == ("length", [True, False])
 
 
-def test_words_and_calls_keep_their_order():
+def test_words_and_calls_keep_their_order() -> None:
     answer = answer_of(
         said({"reasoning_content": "hm"}),
         said({"content": "First "}),
@@ -129,7 +129,7 @@ def test_words_and_calls_keep_their_order():
     assert answer.text == "First this.Then that."
 
 
-def test_content_may_be_a_list_of_parts():
+def test_content_may_be_a_list_of_parts() -> None:
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
     answer = answer_of(said({"content": [thinking, {"type": "text", "text": "yes"}]}), said({}, "stop"))
     assert [part.text for part in answer.message.parts if isinstance(part, (Reasoning, Text))] == ["hm", "yes"]
@@ -147,16 +147,16 @@ def test_content_may_be_a_list_of_parts():
         "3",
     ],
 )
-def test_a_chunk_with_nothing_in_it_is_passed_over(odd):
+def test_a_chunk_with_nothing_in_it_is_passed_over(odd: Any) -> None:
     assert answer_of(odd, said({"content": "a"}), odd, said({"content": "b"}), said({}, "stop"), odd).text == "ab"
 
 
-def test_only_the_first_of_several_choices_is_the_answer():
+def test_only_the_first_of_several_choices_is_the_answer() -> None:
     other = {"choices": [{"index": 1, "delta": {"content": "not me"}, "finish_reason": "length"}]}
     assert answer_of(said({"content": "me"}), other, said({}, "stop"), other).text == "me"
 
 
-def test_a_refusal_has_its_own_part_and_its_own_finish():
+def test_a_refusal_has_its_own_part_and_its_own_finish() -> None:
     answer = answer_of(said({"refusal": "I will"}), said({"refusal": " not."}), said({}, "stop"))
     assert (answer.finish, answer.raw_finish, answer.text) == ("refusal", "stop", "")
     assert answer.message.parts[0].kind == "refusal"
@@ -166,25 +166,25 @@ def test_a_refusal_has_its_own_part_and_its_own_finish():
     ("word", "kind"),
     [("error", ServerError), ("insufficient_system_resource", Overloaded), ("malformed_function_call", InvalidOutput)],
 )
-def test_a_finish_reason_that_means_failure_is_one(word, kind):
+def test_a_finish_reason_that_means_failure_is_one(word: Any, kind: type[BackendError]) -> None:
     _, message, error = outcome(read(sse(said({"content": "a"}), said({}, word))))
     assert type(error) is kind
     assert message.text == "a"
 
 
-def test_the_last_usage_wins_and_nothing_is_added_up():
+def test_the_last_usage_wins_and_nothing_is_added_up() -> None:
     # M4
     usage = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
     answer = answer_of(said({"content": "a"}, usage=usage), said({}, "stop", usage={**usage, "completion_tokens": 2}))
     assert (answer.usage.input, answer.usage.output, answer.usage.cache_read) == (5, 2, None)
 
 
-def test_unknown_usage_is_none():
+def test_unknown_usage_is_none() -> None:
     usage = answer_of(said({"content": "a"}), said({}, "stop")).usage
     assert (usage.input, usage.output, usage.raw) == (None, None, None)
 
 
-def test_output_includes_reasoning_even_where_the_provider_leaves_it_out():
+def test_output_includes_reasoning_even_where_the_provider_leaves_it_out() -> None:
     outside = {
         "prompt_tokens": 468,
         "completion_tokens": 82,
@@ -195,7 +195,7 @@ def test_output_includes_reasoning_even_where_the_provider_leaves_it_out():
     assert normal_usage(outside).output == normal_usage(inside).output == 402
 
 
-def test_a_last_event_without_its_blank_line_counts_if_it_is_whole():
+def test_a_last_event_without_its_blank_line_counts_if_it_is_whole() -> None:
     whole = sse(said({"content": "a"}), said({}, "stop"))
     answer, _, _ = outcome(read([*whole[:-1], whole[-1].rstrip()]))
     assert answer is not None
@@ -205,7 +205,7 @@ def test_a_last_event_without_its_blank_line_counts_if_it_is_whole():
     assert message.text == "a"
 
 
-def test_warnings_come_after_the_start_and_before_the_parts():
+def test_warnings_come_after_the_start_and_before_the_parts() -> None:
     stream = ChatStream(PROFILE, "m", warnings=[Warned("top_k", "no")])
     events = stream.chunk(json.dumps(said({"content": "a"}))) + stream.chunk("[DONE]")
     assert [type(event).__name__ for event in events][:4] == ["Started", "Warned", "PartStarted", "PartDelta"]
@@ -269,7 +269,7 @@ CHUNK = st.fixed_dictionaries(
         st.one_of(CHUNK.map(json.dumps), JUNK.map(json.dumps), st.sampled_from(["[DONE]", "{", ""])), max_size=8
     )
 )
-def test_whatever_comes_the_stream_keeps_its_grammar(chunks):
+def test_whatever_comes_the_stream_keeps_its_grammar(chunks: Any) -> None:
     # M3: the fold refuses every broken rule; a success has a provider's finish reason behind it
     events = read(sse(*chunks))
     state = Fold()
@@ -286,5 +286,5 @@ def test_whatever_comes_the_stream_keeps_its_grammar(chunks):
 
 
 @given(body=st.one_of(CHUNK, JUNK).map(json.dumps) | st.text(max_size=20))
-def test_whatever_body_comes_it_ends_in_one_event(body):
+def test_whatever_body_comes_it_ends_in_one_event(body: Any) -> None:
     assert isinstance(read([body.encode("utf-8", "replace")])[-1], (Finished, Failed))

@@ -90,7 +90,7 @@ def check(exchange: dict[str, Any], chunks: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("path", ANSWERS, ids=name)
-def test_a_recorded_answer_is_understood_under_every_chunking(path):
+def test_a_recorded_answer_is_understood_under_every_chunking(path: Path) -> None:
     exchange = json.loads(path.read_text("utf-8"))
     body = wire(exchange["response"])
     check(exchange, [body])
@@ -102,7 +102,7 @@ def test_a_recorded_answer_is_understood_under_every_chunking(path):
 
 
 @pytest.mark.parametrize("path", REFUSALS, ids=name)
-def test_a_recorded_refusal_keeps_the_providers_words(path):
+def test_a_recorded_refusal_keeps_the_providers_words(path: Path) -> None:
     exchange = json.loads(path.read_text("utf-8"))
     response, expected = exchange["response"], exchange["expected"]["error"]
     headers = {key: str(value) for key, value in response["headers"].items()}

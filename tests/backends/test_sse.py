@@ -48,7 +48,7 @@ def check(case: Any, items: list[Item]) -> None:
 
 
 @pytest.mark.parametrize("case", load(), ids=lambda case: case["name"])
-def test_a_case_of_the_suite_gives_its_events_under_every_chunking(case):
+def test_a_case_of_the_suite_gives_its_events_under_every_chunking(case: Any) -> None:
     chunks = [chunk.encode() for chunk in case["chunks"]]
     body, bound = b"".join(chunks), case.get("max_buffer")
     check(case, parse(chunks, bound))
@@ -88,7 +88,7 @@ BODIES = st.lists(st.tuples(LINES, st.sampled_from(["\n", "\r", "\r\n"])), max_s
 
 
 @given(body=st.one_of(BODIES, st.binary(max_size=60)), bom=st.booleans(), data=st.data())
-def test_no_chunking_changes_what_is_parsed(body, bom, data):
+def test_no_chunking_changes_what_is_parsed(body: Any, bom: bool, data: Any) -> None:
     body = b"\xef\xbb\xbf" * bom + body
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
     chunks = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
@@ -97,23 +97,23 @@ def test_no_chunking_changes_what_is_parsed(body, bom, data):
     assert whole.unfinished == cut.unfinished
 
 
-def test_a_comment_is_a_sign_of_life():
+def test_a_comment_is_a_sign_of_life() -> None:
     assert parse([b": keep-", b"alive\r", b"\n\n"]) == [KeepAlive()]
 
 
-def test_line_separators_of_unicode_are_data():
+def test_line_separators_of_unicode_are_data() -> None:
     assert parse(["data: a\u2028b\u0085c\x0bd\n\n".encode()]) == [Event("message", "a\u2028b\u0085c\x0bd")]
 
 
-def test_a_character_split_between_chunks_stays_whole():
+def test_a_character_split_between_chunks_stays_whole() -> None:
     assert parse([b"data: \xf0\x9f", b"\x98\x80\n\n"]) == [Event("message", "😀")]
 
 
-def test_bytes_that_are_not_utf8_become_replacement_characters():
+def test_bytes_that_are_not_utf8_become_replacement_characters() -> None:
     assert parse([b"data: a\xffb\n\n"]) == [Event("message", "a�b")]
 
 
-def test_the_event_that_the_end_cut_off_is_seen_but_not_dispatched():
+def test_the_event_that_the_end_cut_off_is_seen_but_not_dispatched() -> None:
     parser = Parser()
     assert parser.feed(b"data: whole\n\ndata: one\ndata: tw") == [Event("message", "whole")]
     assert parser.unfinished == "one\ntw"
@@ -121,14 +121,14 @@ def test_the_event_that_the_end_cut_off_is_seen_but_not_dispatched():
     assert parser.unfinished is None
 
 
-def test_past_its_bound_the_parser_says_so_once_and_dispatches_nothing_more():
+def test_past_its_bound_the_parser_says_so_once_and_dispatches_nothing_more() -> None:
     parser = Parser(max_buffer=8)
     assert parser.feed(b"data: 0123456789") == [Malformed("max-buffer-size-exceeded")]
     assert parser.feed(b"\n\ndata: x\n\n") == []
     assert parser.overflowed
 
 
-def test_comments_and_unknown_fields_of_any_length_take_no_memory():
+def test_comments_and_unknown_fields_of_any_length_take_no_memory() -> None:
     parser = Parser(max_buffer=16)
     for opening in (b":", b"nonsense"):
         for piece in (opening, *[b"x" * 1000] * 100, b"\n"):
@@ -137,7 +137,7 @@ def test_comments_and_unknown_fields_of_any_length_take_no_memory():
     assert parser.feed(b"data: ok\n\n") == [Event("message", "ok")]
 
 
-def test_a_stream_fed_byte_by_byte_costs_its_length():
+def test_a_stream_fed_byte_by_byte_costs_its_length() -> None:
     def cost(size: int) -> float:
         parser, body = Parser(), b"data: " + b"x" * size + b"\n\n"
         start = time.perf_counter()

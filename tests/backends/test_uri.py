@@ -1,0 +1,115 @@
+"""A name leads to its backend, or says which part of it is wrong and what is allowed."""
+
+import contextlib
+import subprocess
+import sys
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrt.backends import Backend, BindingError, open_backend
+from graphrt.backends.events import complete
+from graphrt.backends.messages import Request, conversation
+from graphrt.backends.openai_chat import OpenAIChat
+from graphrt.backends.profiles import PRESETS
+from tests.backends.loopback import Stream, serve, text
+
+ENV = {preset.key_env: "sk-secret" for preset in PRESETS.values() if preset.key_env} | {"MY_KEY": "sk-mine"}
+ASK = Request(messages=conversation("hello"))
+
+
+@pytest.mark.parametrize("scheme", PRESETS)
+def test_every_server_of_the_table_opens_by_name(scheme: Any) -> None:
+    backend = open_backend(f"{scheme}:some/model:7b", environ=ENV)
+    assert isinstance(backend, Backend)
+    assert backend.name == f"{scheme}:some/model:7b"
+    assert "sk-" not in repr(backend)
+
+
+@pytest.mark.anyio
+async def test_the_address_and_the_key_of_any_server_can_be_named() -> None:
+    with serve(Stream(text("ok"))) as server:
+        uri = f"openai_chat:m%3Fx?base_url={quote(server.base_url)}&key_env=MY_KEY&idle=5"
+        backend = open_backend(uri, environ=ENV)
+        assert (await complete(backend.stream(ASK))).text == "ok"
+        await backend.aclose()
+    assert server.received[0].headers["authorization"] == "Bearer sk-mine"
+    assert server.received[0].body["model"] == "m?x"
+
+
+@pytest.mark.anyio
+async def test_a_script_takes_its_text_as_it_is() -> None:
+    assert (await complete(open_backend("scripted:How? 100%: a&b").stream(ASK))).text == "How? 100%: a&b"
+
+
+@pytest.mark.anyio
+async def test_the_model_that_ships_opens_by_name() -> None:
+    pytest.importorskip("llama_cpp")
+    backend = open_backend("llama_cpp:tiny?n_ctx=256&n_threads=1")
+    assert (await complete(backend.stream(ASK))).text
+    await backend.aclose()
+
+
+def test_a_profile_can_be_named_for_another_address() -> None:
+    backend = open_backend("openai_chat:m?base_url=http://localhost:1/v1&profile=vllm")
+    assert isinstance(backend, OpenAIChat)
+    assert backend.profile is PRESETS["vllm"].profile
+
+
+@pytest.mark.parametrize(
+    ("uri", "part", "says"),
+    [
+        ("gpt-x", "scheme", "openai_chat, openai, "),
+        ("nobody:m", "scheme", "openai_chat, openai, "),
+        ("openai:", "model", "'openai:'"),
+        ("openai_chat:m", "base_url", "base_url=http"),
+        ("openai_chat:m?base_url=ftp://x", "base_url", "http://"),
+        ("openai_chat:m?base_url=http://x:port", "base_url", "http://"),
+        ("openai_chat:m?base_url=http://x/v1%3Fa=1", "base_url", "ends before"),
+        ("openai_chat:m?base_url=http://x&key_env=NOT_SET", "key_env", "NOT_SET"),
+        ("openai_chat:m?base_url=http://x&profile=nobody", "profile", "openai, "),
+        ("openai:m?temperature=1", "temperature", "base_url, key_env"),
+        ("openai:m?idle=soon", "idle", "'soon' is no float"),
+        ("openai:m?idle=1&idle=2", "idle", "twice"),
+        ("openai:m?idle", "parameters", "name=value"),
+        ("llama_cpp:/no/such/file.gguf", "path", "llama_cpp:tiny"),
+        ("llama_cpp:tiny?n_ctx=many", "n_ctx", "'many' is no int"),
+        ("llama_cpp:tiny?n_ctx=0", "parameters", "n_ctx"),
+        ("llama_cpp:tiny?n_cxt=5", "n_cxt", "n_ctx, n_threads"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_said_with_what_is_allowed(uri: Any, part: Any, says: Any) -> None:
+    with pytest.raises(BindingError) as caught:
+        open_backend(uri, environ=ENV)
+    assert (caught.value.part, caught.value.uri) == (part, uri)
+    assert says in str(caught.value)
+
+
+def test_a_missing_key_is_told_by_the_name_of_its_variable() -> None:
+    with pytest.raises(BindingError, match="OPENAI_API_KEY"):
+        open_backend("openai:m", environ={})
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    # M9
+    with pytest.raises(BindingError) as caught:
+        open_backend("openai_chat:m?base_url=http://me:hunter2@host/v1")
+    assert "hunter2" not in str(caught.value) + caught.value.uri
+    assert "key_env" in str(caught.value)
+
+
+@given(uri=st.text(max_size=30) | st.text(max_size=20).map(lambda rest: f"openai:{rest}"))
+def test_no_name_breaks_the_door(uri: Any) -> None:
+    # anything else that is raised fails the test
+    with contextlib.suppress(BindingError):
+        assert open_backend(uri, environ=ENV).name
+
+
+def test_the_package_imports_no_client_and_no_native_library() -> None:
+    heavy = "httpx", "llama_cpp", "numpy", "networkx"
+    code = f"import sys, graphrt.backends; print([name for name in {heavy!r} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
