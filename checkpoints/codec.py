@@ -20,6 +20,8 @@ from graphrt.facts import Fact, Failure, RunFact, StepFact
 COLUMNS = ("kind", "step", "attempt", "value", "type", "lineage", "note", "error", "detail")
 """The columns that hold a fact, in the order in which rows are handed to and taken from SQLite."""
 
+_JSON = {"value", "note"}
+_CONVERTED = {*_JSON, "error"}
 _COLUMN_OF = {"input": "value", "failure": "error"}
 
 
@@ -45,6 +47,9 @@ class _Shape:
         names = [field.name for field in fields(cls)]
         column = {name: _COLUMN_OF.get(name, name) for name in names}
         self.direct = [(name, COLUMNS.index(column[name])) for name in names if column[name] in COLUMNS[1:]]
+        self.plain = [(name, at) for name, at in self.direct if COLUMNS[at] not in _CONVERTED]
+        self.json = [(name, at) for name, at in self.direct if COLUMNS[at] in _JSON]
+        self.failure = [(name, at) for name, at in self.direct if COLUMNS[at] == "error"]
         self.rest = [name for name in names if column[name] not in COLUMNS[1:]]
         hints = get_type_hints(cls)
         self.bytes = {name for name in self.rest if bytes in {hints[name], *get_args(hints[name])}}
@@ -57,13 +62,15 @@ def encode(fact: Fact) -> Columns:
     """Return the row of a fact."""
     shape = _SHAPES[fact.kind]
     row: list[Any] = [fact.kind, None, None, None, None, None, None, None, None]
-    for name, at in shape.direct:
-        value = getattr(fact, name)
-        if isinstance(value, bytes):
-            value = value.decode()
-        elif isinstance(value, Failure):
-            value = _json({field.name: getattr(value, field.name) for field in fields(value)})
-        row[at] = value
+    for name, at in shape.plain:
+        row[at] = getattr(fact, name)
+    for name, at in shape.json:
+        value: bytes | None = getattr(fact, name)
+        if value is not None:
+            row[at] = value.decode()
+    for name, at in shape.failure:
+        failure: Failure = getattr(fact, name)
+        row[at] = _json({field.name: getattr(failure, field.name) for field in fields(failure)})
     if shape.rest:
         row[-1] = _json({name: getattr(fact, name) for name in shape.rest})
     return Columns(*row)

@@ -30,10 +30,10 @@ those fail that must."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import time
-from collections import defaultdict, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,9 +48,6 @@ from graphrt.errors import UsageError
 STREAK = 4
 QUICK = 0.001
 SMALL = 64 * 1024
-
-BATCH = 512
-"""Jobs in one transaction at most, so that the first of many does not wait for all of them to be written."""
 
 _SMOOTHING = 1 / 8
 _FIRST_NAP, _LONGEST_NAP = 0.0005, 0.05
@@ -95,15 +92,14 @@ class Statistics:
     """Moving average of what COMMIT takes."""
 
 
-class _Waiting(Generic[J]):
-    """A job that was handed over, and how to wake its caller."""
+class _Ticket:
+    """What the callers of one event loop wait for: the end of the commit that takes whatever they hand over until it begins."""
 
-    __slots__ = ("event", "job", "loop")
+    __slots__ = ("event", "loop")
 
-    def __init__(self, job: J) -> None:
-        self.job = job
+    def __init__(self, loop: Any) -> None:
+        self.loop = loop
         self.event = anyio.Event()
-        self.loop: Any = current_token().native_token
 
 
 class Writer(Generic[J]):
@@ -115,7 +111,8 @@ class Writer(Generic[J]):
         self._tables = tables
         self._path = path
         self._committing = threading.Lock()
-        self._handed_over: deque[_Waiting[J]] = deque()
+        self._handed_over: list[J] = []
+        self._tickets: dict[Any, _Ticket] = {}
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -136,9 +133,7 @@ class Writer(Generic[J]):
                 if job.error is not None:
                     raise job.error
                 return
-        waiting = _Waiting(job)
-        self._hand_over(waiting)
-        await waiting.event.wait()
+        await self._hand_over(job).event.wait()
         if job.error is not None:
             raise job.error
 
@@ -162,15 +157,21 @@ class Writer(Generic[J]):
                 self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
 
-    def _hand_over(self, waiting: _Waiting[J]) -> None:
+    def _hand_over(self, job: J) -> _Ticket:
+        loop = _this_loop()
         with self._change:
             if self._closed:
                 raise UsageError(f"the journal {self._path} is closed; open it again")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=f"graphrt writer of {self._path}", daemon=True)
                 self._thread.start()
-            self._handed_over.append(waiting)
-            self._change.notify()
+            ticket = self._tickets.get(loop)
+            if ticket is None:
+                ticket = self._tickets[loop] = _Ticket(loop)
+            self._handed_over.append(job)
+            if len(self._handed_over) == 1:
+                self._change.notify()
+            return ticket
 
     def _work(self) -> None:
         """Be the writer thread: commit what queued while the last commit ran, until closed and empty."""
@@ -180,10 +181,14 @@ class Writer(Generic[J]):
                     self._change.wait()
                 if not self._handed_over:
                     return
-                batch = [self._handed_over.popleft() for _ in range(min(BATCH, len(self._handed_over)))]
-            with self._committing:
-                self._commit([waiting.job for waiting in batch])
-            _wake(batch)
+                jobs, self._handed_over = self._handed_over, []
+                tickets, self._tickets = self._tickets, {}
+            try:
+                with self._committing:
+                    self._commit(jobs)
+            finally:
+                for ticket in tickets.values():
+                    _wake(ticket)
 
     def _commit_here(self, job: J) -> bool:
         """Commit in this thread if that takes no waiting; else return False, with nothing done."""
@@ -263,17 +268,20 @@ class Writer(Generic[J]):
             nap = min(2 * nap, _LONGEST_NAP)
 
 
-def _wake(batch: Sequence[_Waiting[Any]]) -> None:
-    """Tell every caller of a batch, with one call into each event loop."""
-    loops: defaultdict[Any, list[anyio.Event]] = defaultdict(list)
-    for waiting in batch:
-        loops[waiting.loop].append(waiting.event)
-    for loop, events in loops.items():
-        call = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon  # asyncio's name, trio's name
-        with suppress(RuntimeError):  # the loop has ended, and its callers with it
-            call(_set, events)
+def _this_loop() -> Any:
+    """Return what this event loop is known by to other threads. The usual case is asked for first, in C: this is a hot path."""
+    try:
+        if asyncio.current_task() is not None:
+            return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    return current_token().native_token
 
 
-def _set(events: list[anyio.Event]) -> None:
-    for event in events:
-        event.set()
+def _wake(ticket: _Ticket) -> None:
+    """Tell every caller of a loop, with one call into it."""
+    call = (
+        getattr(ticket.loop, "call_soon_threadsafe", None) or ticket.loop.run_sync_soon
+    )  # asyncio's name, trio's name
+    with suppress(RuntimeError):  # the loop has ended, and its callers with it
+        call(ticket.event.set)

@@ -21,7 +21,7 @@ from graphrt.facts import Fact, RunStarted, StepFinished, StepStarted
 from graphrt.journal import RunInfo
 from graphrt.types import Durability, RunId, StepKey
 
-ROUNDS = 5
+ROUNDS = 9
 STEPS = 1000
 WIDTH = 64
 EACH = 64
