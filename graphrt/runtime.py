@@ -30,6 +30,7 @@ from pydantic_core import from_json
 from graphrt import errors
 from graphrt.assignable import members
 from graphrt.clock import Clock, SystemClock
+from graphrt.config import Config, load_config
 from graphrt.context import Resources
 from graphrt.dag import Dag
 from graphrt.facts import Entry, Fact, Failure, RunCancelled, RunFailed, RunFinished, RunResumed, RunStarted, StepFinished
@@ -161,6 +162,7 @@ class Runtime:
     `store`: a path to a SQLite file, a Journal, or None to keep runs in memory. `models`: role -> URI or backend.
     `limits`: name -> how many steps may hold it at once, over all runs. `concurrency`: how many steps of one run may be in flight.
     `retry_budget`: how many retries one run may spend in all. `durability`: what an acknowledged step survives (D12).
+    `config`: what the surroundings bind; by default the environment and the nearest `graphrt.toml`, which `models` and `limits` override.
     `seed`: fixes the seed of every run, which retry pauses and `context().random` are drawn from.
     """
 
@@ -175,12 +177,14 @@ class Runtime:
         retry_budget: int = 1000,
         seed: int | None = None,
         clock: Clock | None = None,
+        config: Config | None = None,
     ) -> None:
         if concurrency < 1:
             raise errors.UsageError(f"concurrency={concurrency}: at least one step must be able to run")
         self.clock: Clock = clock or SystemClock()
-        self.models = dict(models or {})
-        self.limits = Limits(limits or {})
+        around = load_config() if config is None else config
+        self.models = {**around.models, **(models or {})}
+        self.limits = Limits({**around.limits, **(limits or {})})
         self._store = store
         self._durability: Durability = durability
         self._concurrency = concurrency

@@ -1,0 +1,271 @@
+"""`@llm`: a node whose work is one question to a model, with a typed answer.
+
+    @llm("Split {{ topic }} into three questions.", model="fast")
+    def plan(topic: str) -> list[str]:
+        return generated()
+
+The signature is the node's; the template is the prompt; the body never runs. A `str` return is the answer's text, any other type is
+asked for by its JSON Schema, and the answer is validated: what does not fit is shown to the model with the JSON pointers that
+failed, `repairs` times, and is then an `InvalidOutput` (M7). Which model answered, what it cost and how often it was repaired is
+recorded beside the step's output. Interrupted, the request is closed at its source and nothing is recorded; a resumed step asks again.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from graphrt.backends.base import Backend
+from graphrt.backends.errors import BindingError, ContentFiltered, InvalidOutput, StreamTruncated
+from graphrt.backends.events import Answer, Fold, PartDelta
+from graphrt.backends.messages import Message, OutputSchema, Request, Settings, ToolChoice, ToolSpec, conversation, user
+from graphrt.backends.uri import open_backend
+from graphrt.context import Context, context
+from graphrt.errors import GraphError, Mistake, UsageError
+from graphrt.node import FunctionNode, caller_names, place_of, read_signature
+from graphrt.policy import Effect, Retry, Timeout, policy
+from graphrt.ports import adapter, pointer
+
+if TYPE_CHECKING:
+    import jinja2
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def generated() -> Any:
+    """Stand for the model's answer in the body of an `@llm` function: type checkers take it for any type. It never runs."""
+    raise UsageError("generated() is the body of an @llm function and does not run; start the node with a runtime")
+
+
+class LlmDecorator(Protocol):
+    """What `llm(...)` returns."""
+
+    def __call__(self, function: Callable[P, R], /) -> FunctionNode[P, R]:
+        """Make the node."""
+
+
+def llm(
+    template: str,
+    *,
+    model: str = "default",
+    system: str | None = None,
+    settings: Settings | None = None,
+    repairs: int = 1,
+    name: str | None = None,
+    retry: int | Retry | None = None,
+    timeout: float | Timeout | None = None,
+    deadline: float | None = None,
+    effect: Effect = "none",
+    limit: str | None = None,
+) -> LlmDecorator:
+    """Make a node that asks a model.
+
+    `template` and `system` are Jinja templates over the parameters, rendered in a sandbox; a name that is no parameter is a
+    GraphError at definition. `model` is a role that the runtime binds to a backend. `repairs`: how many times an answer that
+    does not validate is shown to the model for another try. The rest is a node's policy, as for `@node`.
+    """
+    if repairs < 0:
+        raise UsageError(f"repairs={repairs}: cannot be negative")
+    chosen = policy(retry, timeout, deadline, effect, limit)
+    scope = caller_names(2)
+
+    def wrap(function: Callable[P, R]) -> FunctionNode[P, R]:
+        label = name or function.__name__
+        signature = read_signature(function, label, scope)
+        place = place_of(function)
+        prompt = _compile(template, label, place, signature.params)
+        instructions = _compile(system, label, place, signature.params) if system is not None else None
+        wanted = signature.returns.annotation
+
+        async def answer(**values: Any) -> Any:
+            messages = conversation(
+                prompt.render(values), instructions=instructions.render(values) if instructions is not None else None
+            )
+            return await _typed(model, messages, wanted, label, settings or Settings(), repairs)
+
+        node: FunctionNode[P, R] = FunctionNode(
+            answer, label, signature, place=place, policy=chosen, doc=inspect.getdoc(function) or "", kind="llm", label=model
+        )
+        return node
+
+    return wrap
+
+
+async def ask(
+    role: str,
+    prompt: str | Sequence[Message],
+    *,
+    system: str | None = None,
+    settings: Settings | None = None,
+    tools: Sequence[ToolSpec] = (),
+    tool_choice: ToolChoice | str = "auto",
+    output: OutputSchema | None = None,
+) -> Answer:
+    """Ask the model bound to `role` one question from inside a node, and return its whole answer.
+
+    What it streams shows live and counts as a sign of life; its usage is recorded beside the step's output. Raises
+    BackendError: never retried here, the node's own policy does that.
+    """
+    request = Request(
+        messages=conversation(prompt, instructions=system),
+        settings=settings or Settings(),
+        tools=tuple(tools),
+        tool_choice=tool_choice,
+        output=output,
+    )
+    here = context()
+    backend = await _bound(here, role)
+    state = Fold()
+    events = backend.stream(request)
+    try:
+        async for event in events:
+            state.add(event)
+            here.progress(event.text if isinstance(event, PartDelta) else "")
+    finally:
+        await events.aclose()
+    answer = state.answer()
+    _record(here, role, backend, answer)
+    return answer
+
+
+async def _bound(here: Context, role: str) -> Backend:
+    """Return the backend of a role, opened once for the whole runtime."""
+    found = here.models.get(role)
+    if found is None:
+        roles = ", ".join(sorted(here.models)) or "none"
+        raise BindingError(
+            role,
+            "role",
+            f"no model is bound to it (bound: {roles}); give Runtime(models={{{role!r}: 'scheme:model'}}), "
+            f"set GRAPHRT_MODEL_{role.upper()}, or add it to [models] in graphrt.toml",
+        )
+    if isinstance(found, Backend):
+        return found
+
+    async def make() -> Backend:
+        return open_backend(str(found))
+
+    return await here.resources.get(("model", str(found)), make)
+
+
+def _record(here: Context, role: str, backend: Backend, answer: Answer) -> None:
+    usage = {name: count for name, count in answer.usage.model_dump(exclude={"raw"}).items() if count is not None}
+    calls = here.notes.setdefault("model", [])
+    calls.append(
+        {
+            "role": role,
+            "backend": backend.name,
+            **({"answered_by": answer.model} if answer.model and answer.model not in backend.name else {}),
+            "finish": answer.finish,
+            "usage": usage,
+            **({"warnings": list(answer.warnings)} if answer.warnings else {}),
+        }
+    )
+
+
+async def _typed(
+    role: str, messages: tuple[Message, ...], wanted: Any, name: str, settings: Settings, repairs: int
+) -> Any:
+    """Ask until the answer validates, at most `1 + repairs` times."""
+    if wanted is str:
+        return _whole(await ask(role, messages, settings=settings)).text
+    form = _form(wanted)
+    schema = OutputSchema(name=name, schema=form.schema)
+    for round_ in range(repairs + 1):
+        answer = _whole(await ask(role, messages, settings=settings, output=schema))
+        try:
+            return form.read(answer.text)
+        except ValidationError as error:
+            problems = [(pointer(found["loc"]), found["msg"]) for found in error.errors(include_url=False, include_input=False)]
+        if round_ == repairs:
+            break
+        context().notes["repairs"] = round_ + 1
+        lines = "\n".join(f"- at {where or '/'}: {what}" for where, what in problems)
+        again = user(f"That answer does not fit the JSON Schema:\n{lines}\nAnswer again with the corrected JSON only.")
+        messages = (*messages, answer.message, again)
+    words = "; ".join(f"at {where or '/'}: {what}" for where, what in problems)
+    raise InvalidOutput(
+        f"the answer to {name!r} does not fit its type after {repairs} repair(s): {words}",
+        pointers=tuple(where for where, _ in problems),
+        partial=answer.message,
+    )
+
+
+def _whole(answer: Answer) -> Answer:
+    """Refuse an answer that is not one: cut off, filtered or declined."""
+    match answer.finish:
+        case "length":
+            raise StreamTruncated("the answer was cut off by the token limit; raise max_tokens", partial=answer.message, retryable=False)
+        case "content_filter" | "refusal":
+            raise ContentFiltered(f"the model declined ({answer.raw_finish or answer.finish})", partial=answer.message)
+        case _:
+            return answer
+
+
+class _Form:
+    """How a type is asked for: its schema, in an object of its own where it is not one already."""
+
+    def __init__(self, wanted: Any) -> None:
+        found = adapter(wanted).json_schema(mode="validation")
+        self.boxed = found.get("type") != "object" and "$ref" not in found
+        self.wanted: TypeAdapter[Any] = adapter(wanted)
+        self.schema: Mapping[str, Any] = _boxed(found) if self.boxed else found
+
+    def read(self, text: str) -> Any:
+        """Read an answer. Raises ValidationError."""
+        body = text.strip()
+        if body.startswith("```"):
+            body = body.removeprefix("```json").removeprefix("```").removesuffix("```")
+        if not self.boxed:
+            return self.wanted.validate_json(body)
+        box = adapter(dict[str, Any]).validate_json(body)
+        return self.wanted.validate_json(to_json(box.get("result")))
+
+
+def _boxed(found: dict[str, Any]) -> dict[str, Any]:
+    inner = dict(found)
+    definitions = inner.pop("$defs", None)
+    box: dict[str, Any] = {"type": "object", "properties": {"result": inner}, "required": ["result"], "additionalProperties": False}
+    return box | {"$defs": definitions} if definitions else box
+
+
+@cache
+def _form(wanted: Any) -> _Form:
+    return _Form(wanted)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+    import jinja2.sandbox
+
+    return jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
+
+
+def _compile(template: str, name: str, place: str, params: Mapping[str, Any]) -> jinja2.Template:
+    import jinja2
+    import jinja2.meta
+
+    environment = _environment()
+    try:
+        asked = jinja2.meta.find_undeclared_variables(environment.parse(template))
+        compiled = environment.from_string(template)
+    except jinja2.TemplateSyntaxError as error:
+        raise GraphError(
+            name, [Mistake(place, f"its template does not parse at line {error.lineno}: {error.message}", "mend the Jinja syntax")]
+        ) from None
+    if unknown := sorted(asked - set(params)):
+        raise GraphError(
+            name,
+            [
+                Mistake(place, f"its template asks for {word!r}, which is no parameter", f"use one of {', '.join(params) or 'no names'}")
+                for word in unknown
+            ],
+        )
+    return cast("jinja2.Template", compiled)
