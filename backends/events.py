@@ -9,7 +9,7 @@ provider's own terminal signal ends in `Failed(StreamTruncated)` with the partia
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -210,8 +210,15 @@ def fold(events: Iterable[StreamEvent]) -> Answer:
 
 
 async def complete(events: AsyncIterator[StreamEvent]) -> Answer:
-    """Read a stream to its end and return the answer, or raise the error it ended in."""
+    """Read a stream to its end and return the answer, or raise the error it ended in.
+
+    Whatever happens, the stream is closed when this returns: a backend never goes on working for nobody.
+    """
     state = Fold()
-    async for event in events:
-        state.add(event)
+    try:
+        async for event in events:
+            state.add(event)
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
     return state.answer()

@@ -37,7 +37,7 @@ from graphrt.backends.events import (
     Usage,
     Warned,
 )
-from graphrt.backends.messages import Opaque, Part, Reasoning, Refusal, Text, ToolCall
+from graphrt.backends.messages import Media, Opaque, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
 from graphrt.backends.profiles import Profile
 from graphrt.backends.sse import Event, Malformed, Parser
 
@@ -78,6 +78,8 @@ _FAILURES: Mapping[str, type[BackendError]] = {
     "malformed_model_output": InvalidOutput,
     "unexpected_tool_call": InvalidOutput,
 }
+_BESIDE = ("annotations", "executed_tools", "citations", "search_results", "audio")
+"""Where servers put what they did on their own side: carried as it came, for whoever knows the provider (M2)."""
 _BODY_LIMIT = 64 << 20
 """Bytes of one JSON body, or of one event, beyond which nobody means it."""
 
@@ -152,6 +154,7 @@ class ChatStream:
         self._said = False
         self._calls: list[_Call] = []
         self._legacy: _Call | None = None
+        self._beside: dict[str, list[Any]] = {}
         self._raw_finish: str | None = None
         self._blank_finish = False
         self._done = False
@@ -219,6 +222,7 @@ class ChatStream:
         self._end_prose()
         reason: FinishReason = _FINISH.get(raw.lower(), "other") if raw is not None else "other"
         self._end_calls(cut=reason in {"length", "content_filter"})
+        self._end_beside()
         self._emit(Finished(self._meaning(reason, raw), raw, self._usage))
         return self._flush()
 
@@ -247,6 +251,7 @@ class ChatStream:
         self._response_id = self._response_id or _text(parsed.get("id"))
         if self._answers_as and not parsed.get("error"):
             self._begin()
+        self._take_beside(parsed)
         groq = parsed.get("x_groq")
         usage = parsed.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
         choices = _dicts(parsed.get("choices"))
@@ -278,6 +283,7 @@ class ChatStream:
         self._take_reasoning(delta)
         self._take_content(delta.get("content"))
         self._say("refusal", _text(delta.get("refusal")))
+        self._take_beside(delta)
         legacy = delta.get("function_call")
         if isinstance(legacy, dict) and (legacy.get("name") or legacy.get("arguments")):
             self._legacy = self._legacy or self._new_call(None)
@@ -314,6 +320,42 @@ class ChatStream:
                     self._say("text", words)
                 case _:
                     pass
+
+    def _take_beside(self, said: dict[str, Any]) -> None:
+        for image in _dicts(said.get("images")):
+            self._take_image(image.get("image_url"))
+        for name in _BESIDE:
+            value = said.get(name)
+            facts = self._beside.setdefault(name, [])
+            for fact in value if isinstance(value, list) else [value]:
+                # Perplexity repeats all its sources in every chunk, Snowflake fills in a sound of nothing
+                if fact not in facts and (any(fact.values()) if isinstance(fact, dict) else fact):
+                    facts.append(fact)
+
+    def _take_image(self, address: Any) -> None:
+        url = _text(address.get("url")) if isinstance(address, dict) else None
+        if url is None:
+            return
+        self._end_prose()
+        head, comma, data = url.partition(";base64,")
+        id_ = self._new_part()
+        if head.startswith("data:") and comma:
+            part = Media(id=id_, media_type=head.removeprefix("data:"), data=data)
+        else:
+            part = Media(id=id_, media_type="image/*", url=url)
+        self._put(part)
+
+    def _put(self, part: Part) -> None:
+        """A part that comes all at once."""
+        self._begin()
+        self._said = True
+        self._emit(PartStarted(part.id, part.kind, part.name if isinstance(part, ServerTool) else None))
+        self._emit(PartEnded(part.id, part))
+
+    def _end_beside(self) -> None:
+        for name, facts in self._beside.items():
+            if facts:
+                self._put(ServerTool(id=self._new_part(), name=name, opaque=self._opaque({"facts": facts})))
 
     def _take_fragment(self, fragment: dict[str, Any], *, whole: bool) -> None:
         function = fragment.get("function") or fragment.get("custom")
@@ -486,6 +528,7 @@ class AnswerReader:
         self._shape: str | None = None
         self._seen = bytearray()
         self._had_event = False
+        self._astray = False
 
     @property
     def closed(self) -> bool:
@@ -520,7 +563,7 @@ class AnswerReader:
             except ValueError:
                 return self._chat.broken(StreamTruncated("the answer's JSON ended early", provider=self._provider))
             return self._chat.body(parsed)
-        if self._shape == "page" or (self._shape == "events" and not self._had_event and not self._sse.unfinished):
+        if self._shape == "page" or (not self._had_event and (self._astray or self._sse.astray)):
             words = page_words(redact(self._seen.decode("utf-8", "replace"), self._secrets))
             return self._chat.broken(ServerError(f"not an answer but: {words}", provider=self._provider))
         return self._end_events()
@@ -537,6 +580,8 @@ class AnswerReader:
             if isinstance(item, Event):
                 self._had_event = True
                 events += self._chat.chunk(item.data, item.event)
+            elif isinstance(item, Malformed) and item.fault == "unknown-field":
+                self._astray = True
             elif isinstance(item, Malformed) and item.fault == "max-buffer-size-exceeded":
                 events += self._chat.broken(
                     ServerError("one event of the stream is too large", provider=self._provider)

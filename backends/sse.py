@@ -126,6 +126,11 @@ class Parser:
             return None
         return b"\n".join(pieces).decode("utf-8", "replace")
 
+    @property
+    def astray(self) -> bool:
+        """Whether the unfinished line is no line of an event stream."""
+        return self._kind == "unknown"
+
     def _grow(self, piece: bytes) -> None:
         """Add to the unfinished line, unless nobody will ever read it."""
         if not piece:

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt.backends.errors import BackendError, InvalidOutput, Overloaded, ServerError, StreamTruncated
 from graphrt.backends.events import Answer, Failed, Finished, Fold, PartStarted, Warned
-from graphrt.backends.messages import Reasoning, Text, ToolCall
+from graphrt.backends.messages import Media, Reasoning, ServerTool, Text, ToolCall
 from graphrt.backends.openai_stream import ChatStream, normal_usage
 from graphrt.backends.profiles import profile_named
 from tests.backends.replay import outcome, read
@@ -156,6 +156,25 @@ def test_only_the_first_of_several_choices_is_the_answer() -> None:
     assert answer_of(said({"content": "me"}), other, said({}, "stop"), other).text == "me"
 
 
+def test_what_the_server_did_on_its_own_side_is_carried_whole() -> None:
+    # M2
+    sources = ["http://a", "http://b"]
+    answer = answer_of(
+        said({"content": "a", "annotations": [{"type": "url_citation"}]}, citations=sources),
+        said({"content": "b", "images": [{"image_url": {"url": "data:image/png;base64,QUJD"}}]}, citations=sources),
+        said({}, "stop", citations=sources),
+    )
+    kinds = [part.kind for part in answer.message.parts]
+    assert kinds == ["text", "media", "server_tool", "server_tool"]
+    carried = {
+        part.name: part.opaque.payload for part in answer.message.parts if isinstance(part, ServerTool) and part.opaque
+    }
+    assert carried == {"annotations": {"facts": [{"type": "url_citation"}]}, "citations": {"facts": sources}}
+    assert [(part.media_type, part.data) for part in answer.message.parts if isinstance(part, Media)] == [
+        ("image/png", "QUJD")
+    ]
+
+
 def test_a_refusal_has_its_own_part_and_its_own_finish() -> None:
     answer = answer_of(said({"refusal": "I will"}), said({"refusal": " not."}), said({}, "stop"))
     assert (answer.finish, answer.raw_finish, answer.text) == ("refusal", "stop", "")
@@ -264,6 +283,7 @@ CHUNK = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     chunks=st.lists(
         st.one_of(CHUNK.map(json.dumps), JUNK.map(json.dumps), st.sampled_from(["[DONE]", "{", ""])), max_size=8
@@ -285,6 +305,7 @@ def test_whatever_comes_the_stream_keeps_its_grammar(chunks: Any) -> None:
         assert partial is None or partial == state.partial()
 
 
+@settings(deadline=None)
 @given(body=st.one_of(CHUNK, JUNK).map(json.dumps) | st.text(max_size=20))
 def test_whatever_body_comes_it_ends_in_one_event(body: Any) -> None:
     assert isinstance(read([body.encode("utf-8", "replace")])[-1], (Finished, Failed))

@@ -101,6 +101,41 @@ def test_a_recorded_answer_is_understood_under_every_chunking(path: Path) -> Non
     check(exchange, [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)])
 
 
+STREAMS = [path for path in ANSWERS if ".stream" in path.name]
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=name)
+def test_a_recorded_stream_means_the_same_in_other_clothes(path: Path) -> None:
+    # other line ends, a byte order mark, keep-alives, an event name, and JSON broken over several data lines
+    exchange = json.loads(path.read_text("utf-8"))
+    body = wire(exchange["response"]).replace(b"\r\n", b"\n")
+    check(exchange, [body.replace(b"\n", b"\r\n")])
+    check(exchange, [body.replace(b"\n", b"\r")])
+    check(exchange, [b"\xef\xbb\xbf" + body.replace(b"\n\ndata:", b"\n\n: alive\n\nid: 1\ndata:")])
+    check(
+        exchange,
+        [body.replace(b'{"', b'{\ndata: "').replace(b'\\{\ndata: "', b'\\{"')] if b"\\" not in body else [body],
+    )
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=name)
+def test_a_recorded_stream_cut_anywhere_is_whole_or_truncated_and_never_in_between(path: Path) -> None:
+    # M3: before the finish reason an error with a beginning of the answer, after it the answer
+    exchange = json.loads(path.read_text("utf-8"))
+    body, text = wire(exchange["response"]), exchange["expected"]["text"]
+    dice = random.Random(path.name)
+    for cut in sorted(dice.randrange(len(body)) for _ in range(15)):
+        answer, message, error = outcome(read([body[:cut]], exchange["provider"]))
+        assert text.startswith(message.text)
+        if answer is not None:
+            assert answer.message.text == text
+            assert [call.name for call in answer.tool_calls] == [c["name"] for c in real_calls(exchange["expected"])]
+        else:
+            assert error is not None
+            assert isinstance(error, StreamTruncated) or exchange["expected"]["finish"] == "error"
+            assert not any(call.complete for call in message.tool_calls)
+
+
 @pytest.mark.parametrize("path", REFUSALS, ids=name)
 def test_a_recorded_refusal_keeps_the_providers_words(path: Path) -> None:
     exchange = json.loads(path.read_text("utf-8"))

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt.backends import Backend, BindingError, open_backend
@@ -101,6 +101,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
     assert "key_env" in str(caught.value)
 
 
+@settings(deadline=None)
 @given(uri=st.text(max_size=30) | st.text(max_size=20).map(lambda rest: f"openai:{rest}"))
 def test_no_name_breaks_the_door(uri: Any) -> None:
     # anything else that is raised fails the test
