@@ -1,12 +1,13 @@
 """One loaded model and its context: llama.cpp's C interface, and the only file that touches it.
 
-Everything here belongs to one thread, apart from `Abort`. An interrupted computation (`Aborted`) leaves the context
-as it was before the chunk that was cut off, so that the next request may go on from it.
+Everything here belongs to one thread, apart from `Abort`. An interrupted computation (`Aborted`) leaves the context as
+it was before the chunk that was cut off, so that the next request may go on from it.
 
-Two choices make an answer depend on nothing but its request. Flash attention is off and each sequence has its own
-cells: for most weight formats a token's logits are then the same bits whatever chunk it was computed in, which a
-self-test finds out at load (`batch_invariant`). For the formats whose kernels differ with the number of rows, only
-whole chunks at fixed positions are ever reused, so that every cell is always computed in the same company.
+An answer depends on nothing but its request, by construction. The bits of a token's state depend on how many tokens are
+computed together with it: on some processors for every weight format, on others for some. So a prompt is computed in
+chunks that begin at multiples of `CHUNK`, and only whole chunks of prompts are ever reused: every cell is always
+computed in the same company, whatever was asked before. Flash attention is off and the sequence has cells of its own,
+so that nothing else comes in.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("graphrt.llama")
 log.addHandler(logging.NullHandler())  # llama.cpp's words go to whoever asks for them, never to stderr by themselves
 
-CHUNK = 256
-"""Tokens computed in one go. Chunks begin at multiples of it, so that a cell's company never depends on the past."""
+CHUNK = 32
+"""Tokens of a prompt computed in one go, and the unit in which equal beginnings are reused. More is hardly faster."""
 CONTEXT = 4096
 """The context where nobody asked for another, unless the model was trained on less."""
 SMALL = 50_000_000
@@ -195,7 +196,6 @@ class Engine:
             self._memory = lib.llama_get_memory(self._context)
             self._batch = lib.llama_batch_init(CHUNK, 0, 1)
             self.abort.attach(lib, self._context)
-            self.batch_invariant = self._self_test()
         except BaseException:
             self.close()
             raise
@@ -246,19 +246,6 @@ class Engine:
             raise BackendError(f"no memory for a context of {self.n_ctx} tokens of {path}", provider="llama_cpp")
         return context
 
-    def _self_test(self) -> bool:
-        """Whether a token's logits are the same bits alone and in company: 33 tokens at once, and then piecemeal."""
-        count = min(33, self.n_ctx)
-        tokens = [(7 + 37 * i) % self.vocabulary.size for i in range(count)]
-        together = self._decode(tokens).copy()
-        self.forget()
-        for token in tokens[:9]:
-            self._decode([token])
-        piecemeal = self._decode(tokens[9:]) if count > 9 else together  # noqa: PLR2004 - one past the loop above
-        same = bool((together == piecemeal).all())
-        self.forget()
-        return same
-
     @property
     def length(self) -> int:
         """Tokens computed so far."""
@@ -291,13 +278,13 @@ class Engine:
         return logits
 
     def _reusable(self, tokens: Sequence[int]) -> int:
-        """How much of what is computed `tokens` begins with; at least one token is left to compute."""
+        """How much of the last prompt `tokens` begins with, in whole chunks; a token at least is left to compute."""
         common = 0
-        for ours, theirs in zip(self._held, tokens[:-1], strict=False):
+        for ours, theirs in zip(self._held[: self._prompt], tokens[:-1], strict=False):
             if ours != theirs:
                 break
             common += 1
-        return common if self.batch_invariant else min(common, self._prompt) // CHUNK * CHUNK
+        return common // CHUNK * CHUNK
 
     def _keep(self, count: int) -> int:
         """Drop everything after the first `count` tokens; a model that cannot forget a part forgets all."""
