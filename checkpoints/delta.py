@@ -3,7 +3,7 @@
 A version is stored as a patch against an earlier one: a JSON list whose `[start, length]` pairs copy that range of
 the base's bytes and whose strings are new text between them. `{"i":5,"log":["a"]}` to `{"i":6,"log":["a","b"]}` is
 
-    [[0,5],"6",[6,11],",\\"b\\"",[17,2]]
+    [[0,5],"6",[6,10],"\\",\\"b",[16,3]]
 
 The patch knows bytes, not JSON: it is right for any two texts, and short wherever something was added, dropped or
 replaced, at any depth and in any order of members. All the comparing is done by memcmp and memmem on the two texts;

@@ -76,9 +76,20 @@ def _cannot_open(path: str) -> StoreError:
 
 
 def _no_room(path: str) -> bool:
-    """Say whether the file system is full: SQLite calls only some of the ways in which it can be by their name."""
+    """Say whether there is no room: SQLite calls only one of the ways in which a disk can be full by its name."""
     try:
         room = os.statvfs(os.path.dirname(os.path.abspath(path)))
-    except (OSError, AttributeError):  # AttributeError: not on Windows
+        largest = max(os.path.getsize(file) for file in (path, f"{path}-wal") if os.path.exists(file))
+    except (OSError, ValueError, AttributeError):  # AttributeError: not on Windows
         return False
-    return room.f_bavail * room.f_frsize < _ROOM_NEEDED
+    return min(room.f_bavail * room.f_frsize, _file_limit() - largest) < _ROOM_NEEDED
+
+
+def _file_limit() -> float:
+    """Return how large a file this process may write."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return float("inf")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return float("inf") if limit == resource.RLIM_INFINITY else limit

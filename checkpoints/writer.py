@@ -154,7 +154,8 @@ class Writer(Generic[J]):
             # A checkpoint that fails, on a full disk say, loses nothing: the -wal file stays and the next opening
             # reads it.
             with suppress(sqlite3.Error):
-                self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._cursor.close()  # a statement that is still open would keep the file open, and the -wal file with it
             self._connection.close()
 
     def _hand_over(self, job: J) -> _Ticket:

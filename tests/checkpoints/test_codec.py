@@ -1,0 +1,98 @@
+"""Facts as rows: nothing is lost, nothing is executed (D13)."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, get_args
+
+import pytest
+
+from graphrt.checkpoints.codec import COLUMNS, Columns, decode, encode
+from graphrt.facts import Emitted, Failure, RunFact, RunStarted, StepFact, StepFailed, StepFinished
+from graphrt.types import StepKey
+
+
+def test_every_kind_of_fact_has_a_shape() -> None:
+    """A fact that is added to the vocabulary is storable at once (D13)."""
+    for cls in (*get_args(RunFact), *get_args(StepFact)):
+        fact = cls(*({"int": 3, "float": 1.5, "Failure": Failure("E", "m")}.get(hint, SAMPLE.get(hint)) for hint in hints(cls)))
+
+        assert decode(encode(fact), SAMPLE["Json"]) == fact
+
+
+SAMPLE = {"str": "s", "StepKey": StepKey("a"), "Json": b"{}", "str | None": "t", "Json | None": b"[]"}
+
+
+def hints(cls: type[Any]) -> list[str]:
+    """The annotations of a fact's fields, as they are written."""
+    return [str(field.type) for field in fields(cls)]
+
+
+def test_what_a_person_looks_for_has_a_column_of_its_own() -> None:
+    """A row reads like what happened (D13)."""
+    row = encode(StepFinished(StepKey("plan"), 2, b'["a"]', "list[str]", "state", b'{"model":"fast"}'))
+
+    assert dict(zip(COLUMNS, row, strict=True)) == {
+        "kind": "finished",
+        "step": "plan",
+        "attempt": 2,
+        "value": '["a"]',
+        "type": "list[str]",
+        "lineage": "state",
+        "note": '{"model":"fast"}',
+        "error": None,
+        "detail": None,
+    }
+    assert encode(RunStarted("demo", "f1", b"{}", 10**40)).detail == f'{{"graph":"demo","fingerprint":"f1","seed":{10**40}}}'
+
+
+def test_an_error_is_readable_json() -> None:
+    """No trace is pickled (D13)."""
+    fact = StepFailed(StepKey("a"), 1, Failure("ValueError", "no", "server", True, 1.5, "line 1"))
+
+    assert encode(fact).error == (
+        '{"type":"ValueError","message":"no","category":"server","retryable":true,"retry_after":1.5,"trace":"line 1"}'
+    )
+    assert decode(encode(fact), None) == fact
+
+
+def test_an_error_that_is_no_text_is_recorded_all_the_same() -> None:
+    """A lone surrogate, as in the name of a badly named file, is replaced (E9)."""
+    fact = StepFailed(StepKey("a"), 1, Failure("OSError", "no file caf\udce9"))
+    found = decode(encode(fact), None)
+
+    assert isinstance(found, StepFailed)
+    assert found.failure.message == "no file caf?"
+
+
+def test_a_field_that_the_file_lacks_takes_its_default() -> None:
+    """Files written before a field existed are still read (D13)."""
+    row = Columns("failed", "a", 1, error='{"type":"E","message":"m","a field of tomorrow":[1]}')
+
+    assert decode(row, None) == StepFailed(StepKey("a"), 1, Failure("E", "m"))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Columns("os.system"),
+        Columns("__class__"),
+        Columns("failed", "a", 1, error="[]"),
+        Columns("failed", "a", 1, error='{"type":"E"}'),
+        Columns("failed", "a", 1, error="{"),
+        Columns("emitted", "a", 1, detail=None),
+        Columns("emitted", "a", 1, detail="3"),
+    ],
+)
+def test_a_row_that_makes_no_fact_is_refused(row: Columns) -> None:
+    """Nothing is made up, and no name in a file is looked up as code (D13)."""
+    with pytest.raises(ValueError, match=r".+"):
+        decode(row, None)
+
+
+def test_an_emitted_event_keeps_its_name() -> None:
+    """What has no column of its own is in `detail`."""
+    fact = Emitted(StepKey("a"), 1, "token", b'"x"')
+
+    assert encode(fact).detail == '{"name":"token"}'
+    assert decode(encode(fact), fact.value) == fact
