@@ -4,9 +4,14 @@ import json
 import math
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
@@ -26,11 +31,12 @@ from graphrt.backends.events import (
     PartEnded,
     PartStarted,
     Started,
+    StreamEvent,
     Warned,
     fold,
 )
 from graphrt.backends.llama import LlamaCpp, tiny_model
-from graphrt.backends.messages import Media, Message, Settings, Text, ToolCall, system, tool_result
+from graphrt.backends.messages import Media, Message, Request, Settings, Text, ToolCall, system, tool_result
 from tests.backends.llama.conftest import (
     ADD,
     EXTRACT,
@@ -239,45 +245,80 @@ async def test_a_reader_that_stands_still_holds_nobody_up(llama: LlamaCpp) -> No
     assert json.loads(fold([first, *rest]).text) == {"route": "technical"}
 
 
-async def test_cancelled_in_the_middle_it_leaves_the_next_request_alone(llama: LlamaCpp) -> None:
+class Held:
+    """The loaded model, stuck in its next sampling step until somebody interrupts it: what is cancelled has begun."""
+
+    def __init__(self, backend: LlamaCpp, patch: pytest.MonkeyPatch) -> None:
+        speaker = backend._worker.speaker
+        assert speaker is not None
+        engine = speaker.engine
+        self.interrupted = threading.Event()
+        self.answered: list[Request] = []
+        raise_flag, extend, respond = engine.abort.set, engine.extend, speaker.answer
+
+        def interrupt() -> None:
+            raise_flag()
+            self.interrupted.set()
+
+        def stuck(tokens: Sequence[int]) -> Any:
+            patch.setattr(engine, "extend", extend)
+            self.interrupted.wait(timeout=20)
+            return extend(tokens)
+
+        def answering(request: Request, emit: Callable[[StreamEvent], None]) -> None:
+            self.answered.append(request)
+            respond(request, emit)
+
+        patch.setattr(engine.abort, "set", interrupt)
+        patch.setattr(engine, "extend", stuck)
+        patch.setattr(speaker, "answer", answering)
+
+
+async def test_cancelled_in_the_middle_it_stops_and_leaves_the_next_request_alone(
+    llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = await answer(llama, route("Hi, the app crashes"))
-    for text in ("Hello", "Hi, the app " * 60):
-        seen = []
-        with anyio.CancelScope() as scope:
-            async for event in llama.stream(ask(text, settings=Settings(temperature=5.0, seed=1))):
-                seen.append(event)
+    held = Held(llama, monkeypatch)
+    seen = []
+    with anyio.CancelScope() as scope:
+        async for event in llama.stream(route("Hi, the app is slow")):
+            seen.append(event)
+            if isinstance(event, PartStarted | PartDelta):
                 scope.cancel()
-        assert isinstance(seen[0], Started)
-        assert not any(isinstance(event, Finished) for event in seen)
-        assert same(await answer(llama, route("Hi, the app crashes")), expected)
+    assert held.interrupted.is_set()
+    assert not any(isinstance(event, (Finished, Failed)) for event in seen)
+    assert same(await answer(llama, route("Hi, the app crashes")), expected)
 
 
-async def test_closing_the_stream_stops_the_sampling(llama: LlamaCpp) -> None:
-    stream = llama.stream(ask("Hi " * 200, settings=Settings(temperature=9.0, seed=1)))
+async def test_closing_the_stream_stops_the_sampling(llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = await answer(llama, route("Hi, the app crashes"))
+    held = Held(llama, monkeypatch)
+    stream = llama.stream(route("Hi, the app is slow"))
     await anext(stream)
     await stream.aclose()
-    said = await answer(llama, route("Hi, the app crashes"))
-    assert json.loads(said.text) == {"route": "technical"}
+    assert held.interrupted.is_set()
+    assert same(await answer(llama, route("Hi, the app crashes")), expected)
 
 
-async def test_a_request_that_waits_leaves_the_line_when_cancelled(llama: LlamaCpp) -> None:
-    order: list[str] = []
-
-    async def run(text: str) -> None:
-        await answer(llama, route(text))
-        order.append(text)
-
+async def test_requests_are_answered_in_the_order_they_came_and_those_given_up_are_not(
+    llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await answer(llama, ask("Hello"))
+    held = Held(llama, monkeypatch)
+    first, given_up, *others = [ask(text) for text in ("Hello", "Thanks", "Bye", "Good morning", "Who are you?")]
+    running = llama.stream(first)
+    await anext(running)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await answer(llama, given_up)
     async with anyio.create_task_group() as tasks:
-        running = llama.stream(ask("Hi " * 150, settings=Settings(temperature=9.0, seed=1)))
-        await anext(running)
-        with anyio.CancelScope() as scope:
-            scope.cancel()
-            await run("cancelled")
-        for text in ("first", "second", "third"):
-            tasks.start_soon(run, text)
-            await anyio.lowlevel.checkpoint()
+        for request in others:
+            before = len(llama._worker._line)
+            tasks.start_soon(answer, llama, request)
+            while len(llama._worker._line) == before:
+                await anyio.lowlevel.checkpoint()
         await running.aclose()
-    assert order == ["first", "second", "third"]
+    assert held.answered == [first, *others]
 
 
 async def test_one_backend_serves_several_event_loops(llama: LlamaCpp, anyio_backend_name: str) -> None:
