@@ -844,6 +844,8 @@ def _resume(state: State) -> None:
         step.tries = 0
         if step.phase == GIVEN_UP:
             _enqueue(state, step)
+    for queue in state.queues.values():  # folding starts steps and leaves them in the queue, which only `decide` clears
+        queue.steps = deque(dict.fromkeys(step for step in queue.steps if step.phase == READY))
     state.blame = None
     todo: list[Child | None] = [state.root]
     while todo:
@@ -929,7 +931,6 @@ def _starts(state: State, now: float, room: Callable[[str | None], int]) -> Iter
         for limit, queue in list(state.queues.items()):
             free.setdefault(limit, total if limit is None else room(limit))
             for step in _front(queue, min(total, free[limit]), taken):
-                taken.add(step.key)
                 free[limit] -= 1
                 total -= 1
                 yield _start(step)
@@ -941,7 +942,10 @@ def _starts(state: State, now: float, room: Callable[[str | None], int]) -> Iter
 
 
 def _front(queue: Queue, count: int, taken: set[StepKey]) -> list[Step]:
-    """Return the first `count` ready steps, dropping from the front what is no longer ready."""
+    """Return the first `count` ready steps that are not taken, and take them; drop from the front what is no longer ready.
+
+    A step that was started and made ready again may stand in the queue twice: it is found once.
+    """
     steps = queue.steps
     while steps and (steps[0].phase != READY or steps[0].parked):
         steps.popleft()
@@ -949,6 +953,7 @@ def _front(queue: Queue, count: int, taken: set[StepKey]) -> list[Step]:
     if count > 0:
         for step in steps:
             if step.phase == READY and not step.parked and step.key not in taken:
+                taken.add(step.key)
                 found.append(step)
                 if len(found) == count:
                     break
