@@ -15,15 +15,12 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import anyio.lowlevel
 import httpx
 
 from graphrt.backends.errors import BackendError, BadRequest, ConnectionFailed, ServerError, TimedOut
-
-if TYPE_CHECKING:
-    from anyio.lowlevel import EventLoopToken
 
 _FAILURES: tuple[tuple[type[Exception], type[BackendError], str], ...] = (
     (httpx.ConnectTimeout, TimedOut, "no connection within {connect:g} s"),
@@ -65,8 +62,7 @@ class Http:
     def __init__(self, *, connect: float = 10.0, idle: float = 300.0) -> None:
         self.connect = connect
         self.idle = idle
-        self._client: httpx.AsyncClient | None = None
-        self._loop: EventLoopToken | None = None
+        self._clients: WeakKeyDictionary[object, httpx.AsyncClient] = WeakKeyDictionary()
 
     @asynccontextmanager
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> AsyncGenerator[Reply]:
@@ -88,9 +84,9 @@ class Http:
                     pass
 
     async def aclose(self) -> None:
-        """Close the pool. Idempotent; a later `post` opens a new one."""
-        client, self._client = self._client, None
-        if client is not None and self._loop == anyio.lowlevel.current_token():
+        """Close this event loop's pool. Idempotent; a later `post` opens a new one."""
+        client = self._clients.pop(_loop(), None)
+        if client is not None:
             await client.aclose()
 
     async def _chunks(self, response: httpx.Response) -> AsyncIterator[bytes]:
@@ -104,13 +100,14 @@ class Http:
             yield
         except tuple(theirs for theirs, _, _ in _FAILURES) as error:
             kind, words = next((ours, words) for theirs, ours, words in _FAILURES if isinstance(error, theirs))
-            raise kind(words.format(connect=self.connect, idle=self.idle)) from error
+            # the library's complaint about a header quotes the header, and a header may be the key (M9)
+            cause = None if isinstance(error, httpx.LocalProtocolError) else error
+            raise kind(words.format(connect=self.connect, idle=self.idle)) from cause
 
     def _open(self) -> httpx.AsyncClient:
-        loop = anyio.lowlevel.current_token()
-        if self._client is None or self._loop != loop:
-            self._loop = loop
-            self._client = httpx.AsyncClient(
+        client = self._clients.get(_loop())
+        if client is None:
+            client = self._clients[_loop()] = httpx.AsyncClient(
                 verify=_tls(),
                 timeout=httpx.Timeout(self.idle, connect=self.connect),
                 # how many requests run at once is a policy, and policies live above this seam
@@ -118,7 +115,12 @@ class Http:
                 # a proxy of the environment is for the world, not for a server on this machine
                 mounts={"all://localhost": None, "all://127.0.0.1": None, "all://[::1]": None},
             )
-        return self._client
+        return client
+
+
+def _loop() -> object:
+    """The running event loop: sockets belong to it and die with it."""
+    return anyio.lowlevel.current_token().native_token
 
 
 @functools.cache

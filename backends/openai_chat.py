@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from graphrt.backends.base import Capabilities
 from graphrt.backends.classify import classify
-from graphrt.backends.errors import BackendError
+from graphrt.backends.errors import BackendError, BadRequest
 from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.http import Http, read
 from graphrt.backends.messages import Request
@@ -49,8 +51,11 @@ class OpenAIChat:
         self.model = model
         self.profile = profile
         self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._key = SecretStr(key) if isinstance(key, str) else key
-        self._headers = {name: SecretStr(value) for name, value in (headers or {}).items()}
+        if "@" in urlsplit(base_url).netloc:
+            raise ValueError("base_url holds a password; give it as key or headers, where nobody shows it")
+        key = key.get_secret_value() if isinstance(key, SecretStr) else key
+        self._key = _header("the key", key) if key else None
+        self._headers = {name: _header(name, value) for name, value in (headers or {}).items()}
         self._http = Http(connect=connect, idle=idle)
 
     def __repr__(self) -> str:
@@ -74,7 +79,7 @@ class OpenAIChat:
         secrets = self._secrets()
         try:
             body, warnings = request_body(request, model=self.model, profile=self.profile)
-            payload = json.dumps(body, ensure_ascii=False).encode()
+            payload = _payload(body)
         except BackendError as error:
             yield Failed(error)
             return
@@ -115,3 +120,18 @@ class OpenAIChat:
     def _secrets(self) -> tuple[str, ...]:
         kept = [*self._headers.values(), *([self._key] if self._key is not None else [])]
         return tuple(secret.get_secret_value() for secret in kept)
+
+
+def _header(name: str, value: str) -> SecretStr:
+    """A value that a header can carry. A file's newline at the end of a key is common, and no part of it."""
+    value = value.strip()
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{name} holds characters that no header can carry")
+    return SecretStr(value)
+
+
+def _payload(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"the request is no JSON: {error}") from error

@@ -9,6 +9,7 @@ partial answer.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,6 +85,9 @@ _BODY_LIMIT = 64 << 20
 """Bytes of one JSON body, or of one event, beyond which nobody means it."""
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def new_call_id() -> str:
     """An id for a call that came without one. Random, since a conversation may hold many answers."""
     return f"call_{uuid.uuid4().hex[:24]}"
@@ -98,6 +102,7 @@ class _Call:
     wire_id: str | None = None
     name: str = ""
     pieces: list[str] = field(default_factory=list)
+    half: str = ""
     custom: bool = False
     started: bool = False
 
@@ -118,6 +123,7 @@ class _Prose:
     part: str
     kind: str
     pieces: list[str] = field(default_factory=list)
+    half: str = ""
     source: str | None = None
     details: list[dict[str, Any]] = field(default_factory=list)
 
@@ -282,7 +288,8 @@ class ChatStream:
     def _take_delta(self, delta: dict[str, Any], *, whole: bool) -> None:
         self._take_reasoning(delta)
         self._take_content(delta.get("content"))
-        self._say("refusal", _text(delta.get("refusal")))
+        refusal = delta.get("refusal")
+        self._say("refusal", refusal if isinstance(refusal, str) else None)
         self._take_beside(delta)
         legacy = delta.get("function_call")
         if isinstance(legacy, dict) and (legacy.get("name") or legacy.get("arguments")):
@@ -299,7 +306,7 @@ class ChatStream:
         for detail in _dicts(delta.get("reasoning_details")):
             # a detail may seal a thought with nothing to read in it
             if any(detail.get(key) for key in ("text", "summary", "data", "signature")):
-                self._open_prose("reasoning", source=name).details.append(detail)
+                self._open_prose("reasoning", source=name).details.append(_whole(detail))
 
     def _take_content(self, content: Any) -> None:
         """Content is words, or a list of parts (Mistral thinks in one)."""
@@ -330,7 +337,7 @@ class ChatStream:
             for fact in value if isinstance(value, list) else [value]:
                 # Perplexity repeats all its sources in every chunk, Snowflake fills in a sound of nothing
                 if fact not in facts and (any(fact.values()) if isinstance(fact, dict) else fact):
-                    facts.append(fact)
+                    facts.append(_whole(fact))
 
     def _take_image(self, address: Any) -> None:
         url = _text(address.get("url")) if isinstance(address, dict) else None
@@ -388,11 +395,12 @@ class ChatStream:
     def _extend(self, call: _Call, function: dict[str, Any]) -> None:
         name = function.get("name")
         if isinstance(name, str) and name != call.name:  # some repeat the name in every fragment
-            call.name += name
+            call.name += _whole(name)
         arguments = function.get("arguments", function.get("input"))
         if arguments is not None and not isinstance(arguments, str):
             call.pieces.clear()
             arguments = json.dumps(arguments, ensure_ascii=False)
+        arguments, call.half = mend(call.half, arguments or "")
         pieces = [arguments] if arguments else []
         if not call.started and call.name:
             call.started = True
@@ -445,6 +453,11 @@ class ChatStream:
     def _say(self, kind: str, text: str | None, *, source: str | None = None) -> None:
         if text:
             prose = self._open_prose(kind, source=source)
+            text, prose.half = mend(prose.half, text)
+            self._add(prose, text)
+
+    def _add(self, prose: _Prose, text: str) -> None:
+        if text:
             prose.pieces.append(text)
             self._emit(PartDelta(prose.part, text))
 
@@ -452,6 +465,7 @@ class ChatStream:
         prose, self._prose = self._prose, None
         if prose is None:
             return
+        self._add(prose, "\ufffd" if prose.half else "")
         text = "".join(prose.pieces)
         part: Part
         match prose.kind:
@@ -477,6 +491,9 @@ class ChatStream:
                 self._emit(PartStarted(call.part, "tool_call", call.name))
                 for piece in call.pieces:
                     self._emit(PartDelta(call.part, piece))
+            if call.half:
+                call.pieces.append("\ufffd")
+                self._emit(PartDelta(call.part, "\ufffd"))
             synthetic = not call.wire_id or call.wire_id in taken
             id_ = self._call_id() if synthetic else str(call.wire_id)
             taken.add(id_)
@@ -635,6 +652,20 @@ def merge_details(details: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return merged
 
 
+def mend(half: str, text: str) -> tuple[str, str]:
+    """Put the halves of a character together, and hold back a half at the end until the next piece comes.
+
+    Some servers cut their text between the two UTF-16 units of an emoji. A half that stays alone is no text at all:
+    nobody could store it or send it on.
+    """
+    text = half + text
+    if text.isascii() or not _HALF.search(text):
+        return text, ""
+    held = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+    kept = text[: len(text) - len(held)]
+    return kept.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), held
+
+
 def is_json(text: str) -> bool:
     """Whether `text` is one whole JSON value."""
     try:
@@ -663,6 +694,12 @@ def _thought(part: Mapping[str, Any]) -> str:
     return "".join(str(piece.get("text", "")) if isinstance(piece, dict) else str(piece) for piece in pieces)
 
 
+def _whole(value: Any) -> Any:
+    """A value of the provider's without halves of characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(mend("", text)[0]) if _HALF.search(text) else value
+
+
 def _dicts(value: Any) -> list[dict[str, Any]]:
     """The objects of a list; nothing of what is no list of objects."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
@@ -681,4 +718,4 @@ def _count(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return _whole(value) if isinstance(value, str) and value else None

@@ -74,7 +74,10 @@ def _open_chat(uri: str, model: str, query: str, preset: Preset | None, environ:
 
     from graphrt.backends.openai_chat import OpenAIChat
 
-    return OpenAIChat(model, base_url=base_url, key=key, profile=profile, **params)
+    try:
+        return OpenAIChat(model, base_url=base_url, key=key, profile=profile, **params)
+    except ValueError as error:
+        raise BindingError(uri, key_env or "base_url", str(error)) from None
 
 
 def _check_url(uri: str, base_url: str) -> None:

@@ -50,10 +50,10 @@ async def test_a_connection_is_used_again() -> None:
         for _ in range(3):
             async with http.post(server.base_url, headers={}, body=b"{}") as reply:
                 await read(reply.chunks, limit=100)
-        assert http._client is not None
+        assert len(http._clients) == 1
         await http.aclose()
         await http.aclose()
-        assert http._client is None
+        assert not http._clients
         async with http.post(server.base_url, headers={}, body=b"{}") as reply:
             assert reply.status == 200
         await http.aclose()

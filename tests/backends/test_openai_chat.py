@@ -12,6 +12,7 @@ import pytest
 from graphrt.backends.errors import (
     AuthFailed,
     BackendError,
+    BadRequest,
     ConnectionFailed,
     ContentFiltered,
     NotFound,
@@ -272,6 +273,32 @@ async def test_a_key_is_never_shown(caplog: pytest.LogCaptureFixture) -> None:
     ]
     assert all(KEY not in words for words in shown)
     assert any("[secret]" in words for words in shown)
+
+
+@pytest.mark.parametrize("key", ["sk-ключ-secret", "sk-\x00-secret"])
+async def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: Any) -> None:
+    with pytest.raises(ValueError, match="no header can carry") as caught:
+        OpenAIChat("m", base_url="http://127.0.0.1:1", key=key)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(ValueError, match="holds a password"):
+        OpenAIChat("m", base_url="http://me:hunter2@127.0.0.1:1")
+
+
+async def test_the_newline_after_a_key_is_no_part_of_it() -> None:
+    with serve(Stream(text("ok"))) as server:
+        backend = OpenAIChat("m", base_url=server.base_url, key="sk-1\n")
+        assert (await complete(backend.stream(ASK))).text == "ok"
+        await backend.aclose()
+    assert server.received[0].headers["authorization"] == "Bearer sk-1"
+
+
+async def test_a_request_that_is_no_json_is_a_bad_request() -> None:
+    with pytest.raises(BadRequest, match="no JSON"):
+        await ask(Stream(text("x")), ASK.model_copy(update={"extra": {"odd": float("nan")}}))
+
+
+async def test_half_a_character_in_a_prompt_is_still_sent() -> None:
+    assert (await ask(Stream(text("ok")), Request(messages=conversation("half \ud83d")))).text == "ok"
 
 
 async def test_a_wrong_key_is_an_auth_failure() -> None:

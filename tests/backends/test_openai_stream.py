@@ -129,6 +129,25 @@ def test_words_and_calls_keep_their_order() -> None:
     assert answer.text == "First this.Then that."
 
 
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        (["a\ud83d", "\ude00b"], "a😀b"),
+        (["\ud83d", "", "\ude00"], "😀"),
+        (["a\ud83d", "b"], "a�b"),
+        (["\ude00", "a\ud83d"], "�a�"),
+    ],
+)
+def test_a_character_halved_between_chunks_is_whole_again(pieces: Any, whole: Any) -> None:
+    answer = answer_of(*[said({"content": piece}) for piece in pieces], said({}, "stop"))
+    assert answer.text == whole
+    answer.model_dump_json()
+    call = answer_of(
+        tool(index=0, id="a", name="f"), *[tool(index=0, arguments=piece) for piece in pieces], said({}, "stop")
+    )
+    assert call.tool_calls[0].arguments == whole
+
+
 def test_content_may_be_a_list_of_parts() -> None:
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
     answer = answer_of(said({"content": [thinking, {"type": "text", "text": "yes"}]}), said({}, "stop"))
