@@ -1,0 +1,5 @@
+"""`python -m graphrt`."""
+
+from graphrt.cli import main
+
+main()

@@ -1,0 +1,5 @@
+"""`python -m graphrt.cli`."""
+
+from graphrt.cli import main
+
+main()

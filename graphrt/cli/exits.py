@@ -1,0 +1,30 @@
+"""Which exit code an error means (V3)."""
+
+from __future__ import annotations
+
+from graphrt import errors
+
+OK, FAILED, USAGE, PERSON, NOT_FOUND, MISMATCH, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+
+
+class TargetNotFound(Exception):
+    """A target names a file, module or graph that is not there."""
+
+
+def code_of(error: BaseException) -> int | None:
+    """Return the exit code of an error, or None if it is not one that a user can act on."""
+    from graphrt.backends.errors import BackendError, BindingError
+
+    match error:
+        case errors.RunError():
+            return INTERRUPTED if isinstance(error, errors.RunCancelled) else FAILED
+        case errors.RunNotFound() | TargetNotFound():
+            return NOT_FOUND
+        case errors.GraphMismatch():
+            return MISMATCH
+        case BindingError() | BackendError() | errors.StoreError():
+            return CONFIGURATION
+        case errors.GraphError() | errors.UsageError() | errors.PortError():
+            return USAGE
+        case _:
+            return None

@@ -1,0 +1,199 @@
+"""`ls`, `show`, `graph` and `check`: commands that only read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+from pydantic_core import from_json
+
+from graphrt import draw
+from graphrt.cli.exits import OK, USAGE, TargetNotFound
+from graphrt.cli.runs import find
+from graphrt.cli.screen import MARKS, note, paint, print_json, short, when
+from graphrt.cli.target import load, load_module, names
+from graphrt.config import load_config
+from graphrt.errors import GraphError, UsageError
+from graphrt.facts import AttemptFailed, Entry, Failure, StepCancelled, StepFailed, StepFinished, StepStarted
+from graphrt.graph import Graph
+from graphrt.journal import Journal
+from graphrt.runtime import as_graph
+
+
+def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - every command has this shape
+    """List runs."""
+
+    async def work(journal: Journal) -> int:
+        runs = await journal.runs(status=arguments.status, limit=arguments.most)
+        if arguments.json:
+            print_json([{name: getattr(info, name) for name in info.__slots__} for info in runs])
+            return OK
+        for info in runs:
+            mark = paint(MARKS[info.status], sys.stdout)
+            error = f"  {short(info.error)}" if info.error else ""
+            sys.stdout.write(f"{info.id}  {mark} {info.status:<9}  {when(info.created)}  {info.graph}{error}\n")
+        if not runs:
+            note("no runs", quiet=arguments.quiet)
+        return OK
+
+    return _reading(arguments, work)
+
+
+def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - as above
+    """Show a run's steps, or one step whole."""
+    word, at, wanted = arguments.run.rpartition("@") if "@" in arguments.run[1:] else (arguments.run, "", "")
+
+    async def work(journal: Journal) -> int:
+        info = await find(journal, word)
+        steps = _steps(await _everything(journal, info.id))
+        if at:
+            return _show_step(steps, wanted, as_json=arguments.json)
+        if arguments.json:
+            print_json({name: getattr(info, name) for name in info.__slots__} | {"steps": list(steps.values())})
+            return OK
+        mark = paint(MARKS[info.status], sys.stdout)
+        sys.stdout.write(f"run {info.id} of {info.graph}  {mark} {info.status}  began {when(info.created)}\n")
+        width = max((len(step["step"]) for step in steps.values()), default=0)
+        for step in steps.values():
+            took = f"{step['seconds']:.2f} s" if step["seconds"] is not None else ""
+            attempts = f"  ×{step['attempts']}" if step["attempts"] > 1 else ""
+            words = f"{step['error']['type']}: {step['error']['message']}" if step["error"] else step["shown"]
+            mark = paint(MARKS[step["status"]], sys.stdout)
+            sys.stdout.write(f"{mark} {step['step']:<{width}}  {step['status']:<9}  {took:>8}{attempts}  {short(words)}\n")
+        if info.error:
+            sys.stdout.write(f"error: {info.error}\n")
+        return OK
+
+    return _reading(arguments, work)
+
+
+def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - as above
+    """Draw a graph."""
+    picture = {"text": draw.text, "mermaid": draw.mermaid}[arguments.format](as_graph(load(arguments.target)))
+    if arguments.json:
+        print_json({"target": arguments.target, "format": arguments.format, "picture": picture})
+    else:
+        sys.stdout.write(picture)
+    return OK
+
+
+def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - as above
+    """Find every mistake of a file's graphs."""
+    place, _, name = arguments.target.partition(":") if not arguments.target[1:3] == ":\\" else (arguments.target, "", "")
+    found: list[GraphError] = []
+    checked: list[str] = []
+    try:
+        module = load_module(place)
+    except GraphError as error:
+        # A dag with mistakes stops its file's import: the graphs after it are found once it is mended.
+        found.append(error)
+    else:
+        wanted = [name] if name else names(module)
+        if name and name not in names(module):
+            raise TargetNotFound(f"{place} has no graph {name!r}; it has {', '.join(names(module)) or 'none'}")
+        for each in wanted:
+            graph_found = getattr(module, each)
+            if isinstance(graph_found, Graph):
+                checked.append(each)
+                try:
+                    graph_found.ready()
+                except GraphError as error:
+                    found.append(error)
+    unique = {id(error): error for error in found}.values()
+    if arguments.json:
+        mistakes = [
+            {"graph": error.graph, "place": mistake.place, "what": mistake.what, "fix": mistake.fix}
+            for error in unique
+            for mistake in error.mistakes
+        ]
+        print_json({"checked": checked, "mistakes": mistakes})
+    else:
+        for error in unique:
+            sys.stdout.write(f"{error}\n")
+        if not found:
+            note(f"{paint('✓')} {', '.join(checked) or 'no graphs'}", quiet=arguments.quiet)
+    return USAGE if found else OK
+
+
+def _reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[int]]) -> int:
+    from graphrt.checkpoints import SqliteJournal
+
+    path = arguments.store or load_config().store.path
+    if not Path(path).exists():
+        raise TargetNotFound(f"there is no store {path}; name one with --store FILE, GRAPHRT_STORE or graphrt.toml")
+
+    async def main() -> int:
+        journal = await SqliteJournal.open(path, read_only=True)
+        try:
+            return await work(journal)
+        finally:
+            await journal.aclose()
+
+    return anyio.run(main)
+
+
+async def _everything(journal: Journal, run: Any) -> list[Entry]:
+    entries: list[Entry] = []
+    while page := await journal.read(run, entries[-1].seq if entries else 0):
+        entries.extend(page)
+    return entries
+
+
+def _steps(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
+    """Fold entries into one row a step."""
+    steps: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        match entry.fact:
+            case StepStarted(step=key, attempt=attempt):
+                row = steps.setdefault(key, {"step": key, "began": entry.at, "seconds": None, "output": None, "shown": "", "note": None})
+                row.update(status="running", attempts=attempt, error=None)
+            case StepFinished(step=key, value=value, note=noted, type=tag):
+                row = steps[key]
+                row.update(status="finished", seconds=entry.at - row["began"], output=from_json(value), shown=short(value), type=tag)
+                row["note"] = from_json(noted) if noted else None
+            case AttemptFailed(step=key, failure=failure):
+                steps[key].update(status="waiting", error=_error(failure))
+            case StepFailed(step=key, failure=failure):
+                steps[key].update(status="failed", error=_error(failure), seconds=entry.at - steps[key]["began"])
+            case StepCancelled(step=key):
+                steps[key].update(status="cancelled")
+            case _:
+                pass
+    return steps
+
+
+def _error(failure: Failure) -> dict[str, Any]:
+    return {name: getattr(failure, name) for name in failure.__slots__}
+
+
+def _show_step(steps: dict[str, dict[str, Any]], wanted: str, *, as_json: bool) -> int:
+    row = steps.get(wanted)
+    if row is None:
+        close = [key for key in steps if key.endswith(wanted)]
+        if len(close) != 1:
+            raise UsageError(f"there is no step {wanted!r}; `graphrt show RUN` lists them") if not close else UsageError(
+                f"{wanted!r} could be {', '.join(close[:5])}; write more of it"
+            )
+        row = steps[close[0]]
+    if as_json:
+        print_json(row)
+    else:
+        for name in ("step", "status", "attempts", "seconds", "error", "note", "output"):
+            if row.get(name) is not None:
+                print_pair(name, row[name])
+    return OK
+
+
+def print_pair(name: str, value: Any) -> None:
+    """Write one fact of a step."""
+    if isinstance(value, (dict, list)):
+        sys.stdout.write(f"{name}:\n")
+        print_json(value)
+    else:
+        sys.stdout.write(f"{name}: {value}\n")
+
+

@@ -1,0 +1,142 @@
+"""What every picture shows: boxes, arrows and clusters, taken from a graph before anyone decides how to draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from graphrt.dag import Dag
+from graphrt.graph import Arg, Expr, Fields, Graph, Items, Vertex, refs
+from graphrt.machine import Machine
+from graphrt.node import FunctionNode, Node
+from graphrt.ports import type_name
+
+Shape = Literal["step", "choice", "join", "start", "end", "state", "again"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Something with a name. `inner` is the graph inside it, if it is one."""
+
+    id: str
+    label: str
+    shape: Shape
+    note: str = ""
+    inner: Sketch | None = None
+    many: bool = False
+    """Whether it stands for one of each item of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """From one box to another; `label` is a condition, a handler or a parameter."""
+
+    source: str
+    target: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """One graph: its boxes in order, its arrows, and the graphs inside."""
+
+    name: str
+    kind: str
+    signature: str
+    boxes: tuple[Box, ...] = ()
+    arrows: tuple[Arrow, ...] = field(default=())
+
+
+def sketch(graph: Graph[..., Any], prefix: str = "", seen: tuple[int, ...] = ()) -> Sketch:
+    """Take a graph's boxes and arrows. A graph inside itself is shown once, then named."""
+    graph.ready()
+    params = ", ".join(f"{name}: {type_name(param.port.annotation)}" for name, param in graph.signature.params.items())
+    signature = f"{graph.name}({params}) -> {type_name(graph.signature.returns.annotation)}"
+    seen = (*seen, id(graph.origin))
+    if isinstance(graph, Machine):
+        boxes, arrows = _machine(graph, prefix, seen)
+    elif isinstance(graph, Dag):
+        boxes, arrows = _dag(graph, prefix, seen)
+    else:
+        raise TypeError(f"{graph!r} is neither a dag nor a machine")
+    return Sketch(graph.name, graph.kind, signature, tuple(boxes), tuple(arrows))
+
+
+def _dag(graph: Dag[..., Any], prefix: str, seen: tuple[int, ...]) -> tuple[list[Box], list[Arrow]]:
+    boxes = [Box(f"{prefix}in", "in", "start", ", ".join(graph.signature.params))]
+    arrows: list[Arrow] = []
+    for vertex in graph.vertices:
+        here = prefix + str(vertex.index)
+        boxes.append(_vertex_box(vertex, here, seen))
+        for use, expr in vertex.uses.items():
+            arrows.extend(Arrow(source, here, _use_label(vertex, use)) for source in _sources(expr, prefix))
+    boxes.append(Box(f"{prefix}out", "out", "end", type_name(graph.signature.returns.annotation)))
+    arrows.extend(Arrow(source, f"{prefix}out") for source in _sources(graph.output, prefix))
+    return boxes, list(dict.fromkeys(arrows))
+
+
+def _vertex_box(vertex: Vertex, here: str, seen: tuple[int, ...]) -> Box:
+    if vertex.node is None:
+        return Box(here, vertex.name, "choice" if vertex.lazy else "join", "" if vertex.kind != "quorum" else f"{vertex.wins} of {len(vertex.uses)}")
+    again = isinstance(vertex.node, Graph) and id(vertex.node.origin) in seen
+    inner = sketch(vertex.node, here + "_", seen) if isinstance(vertex.node, Graph) and not again else None
+    shape: Shape = "again" if again else "step"
+    return Box(here, vertex.name.removeprefix("each:"), shape, note_of(vertex.node), inner, vertex.kind == "each")
+
+
+def note_of(node: Node[..., Any]) -> str:
+    """Return what a person wants to know of a node at a glance: its model, its retries, its limit."""
+    notes = []
+    if isinstance(node, FunctionNode) and node.kind != "node":
+        notes.append(f"{node.kind} {node.label}".strip())
+    policy = node.policy
+    if policy.retry.attempts > 1:
+        notes.append(f"{policy.retry.attempts} tries")
+    if policy.timeout.total is not None:
+        notes.append(f"{policy.timeout.total:g} s")
+    if policy.limit is not None:
+        notes.append(f"limit {policy.limit}")
+    return ", ".join(notes)
+
+
+def _use_label(vertex: Vertex, use: str) -> str:
+    if vertex.kind == "when":
+        return {"if": "", "then": "yes", "else": "no"}[use]
+    if vertex.kind == "switch":
+        return "" if use == "on" else use.removeprefix("=")
+    if vertex.kind in {"first", "quorum"}:
+        return ""
+    return use
+
+
+def _sources(expr: Expr, prefix: str) -> Iterator[str]:
+    for index in refs(expr):
+        yield prefix + str(index)
+    if _uses_input(expr):
+        yield f"{prefix}in"
+
+
+def _uses_input(expr: Expr) -> bool:
+    match expr:
+        case Arg():
+            return True
+        case Items(items=items):
+            return any(map(_uses_input, items))
+        case Fields(fields=fields):
+            return any(_uses_input(item) for _, item in fields)
+        case _:
+            return False
+
+
+def _machine(graph: Machine[..., Any], prefix: str, seen: tuple[int, ...]) -> tuple[list[Box], list[Arrow]]:
+    boxes = [Box(f"{prefix}in", "in", "start", ", ".join(graph.signature.params))]
+    arrows = [Arrow(f"{prefix}in", prefix + graph.start.__name__)]
+    for state, handler in graph.handlers.items():
+        node = handler.node
+        again = id(node.origin) in seen
+        inner = sketch(node, f"{prefix}{state.__name__}_", seen) if isinstance(node, Graph) and not again else None
+        boxes.append(Box(prefix + state.__name__, state.__name__, "state", note_of(node), inner))
+        arrows.extend(Arrow(prefix + state.__name__, prefix + after.__name__, node.name) for after in handler.returns)
+    boxes.extend(Box(prefix + end.__name__, end.__name__, "end") for end in sorted(graph.ends, key=lambda state: state.__name__))
+    return boxes, arrows
