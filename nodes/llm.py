@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -268,4 +268,4 @@ def _compile(template: str, name: str, place: str, params: Mapping[str, Any]) ->
                 for word in unknown
             ],
         )
-    return cast("jinja2.Template", compiled)
+    return compiled

@@ -83,7 +83,7 @@ def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: A
 
 def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - as above
     """Find every mistake of a file's graphs."""
-    place, _, name = arguments.target.partition(":") if not arguments.target[1:3] == ":\\" else (arguments.target, "", "")
+    place, _, name = arguments.target.partition(":")
     found: list[GraphError] = []
     checked: list[str] = []
     try:
@@ -106,14 +106,14 @@ def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: A
     unique = {id(error): error for error in found}.values()
     if arguments.json:
         mistakes = [
-            {"graph": error.graph, "place": mistake.place, "what": mistake.what, "fix": mistake.fix}
-            for error in unique
-            for mistake in error.mistakes
+            {"graph": wrong.graph, "place": mistake.place, "what": mistake.what, "fix": mistake.fix}
+            for wrong in unique
+            for mistake in wrong.mistakes
         ]
         print_json({"checked": checked, "mistakes": mistakes})
     else:
-        for error in unique:
-            sys.stdout.write(f"{error}\n")
+        for wrong in unique:
+            sys.stdout.write(f"{wrong}\n")
         if not found:
             note(f"{paint('✓')} {', '.join(checked) or 'no graphs'}", quiet=arguments.quiet)
     return USAGE if found else OK
