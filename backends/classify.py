@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
 from graphrt.backends.errors import (
@@ -195,7 +196,8 @@ def retry_after(
         return precise if 0 <= seconds - precise < 1 else max(precise, seconds)
     if precise or seconds:
         return precise or seconds
-    return _body_pause(body) or (_exhausted(headers, now) if status == 429 else None) or _words_pause(message)  # noqa: PLR2004 an HTTP status
+    exhausted = _exhausted(headers, now) if status == HTTPStatus.TOO_MANY_REQUESTS else None
+    return _body_pause(body) or exhausted or _words_pause(message)
 
 
 def duration(text: str) -> float | None:
@@ -248,9 +250,9 @@ class _Words:
 def _judge(status: int, words: _Words, code: str | None, body: Any) -> tuple[type[BackendError], bool | None]:
     """The class of the error, and whether to try again where that differs from the class's own answer."""
     names = [name.lower() for name in (code, words.type, _innermost(body)) if name]
-    too_large = status == 413  # noqa: PLR2004 an HTTP status
+    too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     for kind, codes in _CODES:
-        if kind is RateLimited and (status == 402 or _QUOTA.search(words.message)):  # noqa: PLR2004 an HTTP status
+        if kind is RateLimited and (status == HTTPStatus.PAYMENT_REQUIRED or _QUOTA.search(words.message)):
             return QuotaExceeded, None
         if kind in {ServerError, BadRequest}:
             break  # the vaguest codes: status and words know better
@@ -260,7 +262,8 @@ def _judge(status: int, words: _Words, code: str | None, body: Any) -> tuple[typ
     if _per_day(body):
         return QuotaExceeded, None
     by_words = _by_words(status, words.message, names)
-    return by_words or _by_status(status) or _by_vague_code(names), True if status == 409 else None  # noqa: PLR2004 an HTTP status
+    kind = by_words or _by_status(status) or _by_vague_code(names)
+    return kind, True if status == HTTPStatus.CONFLICT else None
 
 
 def _by_words(status: int, message: str, names: Sequence[str]) -> type[BackendError] | None:
@@ -295,9 +298,9 @@ def _by_status(status: int) -> type[BackendError] | None:
             return RateLimited
         case 498 | 503 | 529:
             return Overloaded
-        case _ if status >= 500:  # noqa: PLR2004 an HTTP status
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return ServerError
-        case _ if 300 <= status < 400:  # noqa: PLR2004 an HTTP status
+        case _ if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return NotFound  # a redirect is not followed: it would carry the key to an address nobody named
         case _:
             return BadRequest

@@ -1,8 +1,8 @@
 """A backend that speaks the OpenAI chat dialect over HTTP: the API itself and the many servers that copied it.
 
-The dialect is in `openai_request` and `openai_stream`, the differences between servers in `profiles`, the network in
-`http`. What is left here is the order of things. A cancelled or closed stream closes its connection and waits for that;
-nothing is ever retried.
+The dialect is in `openai_request`, `openai_answer` and `openai_stream`, the differences between servers in `profiles`,
+the network in `http`. What is left here is the order of things. A cancelled or closed stream closes its connection and
+waits for that; nothing is ever retried.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from graphrt.backends.errors import BackendError, BadRequest
 from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.http import Http, read
 from graphrt.backends.messages import Request
+from graphrt.backends.openai_answer import AnswerReader
 from graphrt.backends.openai_request import request_body
-from graphrt.backends.openai_stream import AnswerReader, ChatStream
+from graphrt.backends.openai_stream import ChatStream
 from graphrt.backends.profiles import OPENAI_LIKE, Profile
 
 _ERROR_LIMIT = 256 << 10

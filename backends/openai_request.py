@@ -27,7 +27,7 @@ from graphrt.backends.messages import (
     ToolCall,
     ToolResult,
 )
-from graphrt.backends.openai_stream import is_json, merge_details
+from graphrt.backends.openai_values import is_json, merge_details
 from graphrt.backends.profiles import Profile
 
 _SETTINGS = tuple(name for name in Settings.model_fields if name != "strict")

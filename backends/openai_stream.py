@@ -1,21 +1,19 @@
-"""The OpenAI chat dialect, from the answer's bytes to events: a state machine without I/O.
+"""The OpenAI chat dialect, from the chunks of an answer to events: a state machine without I/O.
 
-`AnswerReader` takes bytes: an event stream, or a JSON body where a stream was asked for. `ChatStream` takes the chunks
-in them. What clones get wrong is repaired here and nowhere else; each repair names its symptom. Both end in exactly one
-terminal event (M3), whatever they are fed: the finish reason makes a `Finished`, everything else is a `Failed` with the
-partial answer.
+What clones get wrong is repaired here and nowhere else; each repair names its symptom. Whatever it is fed, it ends in
+exactly one terminal event (M3): the finish reason makes a `Finished`, everything else is a `Failed` with the partial
+answer.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphrt.backends.classify import classify_error, page_words, redact
+from graphrt.backends.classify import classify_error, redact
 from graphrt.backends.errors import (
     BackendError,
     ConnectionFailed,
@@ -39,8 +37,19 @@ from graphrt.backends.events import (
     Warned,
 )
 from graphrt.backends.messages import Media, Opaque, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
+from graphrt.backends.openai_values import (
+    dicts,
+    error_in,
+    index_of,
+    is_json,
+    mend,
+    mended,
+    merge_details,
+    normal_usage,
+    text_of,
+    thought,
+)
 from graphrt.backends.profiles import Profile
-from graphrt.backends.sse import Event, Malformed, Parser
 
 _FINISH: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -81,11 +90,6 @@ _FAILURES: Mapping[str, type[BackendError]] = {
 }
 _BESIDE = ("annotations", "executed_tools", "citations", "search_results", "audio")
 """Where servers put what they did on their own side: carried as it came, for whoever knows the provider (M2)."""
-_BODY_LIMIT = 64 << 20
-"""Bytes of one JSON body, or of one event, beyond which nobody means it."""
-
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 def new_call_id() -> str:
@@ -191,7 +195,7 @@ class ChatStream:
         if not isinstance(parsed, dict):
             return []
         self._take(parsed)
-        error = _error_in(parsed, event)
+        error = error_in(parsed, event)
         if error is not None and not self.closed:
             return self.broken(classify_error(error, provider=self._profile.provider, secrets=self._secrets))
         return self._flush()
@@ -199,7 +203,7 @@ class ChatStream:
     def body(self, parsed: Any) -> list[StreamEvent]:
         """Take a whole JSON answer, and end."""
         choices = parsed.get("choices") if isinstance(parsed, dict) else None
-        error = _error_in(parsed, "message") if isinstance(parsed, dict) else parsed
+        error = error_in(parsed, "message") if isinstance(parsed, dict) else parsed
         if error is not None and not choices:
             return self.broken(classify_error(error, provider=self._profile.provider, secrets=self._secrets))
         self._take(parsed, whole=True)
@@ -253,19 +257,19 @@ class ChatStream:
     # what a chunk says
 
     def _take(self, parsed: dict[str, Any], *, whole: bool = False) -> None:
-        self._answers_as = self._answers_as or _text(parsed.get("model"))
-        self._response_id = self._response_id or _text(parsed.get("id"))
+        self._answers_as = self._answers_as or text_of(parsed.get("model"))
+        self._response_id = self._response_id or text_of(parsed.get("id"))
         if self._answers_as and not parsed.get("error"):
             self._begin()
         self._take_beside(parsed)
         groq = parsed.get("x_groq")
         usage = parsed.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
-        choices = _dicts(parsed.get("choices"))
+        choices = dicts(parsed.get("choices"))
         if whole:
-            choices = sorted(choices, key=lambda choice: _index(choice) or 0)[:1]
+            choices = sorted(choices, key=lambda choice: index_of(choice) or 0)[:1]
         for choice in choices:
             usage = usage or choice.get("usage")
-            index = _index(choice) or 0
+            index = index_of(choice) or 0
             # of several answers the first is ours; nobody here asks for more than one
             self._choice = index if self._choice is None else min(self._choice, index)
             if index == self._choice:
@@ -295,7 +299,7 @@ class ChatStream:
         if isinstance(legacy, dict) and (legacy.get("name") or legacy.get("arguments")):
             self._legacy = self._legacy or self._new_call(None)
             self._extend(self._legacy, legacy)
-        for fragment in _dicts(delta.get("tool_calls")):
+        for fragment in dicts(delta.get("tool_calls")):
             self._take_fragment(fragment, whole=whole)
 
     def _take_reasoning(self, delta: dict[str, Any]) -> None:
@@ -303,10 +307,10 @@ class ChatStream:
         name = next((name for name in names if isinstance(delta.get(name), str)), None)
         if name is not None:
             self._say("reasoning", delta[name], source=name)
-        for detail in _dicts(delta.get("reasoning_details")):
+        for detail in dicts(delta.get("reasoning_details")):
             # a detail may seal a thought with nothing to read in it
             if any(detail.get(key) for key in ("text", "summary", "data", "signature")):
-                self._open_prose("reasoning", source=name).details.append(_whole(detail))
+                self._open_prose("reasoning", source=name).details.append(mended(detail))
 
     def _take_content(self, content: Any) -> None:
         """Content is words, or a list of parts (Mistral thinks in one)."""
@@ -318,7 +322,7 @@ class ChatStream:
                 case str():
                     self._say("text", part)
                 case {"type": "thinking" | "reasoning"}:
-                    self._say("reasoning", _thought(part), source="content")
+                    self._say("reasoning", thought(part), source="content")
                     if part.get("signature"):
                         self._open_prose("reasoning", source="content").details.append({"signature": part["signature"]})
                 case {"type": "refusal", "refusal": str(words)}:
@@ -329,7 +333,7 @@ class ChatStream:
                     pass
 
     def _take_beside(self, said: dict[str, Any]) -> None:
-        for image in _dicts(said.get("images")):
+        for image in dicts(said.get("images")):
             self._take_image(image.get("image_url"))
         for name in _BESIDE:
             value = said.get(name)
@@ -337,10 +341,10 @@ class ChatStream:
             for fact in value if isinstance(value, list) else [value]:
                 # Perplexity repeats all its sources in every chunk, Snowflake fills in a sound of nothing
                 if fact not in facts and (any(fact.values()) if isinstance(fact, dict) else fact):
-                    facts.append(_whole(fact))
+                    facts.append(mended(fact))
 
     def _take_image(self, address: Any) -> None:
-        url = _text(address.get("url")) if isinstance(address, dict) else None
+        url = text_of(address.get("url")) if isinstance(address, dict) else None
         if url is None:
             return
         self._end_prose()
@@ -367,7 +371,7 @@ class ChatStream:
     def _take_fragment(self, fragment: dict[str, Any], *, whole: bool) -> None:
         function = fragment.get("function") or fragment.get("custom")
         function = function if isinstance(function, dict) else {}
-        id_, key = _text(fragment.get("id")), _index(fragment)
+        id_, key = text_of(fragment.get("id")), index_of(fragment)
         call = None if whole else self._known_call(key, id_, function)
         if call is None:
             call = self._new_call(key)
@@ -395,7 +399,7 @@ class ChatStream:
     def _extend(self, call: _Call, function: dict[str, Any]) -> None:
         name = function.get("name")
         if isinstance(name, str) and name != call.name:  # some repeat the name in every fragment
-            call.name += _whole(name)
+            call.name += mended(name)
         arguments = function.get("arguments", function.get("input"))
         if arguments is not None and not isinstance(arguments, str):
             call.pieces.clear()
@@ -532,190 +536,3 @@ class ChatStream:
     def _flush(self) -> list[StreamEvent]:
         events, self._events = self._events, []
         return events
-
-
-class AnswerReader:
-    """The bytes of a successful answer in, events out: an event stream, or the JSON body some servers send anyway."""
-
-    def __init__(self, chat: ChatStream, *, provider: str, secrets: Sequence[str] = ()) -> None:
-        self._chat = chat
-        self._provider = provider
-        self._secrets = secrets
-        self._sse = Parser(max_buffer=_BODY_LIMIT)
-        self._shape: str | None = None
-        self._seen = bytearray()
-        self._had_event = False
-        self._astray = False
-
-    @property
-    def closed(self) -> bool:
-        """Whether the terminal event is out: there is nothing left to read for."""
-        return self._chat.closed
-
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take the next bytes."""
-        if self._shape is None:
-            self._seen += data
-            head = bytes(self._seen).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-            if not head:
-                return []
-            # the first character tells more than the content type, which is often missing or wrong
-            self._shape = {b"{": "json", b"[": "json", b"<": "page"}.get(head, "events")
-            data = bytes(self._seen)
-            self._seen.clear()
-        if self._shape == "events":
-            return self._feed_events(data)
-        self._seen += data
-        if len(self._seen) > _BODY_LIMIT:
-            return self._chat.broken(ServerError("the answer is too large", provider=self._provider))
-        return []
-
-    def end(self) -> list[StreamEvent]:
-        """The connection was closed in order."""
-        if self.closed:
-            return []
-        if self._shape == "json":
-            try:
-                parsed = json.loads(self._seen.decode("utf-8-sig", "replace"))
-            except ValueError:
-                return self._chat.broken(StreamTruncated("the answer's JSON ended early", provider=self._provider))
-            return self._chat.body(parsed)
-        if self._shape == "page" or (not self._had_event and (self._astray or self._sse.astray)):
-            words = page_words(redact(self._seen.decode("utf-8", "replace"), self._secrets))
-            return self._chat.broken(ServerError(f"not an answer but: {words}", provider=self._provider))
-        return self._end_events()
-
-    def broken(self, error: BackendError) -> list[StreamEvent]:
-        """The connection broke."""
-        return self._chat.broken(error)
-
-    def _feed_events(self, data: bytes) -> list[StreamEvent]:
-        if not self._had_event and len(self._seen) < 1000:  # noqa: PLR2004 enough to show what came instead of events
-            self._seen += data
-        events: list[StreamEvent] = []
-        for item in self._sse.feed(data):
-            if isinstance(item, Event):
-                self._had_event = True
-                events += self._chat.chunk(item.data, item.event)
-            elif isinstance(item, Malformed) and item.fault == "unknown-field":
-                self._astray = True
-            elif isinstance(item, Malformed) and item.fault == "max-buffer-size-exceeded":
-                events += self._chat.broken(
-                    ServerError("one event of the stream is too large", provider=self._provider)
-                )
-        return events
-
-    def _end_events(self) -> list[StreamEvent]:
-        # a last event without its blank line counts if it is whole: then the finish reason in it decides, as everywhere
-        last = self._sse.unfinished
-        events = self._chat.chunk(last) if last and (last.strip() == "[DONE]" or is_json(last)) else []
-        return events + self._chat.end()
-
-
-def normal_usage(raw: Mapping[str, Any]) -> Usage:
-    """A provider's usage in our terms (M4). Only xAI leaves reasoning out of its output; the total gives that away."""
-    prompt, completion, total = (_count(raw.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
-    inputs = raw.get("prompt_tokens_details")
-    inputs = inputs if isinstance(inputs, dict) else {}
-    outputs = raw.get("completion_tokens_details")
-    outputs = outputs if isinstance(outputs, dict) else {}
-    reasoning = _count(outputs.get("reasoning_tokens"))
-    if reasoning is None:
-        reasoning = _count(raw.get("reasoning_tokens"))
-    if prompt is not None and completion is not None and reasoning and prompt + completion + reasoning == total:
-        completion += reasoning
-    return Usage(
-        input=prompt,
-        output=completion,
-        cache_read=_count(inputs.get("cached_tokens", raw.get("prompt_cache_hit_tokens"))),
-        cache_write=_count(inputs.get("cache_write_tokens")),
-        reasoning=reasoning,
-        raw=dict(raw),
-    )
-
-
-def merge_details(details: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Put the fragments of streamed reasoning details together, so that they can be sent back as the whole blocks they
-    were."""
-    merged: list[dict[str, Any]] = []
-    for detail in details:
-        last = merged[-1] if merged else {}
-        same = all(detail.get(key) == last.get(key) for key in ("type", "index")) and "data" not in detail
-        if not merged or not same or (last.get("signature") and detail.get("signature")):
-            merged.append(dict(detail))
-            continue
-        for key, value in detail.items():
-            if key in {"text", "summary"} and isinstance(value, str):
-                last[key] = (last.get(key) or "") + value
-            elif value is not None:
-                last[key] = value
-    return merged
-
-
-def mend(half: str, text: str) -> tuple[str, str]:
-    """Put the halves of a character together, and hold back a half at the end until the next piece comes.
-
-    Some servers cut their text between the two UTF-16 units of an emoji. A half that stays alone is no text at all:
-    nobody could store it or send it on.
-    """
-    text = half + text
-    if text.isascii() or not _HALF.search(text):
-        return text, ""
-    held = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-    kept = text[: len(text) - len(held)]
-    return kept.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), held
-
-
-def is_json(text: str) -> bool:
-    """Whether `text` is one whole JSON value."""
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _error_in(parsed: dict[str, Any], event: str) -> Any:
-    """The error a chunk or a body carries: under `error`, beside the choices, inside one, or instead of everything."""
-    if parsed.get("error"):
-        return parsed
-    for choice in _dicts(parsed.get("choices")):
-        if choice.get("error"):
-            return choice
-    instead = "choices" not in parsed and (parsed.get("object") == "error" or "message" in parsed or "detail" in parsed)
-    return parsed if event == "error" or instead else None
-
-
-def _thought(part: Mapping[str, Any]) -> str:
-    thought = part.get("thinking") or part.get("summary") or part.get("text")
-    if isinstance(thought, str):
-        return thought
-    pieces = thought if isinstance(thought, list) else []
-    return "".join(str(piece.get("text", "")) if isinstance(piece, dict) else str(piece) for piece in pieces)
-
-
-def _whole(value: Any) -> Any:
-    """A value of the provider's without halves of characters."""
-    text = json.dumps(value, ensure_ascii=False)
-    return json.loads(mend("", text)[0]) if _HALF.search(text) else value
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; nothing of what is no list of objects."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _index(value: Mapping[str, Any]) -> int | None:
-    index = value.get("index")
-    try:
-        return int(index) if index is not None else None  # a few send "0"
-    except (TypeError, ValueError):
-        return None
-
-
-def _count(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _text(value: Any) -> str | None:
-    return _whole(value) if isinstance(value, str) and value else None

@@ -8,7 +8,8 @@ from typing import Any
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Answer, Failed, Fold, StreamEvent
 from graphrt.backends.messages import Message, Reasoning, Refusal
-from graphrt.backends.openai_stream import AnswerReader, ChatStream
+from graphrt.backends.openai_answer import AnswerReader
+from graphrt.backends.openai_stream import ChatStream
 from graphrt.backends.profiles import Profile, profile_named
 
 TRAFFIC = Path(__file__).resolve().parents[3] / "shared" / "data" / "traffic"

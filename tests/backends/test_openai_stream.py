@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from graphrt.backends.errors import BackendError, InvalidOutput, Overloaded, ServerError, StreamTruncated
 from graphrt.backends.events import Answer, Failed, Finished, Fold, PartStarted, Warned
 from graphrt.backends.messages import Media, Reasoning, ServerTool, Text, ToolCall
-from graphrt.backends.openai_stream import ChatStream, normal_usage
+from graphrt.backends.openai_stream import ChatStream
+from graphrt.backends.openai_values import normal_usage
 from graphrt.backends.profiles import profile_named
 from tests.backends.replay import outcome, read
 
@@ -250,7 +251,11 @@ def test_warnings_come_after_the_start_and_before_the_parts() -> None:
 
 
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers(-1, 3) | st.sampled_from(["", "a", "stop", "{}", "error"]),
+    st.sampled_from([float("inf"), float("nan"), "\ud83d"])
+    | st.none()
+    | st.booleans()
+    | st.integers(-1, 3)
+    | st.sampled_from(["", "a", "stop", "{}", "error"]),
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(st.sampled_from(["index", "id", "text", "type"]), inner, max_size=3)
@@ -296,7 +301,7 @@ CHUNK = st.fixed_dictionaries(
     optional={
         "model": st.sampled_from(["m", "", None]),
         "choices": st.lists(CHOICE | JUNK, max_size=2) | JUNK,
-        "usage": JUNK,
+        "usage": JUNK | st.fixed_dictionaries({"prompt_tokens": JUNK, "completion_tokens": JUNK}),
         "error": JUNK,
     },
 )
