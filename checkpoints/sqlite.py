@@ -239,7 +239,10 @@ def _prepare(connection: sqlite3.Connection, path: str, durability: Durability) 
     connection.execute("PRAGMA foreign_keys = ON")
     if version < VERSION:
         upgrade(connection, path)
-    connection.execute("BEGIN IMMEDIATE")  # a file that cannot be written is known about now, not at the first step
+    # A file that cannot be written is known about now, not at the first step. BEGIN alone would not tell: on a read-only
+    # file it quietly begins to read.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM snapshots WHERE false")
     connection.execute("ROLLBACK")
     connection.execute("PRAGMA busy_timeout = 0")  # from here on the writer does the waiting
 

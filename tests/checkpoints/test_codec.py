@@ -15,7 +15,9 @@ from graphrt.types import StepKey
 def test_every_kind_of_fact_has_a_shape() -> None:
     """A fact that is added to the vocabulary is storable at once (D13)."""
     for cls in (*get_args(RunFact), *get_args(StepFact)):
-        fact = cls(*({"int": 3, "float": 1.5, "Failure": Failure("E", "m")}.get(hint, SAMPLE.get(hint)) for hint in hints(cls)))
+        fact = cls(
+            *({"int": 3, "float": 1.5, "Failure": Failure("E", "m")}.get(hint, SAMPLE.get(hint)) for hint in hints(cls))
+        )
 
         assert decode(encode(fact), SAMPLE["Json"]) == fact
 
@@ -43,7 +45,10 @@ def test_what_a_person_looks_for_has_a_column_of_its_own() -> None:
         "error": None,
         "detail": None,
     }
-    assert encode(RunStarted("demo", "f1", b"{}", 10**40)).detail == f'{{"graph":"demo","fingerprint":"f1","seed":{10**40}}}'
+    assert (
+        encode(RunStarted("demo", "f1", b"{}", 10**40)).detail
+        == f'{{"graph":"demo","fingerprint":"f1","seed":{10**40}}}'
+    )
 
 
 def test_an_error_is_readable_json() -> None:

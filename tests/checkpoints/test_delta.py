@@ -139,7 +139,9 @@ def test_a_patch_is_readable() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", "[[0]]", "[[0,99]]", "[[-1,2]]", '[["0",1]]', "[null]", "[[5,-1]]", "[[0,1,2]]"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", "[[0]]", "[[0,99]]", "[[-1,2]]", '[["0",1]]', "[null]", "[[5,-1]]", "[[0,1,2]]"]
+)
 def test_what_is_no_patch_for_its_base_is_refused(text: str) -> None:
     """A damaged file cannot make a value up (D13)."""
     with pytest.raises(ValueError, match=r".+"):

@@ -149,7 +149,9 @@ async def test_a_thousand_steps_cost_little(journal: SqliteJournal, path: Path, 
     """Two facts a step, in a file that grows with the work and with nothing else (section 7 of the design)."""
     run = await begin(journal)
     for n in range(1000):
-        await journal.append(run, 1 + 2 * n, [started(name.format(n)), finished(name.format(n))], at=1_700_000_000.123 + n)
+        await journal.append(
+            run, 1 + 2 * n, [started(name.format(n)), finished(name.format(n))], at=1_700_000_000.123 + n
+        )
     await journal.aclose()
 
     assert path.stat().st_size <= limit
@@ -213,7 +215,9 @@ async def test_loading_a_tail_reads_no_history(journal: SqliteJournal, path: Pat
     history = await journal.load(run)
     await journal.aclose()
 
-    assert [entry.fact for entry in history.entries] == [finished(f"loop#{n}", state(n), "loop") for n in range(191, 200)]
+    assert [entry.fact for entry in history.entries] == [
+        finished(f"loop#{n}", state(n), "loop") for n in range(191, 200)
+    ]
 
 
 async def test_importing_the_store_imports_no_database_package() -> None:
