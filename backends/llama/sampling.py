@@ -63,7 +63,7 @@ class Sampler:
         tokens = None if allowed is None else numpy.flatnonzero(allowed)
         scores = logits if tokens is None else logits[tokens]
         at = self._draw(scores, position) if self.temperature else int(scores.argmax())
-        if scores[at] != scores[at]:
+        if numpy.isnan(scores[at]):  # argmax prefers what is no number
             at = int(numpy.nan_to_num(scores, nan=-numpy.inf).argmax())
         return at if tokens is None else int(tokens[at])
 
