@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt.backends.errors import BadRequest
@@ -91,6 +91,7 @@ def test_a_character_at_a_time_makes_no_difference(text: str, expected: list[Any
     assert plain(parse(*text)) == expected
 
 
+@settings(deadline=None)
 @given(st.sampled_from(CASES), st.sampled_from(CASES), st.data())
 def test_however_the_text_is_cut_the_parts_are_the_same(one: Any, other: Any, data: st.DataObject) -> None:
     text = one[0] + other[0]
@@ -99,11 +100,13 @@ def test_however_the_text_is_cut_the_parts_are_the_same(one: Any, other: Any, da
     assert parse(*pieces) == parse(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='<>/{}":,\\tol_caknihe \n', max_size=80), st.booleans(), st.booleans())
 def test_nothing_the_model_may_write_breaks_the_parser(text: str, tools: bool, cut: bool) -> None:
     assert plain(parse(*text, tools=tools, cut=cut)) == plain(parse(text, tools=tools, cut=cut))
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(CALL) - 1))
 def test_a_call_that_is_cut_off_is_not_complete(at: int) -> None:
     assert not any(part.complete for part in parse(CALL[:at], cut=True) if isinstance(part, ToolCall))
@@ -124,6 +127,7 @@ def test_arguments_are_handed_out_while_they_are_written() -> None:
     assert [event.text for event in seen if isinstance(event, PartDelta)] == ['{"x": ']
 
 
+@settings(deadline=None)
 @given(
     st.text(alphabet="abc", max_size=30),
     st.lists(st.text(alphabet="abc", min_size=1, max_size=4), max_size=3),

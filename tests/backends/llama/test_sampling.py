@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("numpy", reason="the llama extra is not installed")
 
 import numpy as np
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -22,6 +22,7 @@ def probabilities(logits: Any, temperature: float = 1.0) -> Any:
     return weights / weights.sum()
 
 
+@settings(deadline=None)
 @given(LOGITS, st.data(), SEEDS, st.floats(0, 5))
 def test_a_forbidden_token_is_never_chosen(logits: Any, data: st.DataObject, seed: int, temperature: float) -> None:
     allowed = data.draw(arrays(np.bool_, len(logits)))
@@ -31,21 +32,24 @@ def test_a_forbidden_token_is_never_chosen(logits: Any, data: st.DataObject, see
         assert allowed[sampler.pick(logits, position, allowed)]
 
 
+@settings(deadline=None)
 @given(LOGITS)
 def test_temperature_zero_takes_the_first_of_the_likeliest(logits: Any) -> None:
     assert Sampler().pick(logits, 0) == int(np.argmax(logits))
 
 
+@settings(deadline=None)
 @given(LOGITS, st.floats(0.01, 1))
 def test_top_p_keeps_the_smallest_set_that_holds_the_mass(logits: Any, top_p: float) -> None:
     given_ = probabilities(logits)
     kept = Sampler(top_p=top_p).keep(given_)
     mass = given_[kept].sum()
     assert mass >= top_p - 1e-9
-    assert mass - given_[kept].min() < top_p or top_p == 1
+    assert mass - given_[kept].min() < top_p + 1e-9 or top_p == 1
     assert given_[kept].min() >= np.delete(given_, kept).max(initial=0)
 
 
+@settings(deadline=None)
 @given(LOGITS, st.integers(1, 50))
 def test_top_k_keeps_the_k_likeliest(logits: Any, top_k: int) -> None:
     given_ = probabilities(logits)
@@ -54,6 +58,7 @@ def test_top_k_keeps_the_k_likeliest(logits: Any, top_k: int) -> None:
     assert given_[kept].min() >= np.delete(given_, kept).max(initial=0)
 
 
+@settings(deadline=None)
 @given(LOGITS, st.floats(0, 1))
 def test_min_p_keeps_what_is_not_too_far_below_the_best(logits: Any, min_p: float) -> None:
     given_ = probabilities(logits)
@@ -62,6 +67,7 @@ def test_min_p_keeps_what_is_not_too_far_below_the_best(logits: Any, min_p: floa
     )
 
 
+@settings(deadline=None)
 @given(LOGITS, SEEDS, st.integers(0, 10**6))
 def test_a_choice_depends_on_seed_and_place_alone(logits: Any, seed: int, position: int) -> None:
     fresh, used = Sampler(temperature=1.0, seed=seed), Sampler(temperature=1.0, seed=seed)
@@ -70,6 +76,7 @@ def test_a_choice_depends_on_seed_and_place_alone(logits: Any, seed: int, positi
     assert fresh.pick(logits, position) == used.pick(logits, position)
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(0, 2**40))
 def test_random_numbers_are_in_range(seed: int, position: int) -> None:
     assert 0 <= uniform(seed, position) < 1
