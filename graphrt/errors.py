@@ -69,14 +69,25 @@ class RunFailed(RunError):
     """A step failed for good. `step` and `attempt` say which; `error_type` and `category` are the last error's own words."""
 
     def __init__(
-        self, run: str, graph: str, *, step: str, node: str, attempt: int, error_type: str, message: str, category: str | None
+        self,
+        run: str,
+        graph: str,
+        *,
+        step: str,
+        node: str,
+        attempt: int,
+        error_type: str,
+        message: str,
+        category: str | None,
     ) -> None:
         self.step = step
         self.node = node
         self.attempt = attempt
         self.error_type = error_type
         self.category = category
-        super().__init__(run, graph, f"step {step!r} (node {node!r}) failed in attempt {attempt}: {error_type}: {message}")
+        super().__init__(
+            run, graph, f"step {step!r} (node {node!r}) failed in attempt {attempt}: {error_type}: {message}"
+        )
 
 
 class BudgetExceeded(RunFailed):
@@ -95,7 +106,9 @@ class Deadlock(RunError):
 
     def __init__(self, run: str, graph: str, waiting: Sequence[str]) -> None:
         self.waiting = tuple(waiting)
-        super().__init__(run, graph, "is deadlocked; these wait:\n" + "\n".join(f"    {line}" for line in waiting), resumable=False)
+        super().__init__(
+            run, graph, "is deadlocked; these wait:\n" + "\n".join(f"    {line}" for line in waiting), resumable=False
+        )
 
 
 class PortError(GraphrtError):
@@ -110,7 +123,7 @@ class PortError(GraphrtError):
 
 
 class StepTimeout(GraphrtError):
-    """An attempt took too long. `kind` is `total`, `first` or `idle`; `seconds` the limit that passed (E7)."""
+    """An attempt took too long. `kind` is `total`, `first`, `idle` or `deadline`; `seconds` the limit that passed (E7)."""
 
     category = "timeout"
     retryable = True
@@ -118,8 +131,13 @@ class StepTimeout(GraphrtError):
     def __init__(self, step: str, kind: str, seconds: float) -> None:
         self.kind = kind
         self.seconds = seconds
-        what = {"total": "did not finish within", "first": "gave no first sign of life within", "idle": "was silent for"}[kind]
-        super().__init__(f"step {step!r} {what} {seconds:g} s")
+        what = {
+            "total": "did not finish within",
+            "first": "gave no first sign of life within",
+            "idle": "was silent for",
+        }
+        words = what.get(kind, "was not done by its deadline, counted from its first attempt, of")
+        super().__init__(f"step {step!r} {words} {seconds:g} s")
 
 
 class StoreError(GraphrtError):
@@ -164,14 +182,18 @@ class StoreTooNew(StoreError):
     """The file was written by a newer graphrt."""
 
     def __init__(self, path: str, what: str) -> None:
-        super().__init__(f"{path} was written by a newer graphrt ({what}); upgrade graphrt, nothing in the file was touched")
+        super().__init__(
+            f"{path} was written by a newer graphrt ({what}); upgrade graphrt, nothing in the file was touched"
+        )
 
 
 class StoreDamaged(StoreError):
     """The file is not a store, or no longer a whole one."""
 
     def __init__(self, path: str, what: str) -> None:
-        super().__init__(f"{path} is not a readable graphrt store: {what}; keep the file, and restore a copy or choose another path")
+        super().__init__(
+            f"{path} is not a readable graphrt store: {what}; keep the file, and restore a copy or choose another path"
+        )
 
 
 class StoreReadOnly(StoreError):

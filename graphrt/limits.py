@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from graphrt.errors import UsageError
@@ -35,9 +35,9 @@ class Limits:
         line = self._line[name]
         if free <= 0 or not line:
             return max(0, free)
-        if who in line:
-            return 1 if list(line).index(who) < free else 0
-        return max(0, free - len(line))
+        if who not in line:
+            return max(0, free - len(line))
+        return max(1, free - len(line) + 1) if list(line).index(who) < free else 0
 
     def take(self, name: str, who: Waiter) -> None:
         """Take a permit."""
@@ -49,15 +49,15 @@ class Limits:
         self._used[name] -= 1
         self._tell(name)
 
-    def want(self, name: str, who: Waiter) -> None:
-        """Stand in line."""
-        self._line[name].setdefault(who)
-        self._tell(name)
+    def want(self, names: Collection[str], who: Waiter) -> None:
+        """Stand in line under these names where there is no room, and in no other line.
 
-    def leave(self, who: Waiter) -> None:
-        """Stand in no line any more."""
+        Whoever has no use for its turn leaves, so that it is not in the way of those behind it.
+        """
         for name, line in self._line.items():
-            if line.pop(who, False) is None:
+            if name in names and self.room(name, who) == 0:
+                line.setdefault(who)
+            elif line.pop(who, False) is None:
                 self._tell(name)
 
     def _tell(self, name: str) -> None:

@@ -69,7 +69,7 @@ class Policy:
     retry: Retry = Retry()
     timeout: Timeout = Timeout()
     deadline: float | None = None
-    """Seconds for all attempts together, pauses included; no retry may outlive it."""
+    """Seconds for all attempts together, pauses included: no attempt begins or goes on after it. A resumed run counts anew."""
     effect: Effect = "none"
     limit: str | None = None
     """The named limit whose permit every attempt holds."""

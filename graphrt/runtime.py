@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar, cast
@@ -33,7 +33,17 @@ from graphrt.clock import Clock, SystemClock
 from graphrt.config import Config, load_config
 from graphrt.context import Resources
 from graphrt.dag import Dag
-from graphrt.facts import Entry, Fact, Failure, RunCancelled, RunFailed, RunFinished, RunResumed, RunStarted, StepFinished
+from graphrt.facts import (
+    Entry,
+    Fact,
+    Failure,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    StepFinished,
+)
 from graphrt.graph import Arg, Graph, Ref, Vertex, join_object
 from graphrt.journal import Journal, MemoryJournal, RunInfo
 from graphrt.limits import Limits
@@ -74,17 +84,19 @@ class Run(Generic[R_co]):
             if self._driver.error is not None:
                 raise self._driver.error
         entry = await self._last()
-        match entry.fact:
+        match newest(entry.fact):
             case RunFinished(value=text, type=tag):
                 return cast(R_co, from_json(text) if self.graph is None else read_result(self.graph, text, tag))
-            case RunFailed():
-                cause = self._driver.causes.get(entry.fact.step) if self._driver else None
-                raise failure_of(await self.info(), entry.fact) from cause
+            case RunFailed(step=step) as failed:
+                cause = self._driver.causes.get(step) if self._driver else None
+                raise failure_of(await self.info(), failed) from cause
             case RunCancelled():
                 raise errors.RunCancelled(self.id, (await self.info()).graph)
             case _:
                 info = await self.info()
-                raise errors.UsageError(f"run {self.id} of {info.graph!r} has not ended and is not driven here; resume it first")
+                raise errors.UsageError(
+                    f"run {self.id} of {info.graph!r} has not ended and is not driven here; resume it first"
+                )
 
     async def events(self, after: int = 0) -> AsyncGenerator[Entry]:
         """Yield the recorded facts after `after`, in order, until the run ends; each has its sequence number.
@@ -224,11 +236,16 @@ class Runtime:
         self._stack = stack
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         stack, self._stack = self._stack, None
         assert stack is not None  # noqa: S101 - entered before
         try:
             await stack.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            if error is None or sole(group) is not error:
+                raise  # else the body's own error goes on as it is, without the group that the task group put around it
         finally:
             self._tasks = self._shared = None
 
@@ -285,16 +302,21 @@ class Runtime:
         self, target: str, graph: Node[..., R], inputs: Mapping[str, Any], *, run: str | None = None
     ) -> Run[R]:
         """Begin a run and record where its graph can be found again, such as `research.py:research`."""
-        return await self._start(RunId(run) if run else self.new_id(), graph, (), dict(inputs), target=target, attach=run is not None)
+        return await self._start(
+            RunId(run) if run else self.new_id(), graph, (), dict(inputs), target=target, attach=run is not None
+        )
 
     async def run(self, graph: Node[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Begin a run and wait for its result. Cancelling this stops the run at its last commit."""
+        """Begin a run and wait for its result. Cancelling this stops the run at its last commit, and waits for its cleanup."""
         run = await self.start(graph, *args, **kwargs)
+        driver = run._driver  # noqa: SLF001 - Run and Runtime are two ends of one thing
         try:
             return await run.result()
         except anyio.get_cancelled_exc_class():
-            if run._driver is not None:  # noqa: SLF001 - Run and Runtime are two ends of one thing
-                run._driver.stop()  # noqa: SLF001
+            if driver is not None:
+                driver.stop()
+                with anyio.CancelScope(shield=True):
+                    await driver.done.wait()
             raise
 
     def run_sync(self, graph: Node[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -363,7 +385,14 @@ class Runtime:
         return RunId(f"{stamp}-{secrets.token_hex(3)}")
 
     async def _start(
-        self, run: RunId, node: Node[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, target: str | None, attach: bool
+        self,
+        run: RunId,
+        node: Node[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        target: str | None,
+        attach: bool,
     ) -> Run[Any]:
         journal = self.journal
         graph = as_graph(node)
@@ -385,7 +414,10 @@ class Runtime:
 
     async def _same(self, run: RunId, started: RunStarted) -> bool:
         first = (await self.journal.read(run, 0, 1))[0].fact
-        return isinstance(first, RunStarted) and (first.fingerprint, first.input) == (started.fingerprint, started.input)
+        return isinstance(first, RunStarted) and (first.fingerprint, first.input) == (
+            started.fingerprint,
+            started.input,
+        )
 
     async def _resume(self, run: RunId, graph: Graph[..., Any]) -> Run[Any]:
         driver = self._drivers.get(run)
@@ -450,7 +482,9 @@ class Runtime:
         missing = sorted({limit for limit in limits_of(graph) if limit not in self.limits.sizes})
         if missing:
             sizes = ", ".join(f"{name!r}: 8" for name in missing)
-            raise errors.UsageError(f"graph {graph.name!r} needs the limits {', '.join(missing)}; give them: Runtime(limits={{{sizes}}})")
+            raise errors.UsageError(
+                f"graph {graph.name!r} needs the limits {', '.join(missing)}; give them: Runtime(limits={{{sizes}}})"
+            )
 
 
 class _Host:
@@ -540,10 +574,10 @@ def limits_of(graph: Graph[..., Any]) -> set[str]:
 
 def newest(fact: Fact) -> Fact:
     """Bring a recorded value to its newest type by the registered upcasters (D13)."""
-    if isinstance(fact, StepFinished) and fact.type:
+    if isinstance(fact, (StepFinished, RunFinished)) and fact.type:
         tag, text = upcast(fact.type, fact.value)
         if tag != fact.type:
-            return StepFinished(fact.step, fact.attempt, text, tag, fact.lineage, fact.note)
+            return replace(fact, value=text, type=tag)
     return fact
 
 
@@ -579,5 +613,3 @@ def node_of(step: str) -> str:
     """Return the node's name in a step key."""
     last = step.rpartition("/")[2].partition("#")[0].partition("[")[0]
     return last.removeprefix("each:")
-
-

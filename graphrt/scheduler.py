@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import anyio.abc
+import anyio.from_thread
 import anyio.to_thread
 from pydantic_core import to_json
 
@@ -44,12 +44,15 @@ from graphrt.node import FunctionNode
 from graphrt.policy import Policy
 from graphrt.ports import type_tag
 from graphrt.snapshot import dump
-from graphrt.state import Cancel, Fail, Finish, Start, State, Stuck, apply, decide, next_wake, wanted
+from graphrt.state import Cancel, Fail, Finish, Start, State, Stuck, apply, decide, delayed, in_flight, wanted
 from graphrt.types import Json, RunId, StepKey
 
 SNAPSHOT_FACTS = 1000
 """A snapshot is taken when this many facts came since the last one, and at least twice its bytes: its cost is amortised, and
 resuming costs O(frontier), not O(history) (D6)."""
+
+
+_NO_TIMEOUT = Policy().timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,15 @@ class Live:
 class _Attempt:
     """A dispatched attempt, while it runs."""
 
-    __slots__ = ("began", "cancelled", "heard", "scope", "start", "timed_out")
+    __slots__ = ("began", "cancelled", "deadline", "heard", "scope", "start", "timed_out", "watched")
 
-    def __init__(self, start: Start, began: float) -> None:
+    def __init__(self, start: Start, began: float, spent: float) -> None:
+        """`began`: by the monotonic clock. `spent`: seconds since the step's first attempt."""
+        policy = start.node.policy
         self.start = start
         self.began = began
+        self.deadline = None if policy.deadline is None else began - spent + policy.deadline
+        self.watched = policy.timeout != _NO_TIMEOUT or policy.deadline is not None
         self.heard: float | None = None
         self.scope: anyio.CancelScope | None = None
         self.cancelled = False
@@ -94,9 +101,14 @@ class _Attempt:
             self.scope.cancel()
 
     def until(self) -> tuple[float, str, float] | None:
-        """Return the next instant at which this attempt has taken too long, by which limit, of how many seconds."""
-        timeout = self.start.node.policy.timeout
+        """Return the next instant at which this attempt will have taken too long, by which limit, of how many seconds."""
+        if self.cancelled:
+            return None
+        policy = self.start.node.policy
+        timeout = policy.timeout
         candidates = []
+        if self.deadline is not None and policy.deadline is not None:
+            candidates.append((self.deadline, "deadline", policy.deadline))
         if timeout.total is not None:
             candidates.append((self.began + timeout.total, "total", timeout.total))
         if timeout.first is not None and self.heard is None:
@@ -126,7 +138,7 @@ class Driver:
         self._attempts: dict[StepKey, _Attempt] = {}
         self._outcomes: list[tuple[_Attempt, list[Fact]]] = []
         self._wake = anyio.Event()
-        self._tasks: anyio.abc.TaskGroup | None = None
+        self._scope = anyio.CancelScope()
         self._cancelling = False
         self._watched = 0
         self._since_snapshot = [0, 0]
@@ -145,37 +157,37 @@ class Driver:
 
     def stop(self) -> None:
         """Stop driving, at the last commit. Nothing is recorded; the run can be resumed."""
-        if self._tasks is not None:
-            self._tasks.cancel_scope.cancel()
+        self._scope.cancel()
 
     # The loop.
 
     async def drive(self) -> None:
         """Run to the end. Raises what the journal raises; nothing that a node does."""
         try:
-            async with anyio.create_task_group() as tasks:
-                self._tasks = tasks
-                while True:
-                    self._wake = anyio.Event()
-                    facts = self._collect()
-                    starts = self._decide(facts)
-                    if facts:
-                        await self._commit(facts)
-                    if self.state.status != "running":
-                        return
-                    for start in starts:
-                        attempt = _Attempt(start, self.shared.clock.monotonic())
-                        self._attempts[start.step] = attempt
-                        self._watched += start.node.policy.timeout != _NO_TIMEOUT
-                        tasks.start_soon(self._run_attempt, attempt)
-                    if not self._outcomes and not self._wake.is_set():
-                        await self.shared.clock.wait(self._wake, self._patience())
-                    if self._watched:
-                        self._expire()
+            with self._scope:
+                await self._loop()
         finally:
-            self.shared.limits.leave(self)
+            self.shared.limits.want((), self)
             for attempt in self._attempts.values():
                 self._release(attempt)
+
+    async def _loop(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._wake = anyio.Event()
+                facts = self._collect()
+                starts = self._decide(facts)
+                if facts:
+                    await self._commit(facts)
+                if self.state.status != "running":
+                    return
+                for attempt in starts:
+                    attempt.began = self.shared.clock.monotonic()
+                    tasks.start_soon(self._run_attempt, attempt)
+                if not self._outcomes and not self._wake.is_set():
+                    await self.shared.clock.wait(self._wake, self._patience())
+                if self._watched:
+                    self._expire()
 
     def _collect(self) -> list[Fact]:
         """Take the outcomes that came in, fold them, and return them as facts."""
@@ -185,7 +197,7 @@ class Driver:
         for attempt, found in outcomes:
             self._release(attempt)
             del self._attempts[attempt.start.step]
-            self._watched -= attempt.start.node.policy.timeout != _NO_TIMEOUT
+            self._watched -= attempt.watched
             for fact in found:
                 settled = self._settle_failure(attempt.start, fact, now) if isinstance(fact, StepFailed) else fact
                 apply(self.state, settled, now)
@@ -196,11 +208,12 @@ class Driver:
         spent = self.state.retries >= self.shared.retry_budget
         return after_failure(start, failed, start.node.policy, now, seed=f"{self.state.seed}/{start.step}", spent=spent)
 
-    def _decide(self, facts: list[Fact]) -> list[Start]:
+    def _decide(self, facts: list[Fact]) -> list[_Attempt]:
         """Ask the core what to do, fold what follows at once, and return the attempts to dispatch after the commit."""
         now = self.shared.clock.now()
-        starts: list[Start] = []
+        starts: list[_Attempt] = []
         if self._cancelling:
+            self.shared.limits.want((), self)
             if self._attempts:
                 for attempt in self._attempts.values():
                     attempt.cancel()
@@ -209,10 +222,8 @@ class Driver:
             return starts
         for command in decide(self.state, now, self._room):
             match command:
-                case Start(step=key, attempt=number, node=node):
-                    if node.policy.limit is not None:
-                        self.shared.limits.take(node.policy.limit, self)
-                    starts.append(command)
+                case Start(step=key, attempt=number):
+                    starts.append(self._attempt(command, now))
                     self._fold(facts, StepStarted(key, number), now)
                 case Cancel(step=key):
                     if key in self._attempts:
@@ -225,10 +236,18 @@ class Driver:
                 case Stuck(waiting=lines):
                     failure = Failure("Deadlock", "\n".join(lines), retryable=False)
                     self._fold(facts, RunFailed(StepKey(""), 0, failure), now)
-        for limit in wanted(self.state):
-            if self.shared.limits.room(limit, self) == 0:
-                self.shared.limits.want(limit, self)
+        self.shared.limits.want(wanted(self.state, now), self)
         return starts
+
+    def _attempt(self, start: Start, now: float) -> _Attempt:
+        """Take what an attempt holds while it runs, to be dispatched after the commit."""
+        policy = start.node.policy
+        if policy.limit is not None:
+            self.shared.limits.take(policy.limit, self)
+        spent = 0.0 if start.began is None else now - start.began
+        attempt = self._attempts[start.step] = _Attempt(start, self.shared.clock.monotonic(), spent)
+        self._watched += attempt.watched
+        return attempt
 
     def _fold(self, facts: list[Fact], fact: Fact, now: float) -> None:
         apply(self.state, fact, now)
@@ -236,7 +255,7 @@ class Driver:
 
     def _room(self, limit: str | None) -> int:
         if limit is None:
-            return self.shared.concurrency - len(self.state.running)
+            return self.shared.concurrency - in_flight(self.state)
         return self.shared.limits.room(limit, self)
 
     async def _commit(self, facts: list[Fact]) -> None:
@@ -251,7 +270,11 @@ class Driver:
         count = self._since_snapshot
         count[0] += len(facts)
         count[1] += sum(len(fact.value) for fact in facts if isinstance(fact, StepFinished))
-        if count[0] < SNAPSHOT_FACTS or count[1] + 40 * count[0] < 2 * self._snapshot_size or self.state.status != "running":
+        if (
+            count[0] < SNAPSHOT_FACTS
+            or count[1] + 40 * count[0] < 2 * self._snapshot_size
+            or self.state.status != "running"
+        ):
             return None
         snapshot = dump(self.state)
         self._snapshot_size = len(snapshot)
@@ -266,9 +289,11 @@ class Driver:
     def _patience(self) -> float | None:
         """Return the seconds until something must be done without being asked; None if there is no such thing."""
         waits = []
-        wake = None if self._cancelling else next_wake(self.state)
-        if wake is not None:
-            waits.append(wake - self.shared.clock.now())
+        if self.state.alarms and not self._cancelling:
+            now = self.shared.clock.now()
+            wake = delayed(self.state, now)[1]
+            if wake is not None:
+                waits.append(wake - now)
         if self._watched:
             now = self.shared.clock.monotonic()
             waits.extend(due[0] - now for attempt in self._attempts.values() if (due := attempt.until()) is not None)
@@ -279,7 +304,7 @@ class Driver:
         now = self.shared.clock.monotonic()
         for attempt in self._attempts.values():
             due = attempt.until()
-            if due is not None and due[0] <= now and not attempt.cancelled:
+            if due is not None and due[0] <= now:
                 attempt.timed_out = StepTimeout(attempt.start.step, due[1], due[2])
                 attempt.cancel()
 
@@ -326,10 +351,15 @@ class Driver:
         if node.is_async:
             result = await node.fn(**values)
         else:
-            result = await anyio.to_thread.run_sync(lambda: node.fn(**values), abandon_on_cancel=True, limiter=self.shared.threads)
+            context.live = lambda text: anyio.from_thread.run_sync(self._heard, attempt, text)
+            result = await anyio.to_thread.run_sync(
+                lambda: node.fn(**values), abandon_on_cancel=True, limiter=self.shared.threads
+            )
         port = node.signature.returns
         note = to_json(context.notes) if context.notes else None
-        finished = StepFinished(start.step, start.attempt, port.write(result), tag_of(node, result), start.lineage, note)
+        finished = StepFinished(
+            start.step, start.attempt, port.write(result), tag_of(node, result), start.lineage, note
+        )
         return [*context.emitted, finished]
 
     def _heard(self, attempt: _Attempt, text: str) -> None:
@@ -350,7 +380,6 @@ class Driver:
         return [StepFailed(start.step, start.attempt, describe(error, start.node))]
 
 
-_NO_TIMEOUT = Policy().timeout
 _VANISHED = Failure("Cancelled", "the node cancelled its own task; raise an ordinary error instead")
 
 
@@ -385,5 +414,3 @@ def tag_of(node: FunctionNode[..., Any], result: object) -> str:
     if len(options) > 1 and type(result) in options:
         return type_tag(type(result))
     return node.signature.returns.tag
-
-

@@ -49,11 +49,9 @@ def dump(state: State) -> Json:
             "finished": state.finished,
             "retries": state.retries,
             "blame": state.blame,
+            "strays": list(state.strays),
             "root": _dump(state.root),
-            "queues": [
-                [limit, [step.key for step in queue.steps], [cursor.prefix for cursor in queue.cursors]]
-                for limit, queue in state.queues.items()
-            ],
+            "queues": [[limit, list(queue.steps), list(queue.cursors)] for limit, queue in state.queues.items()],
         }
     )
 
@@ -72,8 +70,10 @@ def load(graph: Graph[..., Any], text: Json) -> State | None:
     state.root = root
     for limit, steps, prefixes in found["queues"]:
         queue = queue_of(state, limit)
-        queue.steps.extend(state.steps[key] for key in steps if key in state.steps)
-        queue.cursors.extend(cursors[prefix] for prefix in prefixes if prefix in cursors)
+        queue.steps.update((key, state.steps[key]) for key in steps)
+        queue.cursors.update((prefix, cursors[prefix]) for prefix in prefixes)
+    state.strays = dict.fromkeys(StepKey(key) for key in found["strays"])
+    state.alarms = sorted((step.wake, step.key) for step in state.delayed.values())
     return state
 
 
@@ -138,7 +138,13 @@ _DIGITS = {code: str(code) for code in range(10)}
 
 
 def _load(
-    state: State, node: Node[..., Any], found: Any, slot: tuple[Scope | None, int, int], key: str, depth: int, cursors: dict[str, EachScope]
+    state: State,
+    node: Node[..., Any],
+    found: Any,
+    slot: tuple[Scope | None, int, int],
+    key: str,
+    depth: int,
+    cursors: dict[str, EachScope],
 ) -> Child | None:
     if found is None:
         return None
@@ -162,7 +168,9 @@ def _load(
     return _load_dag(state, node, rest, slot, prefix, depth, cursors)
 
 
-def _load_step(state: State, node: FunctionNode[..., Any], found: list[Any], slot: tuple[Scope, int, int], key: str) -> Step:
+def _load_step(
+    state: State, node: FunctionNode[..., Any], found: list[Any], slot: tuple[Scope, int, int], key: str
+) -> Step:
     step = Step(StepKey(key), node, *slot)
     step.attempt, step.tries, step.began, step.wake, step.phase, step.parked = found
     state.steps[step.key] = step
@@ -210,7 +218,12 @@ def _load_dag(
 
 
 def _load_each(
-    state: State, found: list[Any], slot: tuple[DagScope, int, int], prefix: str, depth: int, cursors: dict[str, EachScope]
+    state: State,
+    found: list[Any],
+    slot: tuple[DagScope, int, int],
+    prefix: str,
+    depth: int,
+    cursors: dict[str, EachScope],
 ) -> EachScope:
     items, shared, results, next_, opened, refused, children, blame = found
     scope = EachScope(prefix, slot, from_json(items), {name: _value(value) for name, value in shared.items()}, depth)

@@ -19,10 +19,12 @@ answer. Opening the next item of an `each` is the one thing it remembers, and th
 
 from __future__ import annotations
 
-from collections import deque
+import heapq
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -148,7 +150,7 @@ class DagScope:
     """A dag in progress."""
 
     __slots__ = (
-        "blame", "child", "choice", "depth", "graph", "inputs", "item", "left", "missing", "parent", "parked", "plan", "prefix",
+        "blame", "child", "choice", "depth", "gone", "graph", "inputs", "item", "left", "missing", "parent", "parked", "plan", "prefix",
         "roots_left", "status", "values", "vertex",
     )  # fmt: skip
 
@@ -168,13 +170,28 @@ class DagScope:
         self.child: dict[int, Child] = {}
         self.blame: dict[int, Blame] = {}
         self.parked: set[int] = set()
+        self.gone = False
+        """Nothing in it can matter any more."""
         self.roots_left = len(self.plan.roots)
 
 
 class MachineScope:
     """A machine in progress: the state it is in, and how often each handler ran."""
 
-    __slots__ = ("blame", "child", "current", "depth", "graph", "item", "parent", "prefix", "transitions", "vertex", "visits")
+    __slots__ = (
+        "blame",
+        "child",
+        "current",
+        "depth",
+        "gone",
+        "graph",
+        "item",
+        "parent",
+        "prefix",
+        "transitions",
+        "vertex",
+        "visits",
+    )
 
     def __init__(self, graph: Machine[..., Any], prefix: str, slot: Slot, current: Value, depth: int) -> None:
         self.graph = graph
@@ -184,6 +201,7 @@ class MachineScope:
         self.depth = depth
         self.visits: dict[str, int] = {}
         self.transitions = 0
+        self.gone = False
         self.child: Child | None = None
         self.blame: Blame | None = None
 
@@ -192,7 +210,7 @@ class EachScope:
     """An `each` in progress: the items, the results so far, and the next item to open."""
 
     __slots__ = (
-        "blame", "child", "depth", "item", "items", "left", "next", "opened", "parent", "prefix", "refused", "results", "shared",
+        "blame", "child", "depth", "gone", "item", "items", "left", "next", "opened", "parent", "prefix", "refused", "results", "shared",
         "vertex",
     )  # fmt: skip
 
@@ -211,6 +229,7 @@ class EachScope:
         """Items that a budget forbade."""
         self.child: dict[int, Child] = {}
         self.blame: Blame | None = None
+        self.gone = False
 
     def take(self, index: int) -> bool:
         """Mark an item as opened; False if it was before."""
@@ -232,8 +251,10 @@ Slot = tuple[Scope | None, int, int]
 class Queue:
     """What may start under one limit: steps first, then the `each` scopes that can open more of them."""
 
-    steps: deque[Step] = field(default_factory=deque)
-    cursors: deque[EachScope] = field(default_factory=deque)
+    steps: OrderedDict[StepKey, Step] = field(default_factory=OrderedDict)
+    """Ready and not parked, in the order they became so."""
+    cursors: dict[str, EachScope] = field(default_factory=dict)
+    """By their keys."""
 
 
 class State:
@@ -249,6 +270,10 @@ class State:
         self.steps: dict[StepKey, Step] = {}
         self.running: dict[StepKey, Step] = {}
         self.delayed: dict[StepKey, Step] = {}
+        self.alarms: list[tuple[float, StepKey]] = []
+        """A heap of when delayed steps may start; entries of steps that are no longer delayed are passed over."""
+        self.strays: dict[StepKey, None] = {}
+        """Steps that still run although their scope is finished without them: they are only waited for."""
         self.queues: dict[str | None, Queue] = {}
         self.finished = 0
         self.retries = 0
@@ -305,8 +330,13 @@ def plan(graph: Dag[..., Any]) -> Plan:
 def apply(state: State, fact: Fact, at: float = 0.0) -> None:
     """Fold one fact into the state. `at` is when it was recorded, in seconds since the epoch."""
     match fact:
+        case StepFinished(step=key) | AttemptFailed(step=key) | StepFailed(step=key) | StepCancelled(step=key) if (
+            key in state.strays
+        ):
+            del state.strays[key]
         case StepStarted(step=key, attempt=attempt):
             step = _find(state, key)
+            _dequeue(state, step)
             step.phase, step.attempt, step.tries = RUNNING, attempt, step.tries + 1
             step.began = at if step.began is None else step.began
             state.delayed.pop(key, None)
@@ -322,6 +352,7 @@ def apply(state: State, fact: Fact, at: float = 0.0) -> None:
             state.running.pop(key, None)
             step.phase, step.wake = DELAYED, wake
             state.delayed[key] = step
+            heapq.heappush(state.alarms, (wake, key))
             state.retries += 1
         case StepFailed(step=key, attempt=attempt, failure=failure):
             step = _find(state, key)
@@ -374,20 +405,23 @@ def _find(state: State, key: StepKey) -> Step:
 
 
 def _each_at(state: State, prefix: str) -> EachScope | None:
-    for queue in state.queues.values():
-        for cursor in queue.cursors:
-            if cursor.prefix == prefix:
-                return cursor
-    return None
+    return next((queue.cursors[prefix] for queue in state.queues.values() if prefix in queue.cursors), None)
 
 
 # Opening: a node becomes a step or a scope.
 
 
 def _open(
-    state: State, node: Node[..., Any], key: str, slot: tuple[Scope, int, int], inputs: Callable[[], dict[str, Value]], depth: int
+    state: State,
+    node: Node[..., Any],
+    key: str,
+    slot: tuple[Scope, int, int],
+    inputs: Callable[[], dict[str, Value]],
+    depth: int,
 ) -> Child | None:
-    """Open a node; None if its budget forbids it, which fails the place it was to be opened for."""
+    """Open a node; None if its budget forbids it, which fails the place it was to be opened for, or if that place is gone."""
+    if slot[0].gone:
+        return None
     if isinstance(node, FunctionNode):
         step = Step(StepKey(key), node, *slot)
         state.steps[step.key] = step
@@ -430,10 +464,13 @@ def _recursion(graph: Dag[..., Any], scope: Scope | None) -> int:
 
 def _enqueue(state: State, step: Step) -> None:
     step.phase = READY
-    if state.parks and _under_parked(step):
-        step.parked = True
-        return
-    queue_of(state, step.node.policy.limit).steps.append(step)
+    step.parked = bool(state.parks) and _under_parked(step)
+    if not step.parked:
+        queue_of(state, step.node.policy.limit).steps[step.key] = step
+
+
+def _dequeue(state: State, step: Step) -> None:
+    queue_of(state, step.node.policy.limit).steps.pop(step.key, None)
 
 
 def queue_of(state: State, limit: str | None) -> Queue:
@@ -518,7 +555,9 @@ def _choose(state: State, scope: DagScope, vertex: Vertex) -> None:
             chosen = "default"
         if chosen not in vertex.uses:
             cases = ", ".join(use[1:] for use in vertex.uses if use.startswith("="))
-            failure = Failure("NoSuchCase", f"got {found.decode()[:200]}, the cases are {cases}; add it or a default", retryable=False)
+            failure = Failure(
+                "NoSuchCase", f"got {found.decode()[:200]}, the cases are {cases}; add it or a default", retryable=False
+            )
             _fail(state, scope, vertex.index, 0, Blame(StepKey(scope.prefix + vertex.name), vertex.name, 1, failure))
             return
     scope.choice[vertex.index] = chosen
@@ -640,7 +679,35 @@ def awaited(scope: DagScope, index: int) -> tuple[int, ...]:
 
 
 def _finish_dag(state: State, scope: DagScope) -> None:
-    _deliver(state, scope.parent, scope.vertex, scope.item, _value(scope, scope.graph.output))
+    value = _value(scope, scope.graph.output)
+    _discard(state, scope)
+    _deliver(state, scope.parent, scope.vertex, scope.item, value)
+
+
+def _discard(state: State, finished: DagScope) -> None:
+    """Let go of what a finished dag has left: parked steps that nothing can ask for any more."""
+    todo: list[Child | None] = [finished]
+    while todo:
+        match todo.pop():
+            case DagScope() as dag:
+                dag.gone = True
+                state.parks -= len(dag.parked)
+                todo.extend(dag.child.values())
+            case EachScope() as each:
+                each.gone = True
+                _drop_cursor(state, each)
+                todo.extend(each.child.values())
+            case MachineScope() as machine:
+                machine.gone = True
+                todo.append(machine.child)
+            case Step() as step:
+                del state.steps[step.key]
+                _dequeue(state, step)
+                state.delayed.pop(step.key, None)
+                if state.running.pop(step.key, None) is not None:
+                    state.strays[step.key] = None
+            case None:
+                pass
 
 
 # Machines.
@@ -657,7 +724,9 @@ def _enter_state(state: State, scope: MachineScope) -> None:
     handler = graph.handlers.get(current) if current is not None else None
     place = StepKey(scope.prefix + graph.name)
     if handler is None:
-        failure = Failure("NoSuchState", f"{graph.name!r} got a {name or 'nameless value'}, which nobody handles", retryable=False)
+        failure = Failure(
+            "NoSuchState", f"{graph.name!r} got a {name or 'nameless value'}, which nobody handles", retryable=False
+        )
         _fail_machine(state, scope, Blame(place, graph.name, 1, failure))
         return
     if scope.transitions >= graph.max_transitions:
@@ -670,7 +739,9 @@ def _enter_state(state: State, scope: MachineScope) -> None:
         return
     visit = scope.visits[handler.node.name] = scope.visits.get(handler.node.name, 0) + 1
     key = f"{scope.prefix}{handler.node.name}#{visit}"
-    scope.child = _open(state, handler.node, key, (scope, 0, 0), lambda: _machine_inputs(scope, handler.whole), scope.depth)
+    scope.child = _open(
+        state, handler.node, key, (scope, 0, 0), lambda: _machine_inputs(scope, handler.whole), scope.depth
+    )
 
 
 def _machine_inputs(scope: MachineScope, whole: str | None) -> dict[str, Value]:
@@ -689,6 +760,8 @@ def _fail_machine(state: State, scope: MachineScope, blame: Blame) -> None:
 
 def _open_each(state: State, scope: DagScope, vertex: Vertex) -> None:
     assert vertex.node is not None  # noqa: S101 - calls have nodes
+    if scope.gone:
+        return
     items = from_json(_value(scope, vertex.uses[vertex.items_for]).text)
     if not items:
         _deliver_vertex(state, scope, vertex.index, Value(b"[]", ""))
@@ -696,7 +769,7 @@ def _open_each(state: State, scope: DagScope, vertex: Vertex) -> None:
     shared = _values(scope, {name: expr for name, expr in vertex.uses.items() if name != vertex.items_for})
     each = EachScope(scope.prefix + vertex.name, (scope, vertex.index, 0), items, shared, scope.depth)
     scope.child[vertex.index] = each
-    queue_of(state, _cursor_limit(each)).cursors.append(each)
+    queue_of(state, _cursor_limit(each)).cursors[each.prefix] = each
 
 
 def each_vertex(scope: EachScope) -> Vertex:
@@ -711,9 +784,7 @@ def _cursor_limit(scope: EachScope) -> str | None:
 
 
 def _drop_cursor(state: State, scope: EachScope) -> None:
-    queue = state.queues.get(_cursor_limit(scope))
-    if queue is not None and scope in queue.cursors:
-        queue.cursors.remove(scope)
+    queue_of(state, _cursor_limit(scope)).cursors.pop(scope.prefix, None)
 
 
 def _open_item(state: State, scope: EachScope, index: int) -> None:
@@ -724,7 +795,9 @@ def _open_item(state: State, scope: EachScope, index: int) -> None:
 def _open_again(state: State, scope: EachScope, index: int) -> None:
     node = each_vertex(scope).node
     assert node is not None  # noqa: S101 - calls have nodes
-    child = _open(state, node, f"{scope.prefix}[{index}]", (scope, 0, index), lambda: _item_inputs(scope, index), scope.depth)
+    child = _open(
+        state, node, f"{scope.prefix}[{index}]", (scope, 0, index), lambda: _item_inputs(scope, index), scope.depth
+    )
     if child is None:
         scope.refused.append(index)
     else:
@@ -732,7 +805,10 @@ def _open_again(state: State, scope: EachScope, index: int) -> None:
 
 
 def _item_inputs(scope: EachScope, index: int) -> dict[str, Value]:
-    return {each_vertex(scope).items_for: Value(to_json(scope.items[index], inf_nan_mode="strings"), ""), **scope.shared}
+    return {
+        each_vertex(scope).items_for: Value(to_json(scope.items[index], inf_nan_mode="strings"), ""),
+        **scope.shared,
+    }
 
 
 # Failure.
@@ -798,6 +874,7 @@ def _rebalance(state: State, scope: DagScope) -> None:
             state.parks += 1
             for step in _steps_under(scope.child.get(index)):
                 step.parked = True
+                _dequeue(state, step)
         elif index in needed and index in scope.parked:
             scope.parked.discard(index)
             state.parks -= 1
@@ -840,12 +917,11 @@ def _resume(state: State) -> None:
     state.status = "running"
     for step in list(state.running.values()):
         _requeue(state, step)
+    state.strays.clear()
     for step in state.steps.values():
-        step.tries = 0
+        step.tries, step.began = 0, None
         if step.phase == GIVEN_UP:
             _enqueue(state, step)
-    for queue in state.queues.values():  # folding starts steps and leaves them in the queue, which only `decide` clears
-        queue.steps = deque(dict.fromkeys(step for step in queue.steps if step.phase == READY))
     state.blame = None
     todo: list[Child | None] = [state.root]
     while todo:
@@ -892,83 +968,108 @@ def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[
     if state.status != "running":
         return []
     if state.result is not None:
-        return [Cancel(key) for key in state.running] or [Finish(*state.result)]
-    commands: list[Command] = []
+        return [Cancel(key) for key in (*state.running, *state.strays)] or [Finish(*state.result)]
     if state.blame is not None and state.graph.on_failure == "cancel":
-        return [Cancel(key) for key in state.running] or [Fail(state.blame)]
+        return [Cancel(key) for key in (*state.running, *state.strays)] or [Fail(state.blame)]
+    commands: list[Command] = [Cancel(key) for key in state.strays]
     if state.parks:
         commands.extend(Cancel(step.key) for step in state.running.values() if step.parked)
     commands.extend(_starts(state, now, room))
-    if not commands and not state.running and not state.delayed and not _anything_ready(state):
+    if not commands and not state.running and not _anything_ahead(state):
         return [Fail(state.blame) if state.blame is not None else Stuck(tuple(waiting(state)))]
     return commands
 
 
-def next_wake(state: State) -> float | None:
-    """Return when the next delayed step may start, in seconds since the epoch."""
-    return min((step.wake for step in state.delayed.values() if not step.parked), default=None)
+def in_flight(state: State) -> int:
+    """Return how many steps run, those that nobody needs any more included."""
+    return len(state.running) + len(state.strays)
 
 
-def wanted(state: State) -> Iterator[str]:
-    """Yield the named limits under which something is ready."""
-    for limit, queue in state.queues.items():
-        if limit is not None and (queue.cursors or any(step.phase == READY and not step.parked for step in queue.steps)):
-            yield limit
+def delayed(state: State, now: float) -> tuple[list[Step], float | None]:
+    """Return the delayed steps whose time has come, in that order, and when the next one's may come."""
+    heap, waits = state.alarms, state.delayed
+    while heap and (heap[0][1] not in waits or waits[heap[0][1]].wake != heap[0][0]):
+        heapq.heappop(heap)
+    due: list[tuple[float, StepKey]] = []
+    later: float | None = None
+    todo = [0]
+    while todo:
+        index = todo.pop()
+        if index >= len(heap):
+            continue
+        wake, key = heap[index]
+        if wake > now:
+            later = wake if later is None else min(later, wake)
+            continue
+        todo += (2 * index + 1, 2 * index + 2)
+        if key in waits and waits[key].wake == wake and not waits[key].parked:
+            due.append((wake, key))
+    return [waits[key] for _, key in sorted(set(due))], later
+
+
+def wanted(state: State, now: float) -> set[str]:
+    """Return the named limits under which something could start."""
+    if (
+        state.status != "running"
+        or state.result is not None
+        or (state.blame is not None and state.graph.on_failure == "cancel")
+    ):
+        return set()
+    limits = {limit for limit, queue in state.queues.items() if queue.steps or _open_cursor(state, queue) is not None}
+    if state.alarms:
+        limits.update(step.node.policy.limit for step in delayed(state, now)[0])
+    return {limit for limit in limits if limit is not None}
 
 
 def _starts(state: State, now: float, room: Callable[[str | None], int]) -> Iterator[Start]:
     total = room(None)
-    for step in sorted((s for s in state.delayed.values() if s.wake <= now and not s.parked), key=lambda s: (s.wake, s.key)):
-        if total > 0 and (step.node.policy.limit is None or room(step.node.policy.limit) > 0):
-            total -= 1
-            yield _start(step)
-    taken: set[StepKey] = set()
+    most = total + in_flight(state)
     free: dict[str | None, int] = {}
-    most = total + len(state.running)
+    taken: dict[str | None, int] = {}
+    if state.alarms and total > 0:
+        for step in delayed(state, now)[0]:
+            limit = step.node.policy.limit
+            left = free.setdefault(limit, total if limit is None else room(limit))
+            if left > 0 and total > 0:
+                free[limit] -= 1
+                total -= 1
+                yield _start(step)
     opened = True
     while opened and total > 0:
         opened = False
         for limit, queue in list(state.queues.items()):
-            free.setdefault(limit, total if limit is None else room(limit))
-            for step in _front(queue, min(total, free[limit]), taken):
+            left = free.setdefault(limit, total if limit is None else room(limit))
+            before = taken.get(limit, 0)
+            for step in list(islice(queue.steps.values(), before, before + max(0, min(total, left)))):
+                taken[limit] = taken.get(limit, 0) + 1
                 free[limit] -= 1
                 total -= 1
                 yield _start(step)
             # No more steps are opened than could run at once: what waits for a permit stays an index into a list (E5).
-            short = min(total, free[limit], most - sum(len(other.steps) for other in state.queues.values()) + len(taken))
+            queued = sum(len(other.steps) for other in state.queues.values()) - sum(taken.values())
+            short = min(total, free[limit], most - queued)
             while short > 0 and _open_next(state, queue):
                 short -= 1
                 opened = True
 
 
-def _front(queue: Queue, count: int, taken: set[StepKey]) -> list[Step]:
-    """Return the first `count` ready steps that are not taken, and take them; drop from the front what is no longer ready.
-
-    A step that was started and made ready again may stand in the queue twice: it is found once.
-    """
-    steps = queue.steps
-    while steps and (steps[0].phase != READY or steps[0].parked):
-        steps.popleft()
-    found: list[Step] = []
-    if count > 0:
-        for step in steps:
-            if step.phase == READY and not step.parked and step.key not in taken:
-                taken.add(step.key)
-                found.append(step)
-                if len(found) == count:
-                    break
-    return found
-
-
 def _open_next(state: State, queue: Queue) -> bool:
-    for cursor in list(queue.cursors):
+    cursor = _open_cursor(state, queue)
+    if cursor is None:
+        return False
+    _open_item(state, cursor, cursor.next)
+    _settle(state)
+    return True
+
+
+def _open_cursor(state: State, queue: Queue) -> EachScope | None:
+    """Return the first `each` that may open another item, dropping those that have none left."""
+    for cursor in list(queue.cursors.values()) if queue.cursors else ():
         if cursor.next >= len(cursor.items):
-            queue.cursors.remove(cursor)
+            del queue.cursors[cursor.prefix]
         elif not (state.parks and _under_parked(cursor)):
-            _open_item(state, cursor, cursor.next)
-            _settle(state)
-            return True
-    return False
+            return cursor
+    return None
 
 
 def _start(step: Step) -> Start:
@@ -985,10 +1086,11 @@ def _start(step: Step) -> Start:
     return Start(step.key, step.attempt + 1, step.tries + 1, step.began, step.node, texts, lineage)
 
 
-def _anything_ready(state: State) -> bool:
-    return any(
-        queue.cursors or any(step.phase == READY and not step.parked for step in queue.steps) for queue in state.queues.values()
-    )
+def _anything_ahead(state: State) -> bool:
+    """Return whether something that is still needed can start, now or later."""
+    if any(queue.steps or _open_cursor(state, queue) is not None for queue in state.queues.values()):
+        return True
+    return any(not step.parked for step in state.delayed.values())
 
 
 def waiting(state: State) -> Iterator[str]:
@@ -1000,7 +1102,9 @@ def waiting(state: State) -> Iterator[str]:
                 todo.extend(dag.child.values())
                 for index, status in enumerate(dag.status):
                     if status == WAITING:
-                        missing = [dag.graph.vertices[need].name for need in awaited(dag, index) if dag.status[need] != DONE]
+                        missing = [
+                            dag.graph.vertices[need].name for need in awaited(dag, index) if dag.status[need] != DONE
+                        ]
                         yield f"{dag.prefix}{dag.graph.vertices[index].name} waits for {', '.join(missing) or 'nothing'}"
             case EachScope(child=children):
                 todo.extend(children.values())
