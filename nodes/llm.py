@@ -176,7 +176,7 @@ async def _typed(
     if wanted is str:
         return _whole(await ask(role, messages, settings=settings)).text
     form = _form(wanted)
-    schema = OutputSchema(name=name, schema=form.schema)
+    schema = OutputSchema(name=name, schema_=form.schema)
     for round_ in range(repairs + 1):
         answer = _whole(await ask(role, messages, settings=settings, output=schema))
         try:
@@ -215,7 +215,7 @@ class _Form:
         found = adapter(wanted).json_schema(mode="validation")
         self.boxed = found.get("type") != "object" and "$ref" not in found
         self.wanted: TypeAdapter[Any] = adapter(wanted)
-        self.schema: Mapping[str, Any] = _boxed(found) if self.boxed else found
+        self.schema: Mapping[str, Any] = _closed(_boxed(found) if self.boxed else found)
 
     def read(self, text: str) -> Any:
         """Read an answer. Raises ValidationError."""
@@ -233,6 +233,18 @@ def _boxed(found: dict[str, Any]) -> dict[str, Any]:
     definitions = inner.pop("$defs", None)
     box: dict[str, Any] = {"type": "object", "properties": {"result": inner}, "required": ["result"], "additionalProperties": False}
     return box | {"$defs": definitions} if definitions else box
+
+
+def _closed(schema: Any) -> Any:
+    """Close every object whose fields are known: a model that may add members of its own may never come to an end."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: _closed(value) for name, value in schema.items()}
+    if isinstance(schema.get("properties"), dict):
+        inner.setdefault("additionalProperties", False)
+    return inner
 
 
 @cache
