@@ -105,7 +105,7 @@ class SqliteJournal:
     async def load(self, run: RunId) -> History:
         """See Journal.load."""
         loaded = await self._read(reading.load, run)
-        if loaded.history.info.status == "running" and not self._read_only:
+        if loaded.history.info.status != "finished" and not self._read_only:  # one that failed may be resumed
             self._lineages.keep(run, loaded.versions)
         return loaded.history
 
@@ -239,7 +239,7 @@ def _prepare(connection: sqlite3.Connection, path: str, durability: Durability) 
     connection.execute("PRAGMA foreign_keys = ON")
     if version < VERSION:
         upgrade(connection, path)
-    # A file that cannot be written is known about now, not at the first step. BEGIN alone would not tell: on a read-only
+    # A file that cannot be written is known about now, not at the first step. BEGIN alone would not tell: on such a
     # file it quietly begins to read.
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("DELETE FROM snapshots WHERE false")

@@ -93,7 +93,7 @@ class Statistics:
 
 
 class _Ticket:
-    """What the callers of one event loop wait for: the end of the commit that takes whatever they hand over until it begins."""
+    """What callers of one event loop wait for: the end of the commit that takes what they hand over until it begins."""
 
     __slots__ = ("event", "loop")
 
@@ -270,7 +270,7 @@ class Writer(Generic[J]):
 
 
 def _this_loop() -> Any:
-    """Return what this event loop is known by to other threads. The usual case is asked for first, in C: this is a hot path."""
+    """Return what other threads know this event loop by. The usual case comes first, in C: this is a hot path."""
     try:
         if asyncio.current_task() is not None:
             return asyncio.get_running_loop()

@@ -2,8 +2,8 @@
 
     python -m tests.bench.store
 
-Times on a shared machine drift; every case is therefore run in turn with the loop it is compared to, and the median of the
-rounds counts. The bare loop writes the same rows with the same pragmas and commits each.
+Times on a shared machine drift; every case is therefore run in turn with the loop it is compared to, and the median of
+the rounds counts. The bare loop writes the same rows with the same pragmas and commits each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from graphrt.checkpoints import SqliteJournal, open_journal
@@ -153,9 +153,8 @@ def main() -> None:
             ours.append(with_journal(folder, crowd)[0] / (WIDTH * EACH))
         a, b = statistics.median(ours), statistics.median(theirs)
         print(f"{WIDTH} appenders, 1 KiB: {1 / a:.0f} rows/s, bare loop {1 / b:.0f} commits/s: {b / a:.1f} x")
-        print(
-            f"load of 10,000 entries: {statistics.median(with_journal(folder, loading)[0] for _ in range(ROUNDS)) * 1e3:.0f} ms"
-        )
+        taken = statistics.median(with_journal(folder, loading)[0] for _ in range(ROUNDS))
+        print(f"load of 10,000 entries: {taken * 1e3:.0f} ms")
 
 
 if __name__ == "__main__":

@@ -15,14 +15,21 @@ from graphrt.types import StepKey
 def test_every_kind_of_fact_has_a_shape() -> None:
     """A fact that is added to the vocabulary is storable at once (D13)."""
     for cls in (*get_args(RunFact), *get_args(StepFact)):
-        fact = cls(
-            *({"int": 3, "float": 1.5, "Failure": Failure("E", "m")}.get(hint, SAMPLE.get(hint)) for hint in hints(cls))
-        )
+        fact = cls(*(SAMPLE[hint] for hint in hints(cls)))
 
-        assert decode(encode(fact), SAMPLE["Json"]) == fact
+        assert decode(encode(fact), b"{}") == fact
 
 
-SAMPLE = {"str": "s", "StepKey": StepKey("a"), "Json": b"{}", "str | None": "t", "Json | None": b"[]"}
+SAMPLE: dict[str, Any] = {
+    "int": 3,
+    "float": 1.5,
+    "str": "s",
+    "StepKey": StepKey("a"),
+    "Json": b"{}",
+    "str | None": "t",
+    "Json | None": b"[]",
+    "Failure": Failure("E", "m"),
+}
 
 
 def hints(cls: type[Any]) -> list[str]:

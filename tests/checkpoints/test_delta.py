@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -70,13 +71,13 @@ def test_edits_anywhere_are_right(parts: list[str], data: st.DataObject) -> None
 @pytest.mark.parametrize("repetitive", [True, False])
 def test_growing_costs_what_was_added(order: str, *, repetitive: bool) -> None:
     """500 times 200 bytes cost about 100 kB, whatever grows and wherever it stands (D5)."""
-    total, before, whole = 0, None, 0
+    total, whole = 0, 0
+    before: Version | None = None
+    things: list[Any] = []
+    text, table = "", dict[str, Any]()
     for n in range(500):
         some = {"role": "user", "text": "x" * 170} if repetitive else item(n)
         rest: Any
-        if n == 0:
-            things: list[Any] = []
-            text, table = "", {}
         things.append(some)
         text += some["text"] + "y" * 30
         table[f"key {n}"] = some
@@ -117,7 +118,7 @@ def test_taking_a_patch_costs_like_comparing() -> None:
 def test_a_long_chain_is_replayed_in_one_pass() -> None:
     """Thousands of patches cost the result and their own text, not their product (D6)."""
     texts = [dump({"i": n, "messages": ["m" * 100] * n}) for n in range(100, 2000)]
-    patches = [diff(old, new) for old, new in zip(texts, texts[1:], strict=False)]
+    patches = [diff(old, new) for old, new in pairwise(texts)]
     before = time.perf_counter()
     found = replay(texts[0], [text for text in patches if text is not None])
     taken = time.perf_counter() - before

@@ -1,5 +1,7 @@
 """The file: its migrations, its views, its size (D5, D13)."""
 
+# ruff: noqa: ASYNC221, ASYNC240 - the tests look at real files and processes; nothing else waits for the loop
+
 from __future__ import annotations
 
 import json
@@ -73,7 +75,7 @@ async def test_an_older_file_is_brought_up_to_date(path: Path, seen: int) -> Non
 
 
 async def test_a_half_made_upgrade_has_not_happened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All pending migrations are one transaction: interrupted, the file is as before, and the next opening does it all (D13)."""
+    """All pending migrations are one transaction: interrupted, nothing happened; the next opening does it all (D13)."""
     with monkeypatch.context() as patched:
         patched.setattr(schema, "_VIEWS", schema._VIEWS + "CREATE TABLE runs (n);")
         with pytest.raises(Exception, match="runs already exists"):
@@ -145,31 +147,30 @@ async def test_a_small_value_stays_in_its_row(journal: SqliteJournal, path: Path
 
 
 @pytest.mark.parametrize(("name", "limit"), [("inc_{}", 200_000), ("each:work[{}]", 250_000)])
-async def test_a_thousand_steps_cost_little(journal: SqliteJournal, path: Path, name: str, limit: int) -> None:
+async def test_a_thousand_steps_cost_little(path: Path, name: str, limit: int) -> None:
     """Two facts a step, in a file that grows with the work and with nothing else (section 7 of the design)."""
+    journal = await open_journal(path, durability="process")
     run = await begin(journal)
     for n in range(1000):
-        await journal.append(
-            run, 1 + 2 * n, [started(name.format(n)), finished(name.format(n))], at=1_700_000_000.123 + n
-        )
+        key = name.format(n)
+        await journal.append(run, 1 + 2 * n, [started(key), finished(key)], at=1_700_000_000.123 + n)
     await journal.aclose()
 
     assert path.stat().st_size <= limit
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-async def test_a_growing_state_costs_what_was_added(journal: SqliteJournal, path: Path) -> None:
-    """A list that grows 500 times by 200 bytes costs about its 100 kB, not 25 MB, and its last state costs nothing (D5)."""
+async def test_a_growing_state_costs_what_was_added(path: Path) -> None:
+    """A list that grows 500 times by 200 bytes costs about its 100 kB, not 25 MB; its last state costs nothing (D5)."""
+    journal = await open_journal(path, durability="process")
     run = await begin(journal)
-    state: dict[str, object] = {"i": 0, "messages": []}
     messages: list[str] = []
+    value = b""
     for n in range(500):
         messages.append(f"{n:04d}" + "m" * 194)
-        state = {"i": n, "messages": messages}
-        value = json.dumps(state).encode()
-        await journal.append(
-            run, 1 + 2 * n, [finished(f"loop#{n}", value, "loop"), started(f"loop#{n + 1}")], at=1_700_000_000.123 + n
-        )
+        value = json.dumps({"i": n, "messages": messages}).encode()
+        happened: list[Fact] = [finished(f"loop#{n}", value, "loop"), started(f"loop#{n + 1}")]
+        await journal.append(run, 1 + 2 * n, happened, at=1_700_000_000.123 + n)
     await journal.append(run, 1001, [RunFinished(value, "State")], at=1_700_000_999.0)
     assert (await facts(journal))[-1] == RunFinished(value, "State")
     assert (await facts(journal))[-3] == finished("loop#499", value, "loop")
@@ -199,7 +200,7 @@ async def test_deltas_go_on_after_reopening(journal: SqliteJournal, path: Path) 
 
 
 async def test_loading_a_tail_reads_no_history(journal: SqliteJournal, path: Path) -> None:
-    """A machine at transition 2,000 resumes from its snapshot, not from its beginning (D6): the beginning may be gone."""
+    """A machine resumes from its snapshot, not from its beginning (D6): the beginning may be gone."""
     run = await begin(journal)
 
     def state(n: int) -> bytes:
@@ -235,7 +236,9 @@ async def test_an_up_to_date_file_opens_without_the_migrations(journal: SqliteJo
     code = (
         "import anyio, sys, graphrt.checkpoints as c\n"
         "async def main():\n"
-        f"    j = await c.open_journal({str(path)!r}); print(len(await j.runs()), 'sqlite_utils' in sys.modules); await j.aclose()\n"
+        f"    j = await c.open_journal({str(path)!r})\n"
+        "    print(len(await j.runs()), 'sqlite_utils' in sys.modules)\n"
+        "    await j.aclose()\n"
         "anyio.run(main)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,5 +1,7 @@
 """Files that cannot be used, each a real one: a clear error, and nothing lost (D13)."""
 
+# ruff: noqa: ASYNC240 - the tests look at real files and processes; nothing else waits for the loop
+
 from __future__ import annotations
 
 import os
@@ -87,12 +89,10 @@ async def test_a_damaged_page_is_found_when_it_is_read(path: Path) -> None:
         content[page * 4096 : page * 4096 + 64] = b"\xee" * 64
     path.write_bytes(content)
 
+    journal = SqliteJournal(path)
     with pytest.raises(StoreDamaged):
-        journal = await open_journal(path)
-        try:
-            await journal.read(RunId("one"))
-        finally:
-            await journal.aclose()
+        await journal.read(RunId("one"))
+    await journal.aclose()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ async def test_a_row_that_means_nothing_is_damage(path: Path, damage: str) -> No
 
 
 async def test_a_full_disk_undoes_the_commit_and_loses_nothing(path: Path) -> None:
-    """SQLite's own limit: the commit that does not fit is undone whole, small ones go on, and room makes all well (D13)."""
+    """The commit that does not fit is undone whole, small ones go on, and room makes all well (D13)."""
     journal = await open_journal(path)
     run = await begin(journal)
     connection = journal._writer._connection  # type: ignore[union-attr]
@@ -206,7 +206,8 @@ async def test_a_file_system_without_room_is_a_full_disk(tmp_path: Path) -> None
         pytest.skip("mounting a small disk takes root and `unshare`")
     code = FILL.format(
         path=str(tmp_path / "runs.db"),
-        before=f"import subprocess; subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', {str(tmp_path)!r}], check=True)",
+        before="import subprocess\n"
+        f"subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', {str(tmp_path)!r}], check=True)",
         room=f"subprocess.run(['mount', '-o', 'remount,size=8m', {str(tmp_path)!r}], check=True)",
     )
 

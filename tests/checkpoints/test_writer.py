@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -85,7 +85,7 @@ async def test_a_conflict_fails_alone(journal: SqliteJournal) -> None:
     names = [await begin(journal, f"run {n}") for n in range(6)]
     outcomes: dict[str, str] = {}
 
-    async def drive(name: RunId, after: int, happened: list[Fact]) -> None:
+    async def drive(name: RunId, after: int, happened: Sequence[Fact]) -> None:
         try:
             await journal.append(name, after, happened, at=1.0)
         except (JournalConflict, OverflowError) as error:
@@ -198,7 +198,7 @@ async def test_a_lock_is_not_waited_for_on_the_loop(path: Path, journal: SqliteJ
 async def test_a_cancelled_caller_leaves_a_whole_commit(journal: SqliteJournal, *, company: bool) -> None:
     """Cancelled while it waits, an append is made or not made, never half, and the journal goes on (E8, D1)."""
     run = await begin(journal)
-    happened = [started("a"), finished("a"), started("b")]
+    happened: list[Fact] = [started("a"), finished("a"), started("b")]
     async with anyio.create_task_group() as tasks:
         with held(journal):
             tasks.start_soon(partial(journal.append, run, 1, happened, at=1.0, snapshot=b"{}"))
