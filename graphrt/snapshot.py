@@ -49,6 +49,7 @@ def dump(state: State) -> Json:
             "finished": state.finished,
             "retries": state.retries,
             "blame": state.blame,
+            "result": state.result,
             "strays": list(state.strays),
             "root": _dump(state.root),
             "queues": [[limit, list(queue.steps), list(queue.cursors)] for limit, queue in state.queues.items()],
@@ -64,6 +65,7 @@ def load(graph: Graph[..., Any], text: Json) -> State | None:
     state = State(graph)
     state.seed, state.finished, state.retries = found["seed"], found["finished"], found["retries"]
     state.blame = _blame(found["blame"])
+    state.result = None if found["result"] is None else _value(found["result"])
     cursors: dict[str, EachScope] = {}
     root = _load(state, graph, found["root"], (None, 0, 0), "", 0, cursors)
     assert isinstance(root, (DagScope, MachineScope))  # noqa: S101 - a run's root is a graph
