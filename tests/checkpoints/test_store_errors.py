@@ -216,7 +216,7 @@ async def test_a_file_system_without_room_is_a_full_disk(tmp_path: Path) -> None
 
 READ_ONLY = """
 import os, sys
-import anyio, anyio._backends._asyncio, resource
+import anyio, anyio._backends._asyncio, resource, urllib.parse
 from graphrt.checkpoints import open_journal
 if os.geteuid() == 0:  # root may write anything: become nobody, now that everything is imported
     os.setuid(65534)
