@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Never, ParamSpec, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -38,7 +38,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def generated() -> Any:
+def generated() -> Never:
     """Stand for the model's answer in the body of an `@llm` function: type checkers take it for any type. It never runs."""
     raise UsageError("generated() is the body of an @llm function and does not run; start the node with a runtime")
 
