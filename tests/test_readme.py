@@ -1,0 +1,87 @@
+"""Every snippet of the README runs, and prints what the README says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the README's files: a block that begins with `# name.py` is that file."""
+    place = tmp_path_factory.mktemp("readme")
+    for block in blocks("python"):
+        if named := re.match(r"# (\w+\.py)\n", block):
+            (place / named[1]).write_text(block, encoding="utf-8")
+    return place
+
+
+def run(folder: Path, *command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_files_of_the_readme_are_there(folder: Path) -> None:
+    """Every Python block is either a file of its own or a script that uses one."""
+    assert {path.name for path in folder.glob("*.py")} == {"research.py", "editor.py"}
+
+
+def test_the_example_is_about_25_lines(folder: Path) -> None:
+    """The README's promise about its example's length."""
+    lines = [line for line in (folder / "research.py").read_text().splitlines() if line.strip()]
+    assert len(lines) <= 25
+
+
+def test_every_script_runs(folder: Path) -> None:
+    """A Python block that is no file is a script, and runs to its end."""
+    scripts = [block for block in blocks("python") if not block.startswith("# ")]
+    assert scripts
+    for script in scripts:
+        printed = run(folder, "-c", script)
+        assert printed.splitlines()[-1] == "Tides follow the moon."
+        assert printed.splitlines()[0] == "1 run started"
+
+
+@pytest.mark.parametrize("target", ["research.py:research", "editor.py:editor"])
+def test_the_pictures_are_what_graph_prints(folder: Path, target: str) -> None:
+    """V1: the picture is the same every time, here too."""
+    assert run(folder, "-m", "graphrt", "graph", target) in blocks("text")
+
+
+def test_the_commands_run(folder: Path) -> None:
+    """V3: every command of the console block succeeds, in order."""
+    (block,) = blocks("console")
+    commands = [line.removeprefix("$ graphrt ") for line in block.splitlines()]
+    assert len(commands) >= 5
+    import shlex
+
+    for command in commands:
+        run(folder, "-m", "graphrt", *shlex.split(command))
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    """What a reader runs and what guards `main` are one command."""
+    demo, tests = (block.strip() for block in blocks("sh"))
+    assert demo.endswith("graphrt demo")
+    assert tests.endswith("pytest")
+    assert tests in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_transcript_has_the_demos_words() -> None:
+    """The kill-and-resume transcript quotes what `graphrt demo` prints."""
+    source = (ROOT / "graphrt" / "cli" / "demo.py").read_text(encoding="utf-8")
+    for phrase in ("is killed with -9 after", "finished steps that ran again", "(by a table outside the store)", "What was done twice?"):
+        assert phrase in source
+        assert phrase in README
