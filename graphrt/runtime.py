@@ -86,7 +86,7 @@ class Run(Generic[R_co]):
         entry = await self._last()
         match newest(entry.fact):
             case RunFinished(value=text, type=tag):
-                return cast(R_co, from_json(text) if self.graph is None else read_result(self.graph, text, tag))
+                return cast("R_co", from_json(text) if self.graph is None else read_result(self.graph, text, tag))
             case RunFailed(step=step) as failed:
                 cause = self._driver.causes.get(step) if self._driver else None
                 raise failure_of(await self.info(), failed) from cause
@@ -98,25 +98,13 @@ class Run(Generic[R_co]):
                     f"run {self.id} of {info.graph!r} has not ended and is not driven here; resume it first"
                 )
 
-    async def events(self, after: int = 0) -> AsyncGenerator[Entry]:
+    def events(self, after: int = 0) -> Events:
         """Yield the recorded facts after `after`, in order, until the run ends; each has its sequence number.
 
         Events come from the journal: the same ones, whoever asks and whenever, also after the process that made them is gone.
-        Where nobody drives the run here, they end with what is recorded.
+        Where nobody drives the run here, they end with what is recorded. Leaving the loop early leaves nothing behind.
         """
-        while True:
-            driver = self._driver
-            changed = driver.changed if driver is not None else None
-            over = driver is None or driver.done.is_set()
-            entries = await self._runtime.journal.read(self.id, after)
-            for entry in entries:
-                after = entry.seq
-                yield entry
-            if entries:
-                continue
-            if over or changed is None:
-                return
-            await changed.wait()
+        return Events(self._runtime.journal, self.id, self._driver, after)
 
     async def live(self) -> AsyncGenerator[Live]:
         """Yield what running attempts show, such as streamed tokens, from now until the run ends here. Nothing of it is kept;
@@ -158,6 +146,36 @@ class Run(Generic[R_co]):
     async def _last(self) -> Entry:
         info = await self.info()
         return (await self._runtime.journal.read(self.id, info.seq - 1, 1))[0]
+
+
+class Events:
+    """The facts of a run, one after the other; an asynchronous iterator with nothing to close.
+
+    Cancelling a wait for the next one loses none: ask again.
+    """
+
+    def __init__(self, journal: Journal, run: RunId, driver: Driver | None, after: int) -> None:
+        self._journal = journal
+        self._run = run
+        self._driver = driver
+        self._after = after
+        self._page: deque[Entry] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Entry:
+        while not self._page:
+            driver = self._driver
+            changed = None if driver is None or driver.done.is_set() else driver.changed
+            self._page.extend(await self._journal.read(self._run, self._after))
+            if not self._page:
+                if changed is None:
+                    raise StopAsyncIteration
+                await changed.wait()
+        entry = self._page.popleft()
+        self._after = entry.seq
+        return entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +327,7 @@ class Runtime:
     async def run(self, graph: Node[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Begin a run and wait for its result. Cancelling this stops the run at its last commit, and waits for its cleanup."""
         run = await self.start(graph, *args, **kwargs)
-        driver = run._driver  # noqa: SLF001 - Run and Runtime are two ends of one thing
+        driver = run._driver
         try:
             return await run.result()
         except anyio.get_cancelled_exc_class():
@@ -340,7 +358,7 @@ class Runtime:
         def work() -> None:
             try:
                 box.append((anyio.run(main), None))
-            except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            except BaseException as error:
                 box.append((None, error))
 
         thread = threading.Thread(target=work, name="graphrt run_sync")
@@ -349,7 +367,7 @@ class Runtime:
         result, error = box[0]
         if error is not None:
             raise error
-        return cast(R, result)
+        return cast("R", result)
 
     async def resume(self, run: str, graph: Node[..., R]) -> Run[R]:
         """Take up a run where its journal ends: finished steps are not run again (D2), what was in flight or had failed is.
@@ -466,7 +484,7 @@ class Runtime:
         """Keep one run's trouble from the others: what stops a driver is raised by its own `result()`."""
         try:
             await driver.drive()
-        except Exception as error:  # noqa: BLE001 - told to whoever asks for the result
+        except Exception as error:
             driver.error = sole(error)
         except BaseException as error:
             driver.error = errors.UsageError(f"run {driver.run} was stopped at its last commit; resume it")

@@ -11,10 +11,12 @@ driver is cancelled, its attempts are cancelled and waited for, and the journal 
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import anyio
@@ -81,10 +83,11 @@ class Live:
 class _Attempt:
     """A dispatched attempt, while it runs."""
 
-    __slots__ = ("began", "cancelled", "deadline", "heard", "scope", "start", "timed_out", "watched")
+    __slots__ = ("began", "cancelled", "deadline", "heard", "number", "scope", "start", "timed_out", "watched")
 
-    def __init__(self, start: Start, began: float, spent: float) -> None:
-        """`began`: by the monotonic clock. `spent`: seconds since the step's first attempt."""
+    def __init__(self, start: Start, number: int, began: float, spent: float) -> None:
+        """`number`: counts attempts. `began`: by the monotonic clock. `spent`: seconds since the step's first attempt."""
+        self.number = number
         policy = start.node.policy
         self.start = start
         self.began = began
@@ -140,6 +143,7 @@ class Driver:
         self._wake = anyio.Event()
         self._scope = anyio.CancelScope()
         self._cancelling = False
+        self._numbers = count()
         self._watched = 0
         self._since_snapshot = [0, 0]
         self._snapshot_size = 0
@@ -190,9 +194,14 @@ class Driver:
                     self._expire()
 
     def _collect(self) -> list[Fact]:
-        """Take the outcomes that came in, fold them, and return them as facts."""
+        """Take the outcomes that came in, fold them, and return them as facts.
+
+        What came in together is taken in the order of dispatch, so that an engine's whims don't show in the journal (E3).
+        """
         facts: list[Fact] = []
         outcomes, self._outcomes = self._outcomes, []
+        if len(outcomes) > 1:
+            outcomes.sort(key=lambda outcome: outcome[0].number)
         now = self.shared.clock.now()
         for attempt, found in outcomes:
             self._release(attempt)
@@ -245,7 +254,9 @@ class Driver:
         if policy.limit is not None:
             self.shared.limits.take(policy.limit, self)
         spent = 0.0 if start.began is None else now - start.began
-        attempt = self._attempts[start.step] = _Attempt(start, self.shared.clock.monotonic(), spent)
+        attempt = self._attempts[start.step] = _Attempt(
+            start, next(self._numbers), self.shared.clock.monotonic(), spent
+        )
         self._watched += attempt.watched
         return attempt
 
@@ -325,9 +336,12 @@ class Driver:
                 facts = await self._invoke(attempt)
             if attempt.scope.cancelled_caught:
                 facts = self._stopped(attempt)
-        except (KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()):
+        except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever a node raises is its outcome
+        except anyio.get_cancelled_exc_class():
+            if anyio.current_effective_deadline() == -math.inf:
+                raise  # the driver is being stopped; else the node cancelled its own task, which is its own affair
+        except BaseException as error:
             facts = self._failed(start, attempt.timed_out or error)
         finally:
             self._outcomes.append((attempt, facts))

@@ -1,4 +1,4 @@
-"""The pure core against a plain interpreter: any order of completions, any point of interruption, any failure (E1, E4, D6)."""
+"""The pure core against a plain interpreter: any order, any point of interruption, any failure (E1, E4, D6)."""
 
 from random import Random
 
