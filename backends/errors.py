@@ -25,6 +25,8 @@ class BindingError(Exception):
     """A model's name does not lead to a backend. `part` is the part of it that is wrong; the message says what is
     allowed."""
 
+    retryable = False
+
     def __init__(self, uri: str, part: str, problem: str) -> None:
         self.uri = uri
         self.part = part

@@ -4,26 +4,36 @@
     def plan(topic: str) -> list[str]:
         return generated()
 
-The signature is the node's; the template is the prompt; the body never runs. A `str` return is the answer's text, any other type is
-asked for by its JSON Schema, and the answer is validated: what does not fit is shown to the model with the JSON pointers that
-failed, `repairs` times, and is then an `InvalidOutput` (M7). Which model answered, what it cost and how often it was repaired is
-recorded beside the step's output. Interrupted, the request is closed at its source and nothing is recorded; a resumed step asks again.
+The signature is the node's; the template is the prompt; the body never runs. A `str` return is the answer's text, any
+other type is asked for by its JSON Schema, and the answer is validated: what does not fit is shown to the model with
+the JSON pointers that failed, `repairs` times, and is then an `InvalidOutput` (M7). Which model answered, what it cost
+and how often it was repaired is recorded beside the step's output. Interrupted, the request is closed at its source and
+nothing is recorded; a resumed step asks again.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Never, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
 from graphrt.backends.base import Backend
-from graphrt.backends.errors import BindingError, ContentFiltered, InvalidOutput, StreamTruncated
+from graphrt.backends.errors import BindingError, ContentFiltered, InvalidOutput, ServerError, StreamTruncated
 from graphrt.backends.events import Answer, Fold, PartDelta
-from graphrt.backends.messages import Message, OutputSchema, Request, Settings, ToolChoice, ToolSpec, conversation, user
+from graphrt.backends.messages import (
+    Message,
+    OutputSchema,
+    Refusal,
+    Request,
+    Settings,
+    ToolChoice,
+    ToolSpec,
+    conversation,
+    user,
+)
 from graphrt.backends.uri import open_backend
 from graphrt.context import Context, context
 from graphrt.errors import GraphError, Mistake, UsageError
@@ -39,15 +49,29 @@ R = TypeVar("R")
 
 
 def generated() -> Never:
-    """Stand for the model's answer in the body of an `@llm` function: type checkers take it for any type. It never runs."""
+    """Stand for the model's answer in the body of an `@llm` function: type checkers take it for any type.
+
+    It never runs.
+    """
     raise UsageError("generated() is the body of an @llm function and does not run; start the node with a runtime")
+
+
+class PromptError(UsageError):
+    """A template could not be rendered with a step's values. The same values fail again, so it is not retried."""
+
+    retryable = False
+
+    def __init__(self, node: str, place: str, error: Exception) -> None:
+        super().__init__(f"the template of {node!r} ({place}) cannot be rendered: {type(error).__name__}: {error}")
 
 
 class LlmDecorator(Protocol):
     """What `llm(...)` returns."""
 
-    def __call__(self, function: Callable[P, R], /) -> FunctionNode[P, R]:
-        """Make the node."""
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionNode[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> FunctionNode[P, R]: ...
 
 
 def llm(
@@ -66,16 +90,16 @@ def llm(
 ) -> LlmDecorator:
     """Make a node that asks a model.
 
-    `template` and `system` are Jinja templates over the parameters, rendered in a sandbox; a name that is no parameter is a
-    GraphError at definition. `model` is a role that the runtime binds to a backend. `repairs`: how many times an answer that
-    does not validate is shown to the model for another try. The rest is a node's policy, as for `@node`.
+    `template` and `system` are Jinja templates over the parameters, rendered in a sandbox; a name that is no parameter
+    is a GraphError at definition. `model` is a role that the runtime binds to a backend. `repairs`: how many times an
+    answer that does not validate is shown to the model for another try. The rest is a node's policy, as for `@node`.
     """
     if repairs < 0:
         raise UsageError(f"repairs={repairs}: cannot be negative")
     chosen = policy(retry, timeout, deadline, effect, limit)
     scope = caller_names(2)
 
-    def wrap(function: Callable[P, R]) -> FunctionNode[P, R]:
+    def wrap(function: Callable[..., Any]) -> FunctionNode[..., Any]:
         label = name or function.__name__
         signature = read_signature(function, label, scope)
         place = place_of(function)
@@ -85,16 +109,23 @@ def llm(
 
         async def answer(**values: Any) -> Any:
             messages = conversation(
-                prompt.render(values), instructions=instructions.render(values) if instructions is not None else None
+                prompt(values), instructions=instructions(values) if instructions is not None else None
             )
-            return await _typed(model, messages, wanted, label, settings or Settings(), repairs)
+            return await _typed(model, messages, wanted, label, settings=settings or Settings(), repairs=repairs)
 
-        node: FunctionNode[P, R] = FunctionNode(
-            answer, label, signature, place=place, policy=chosen, doc=inspect.getdoc(function) or "", kind="llm", label=model
+        return FunctionNode(
+            answer,
+            label,
+            signature,
+            place=place,
+            policy=chosen,
+            doc=inspect.getdoc(function) or "",
+            kind="llm",
+            label=model,
         )
-        return node
 
-    return wrap
+    decorator: Any = wrap  # one function for both of the decorator's shapes
+    return cast("LlmDecorator", decorator)
 
 
 async def ask(
@@ -139,11 +170,13 @@ async def _bound(here: Context, role: str) -> Backend:
     found = here.models.get(role)
     if found is None:
         roles = ", ".join(sorted(here.models)) or "none"
+        # The environment binds roles in small letters only: its own names have no others.
+        variable = f"set GRAPHRT_MODEL_{role.upper()}, " if role.isidentifier() and role == role.lower() else ""
         raise BindingError(
             role,
             "role",
             f"no model is bound to it (bound: {roles}); give Runtime(models={{{role!r}: 'scheme:model'}}), "
-            f"set GRAPHRT_MODEL_{role.upper()}, or add it to [models] in graphrt.toml",
+            f"{variable}or add it to [models] in graphrt.toml",
         )
     if isinstance(found, Backend):
         return found
@@ -170,69 +203,100 @@ def _record(here: Context, role: str, backend: Backend, answer: Answer) -> None:
 
 
 async def _typed(
-    role: str, messages: tuple[Message, ...], wanted: Any, name: str, settings: Settings, repairs: int
+    role: str, messages: tuple[Message, ...], wanted: Any, name: str, *, settings: Settings, repairs: int
 ) -> Any:
     """Ask until the answer validates, at most `1 + repairs` times."""
     if wanted is str:
         return _whole(await ask(role, messages, settings=settings)).text
     form = _form(wanted)
     schema = OutputSchema(name=name, schema_=form.schema)
-    for round_ in range(repairs + 1):
+    done = 0
+    while True:
         answer = _whole(await ask(role, messages, settings=settings, output=schema))
         try:
             return form.read(answer.text)
         except ValidationError as error:
-            problems = [(pointer(found["loc"]), found["msg"]) for found in error.errors(include_url=False, include_input=False)]
-        if round_ == repairs:
-            break
-        context().notes["repairs"] = round_ + 1
+            found = error.errors(include_url=False, include_input=False)
+        problems = [(pointer(problem["loc"]), problem["msg"]) for problem in found]
+        if done == repairs:
+            words = "; ".join(f"at {where or '/'}: {what}" for where, what in problems)
+            raise InvalidOutput(
+                f"the answer to {name!r} does not fit its type after {repairs} repair(s): {words}",
+                pointers=tuple(where for where, _ in problems),
+                partial=answer.message,
+            )
+        done += 1
+        context().notes["repairs"] = done
         lines = "\n".join(f"- at {where or '/'}: {what}" for where, what in problems)
         again = user(f"That answer does not fit the JSON Schema:\n{lines}\nAnswer again with the corrected JSON only.")
         messages = (*messages, answer.message, again)
-    words = "; ".join(f"at {where or '/'}: {what}" for where, what in problems)
-    raise InvalidOutput(
-        f"the answer to {name!r} does not fit its type after {repairs} repair(s): {words}",
-        pointers=tuple(where for where, _ in problems),
-        partial=answer.message,
-    )
 
 
 def _whole(answer: Answer) -> Answer:
-    """Refuse an answer that is not one: cut off, filtered or declined."""
+    """Refuse an answer that is not one: cut off, filtered, declined or broken."""
+    if any(isinstance(part, Refusal) for part in answer.message.parts):
+        said = " ".join(part.text for part in answer.message.parts if isinstance(part, Refusal))
+        raise ContentFiltered(f"the model declined: {said[:500]}", partial=answer.message, usage=answer.usage)
     match answer.finish:
         case "length":
-            raise StreamTruncated("the answer was cut off by the token limit; raise max_tokens", partial=answer.message, retryable=False)
+            words = "the answer was cut off by the token limit; raise max_tokens"
+            raise StreamTruncated(words, partial=answer.message, usage=answer.usage, retryable=False)
         case "content_filter" | "refusal":
-            raise ContentFiltered(f"the model declined ({answer.raw_finish or answer.finish})", partial=answer.message)
+            words = f"the model declined ({answer.raw_finish or answer.finish})"
+            raise ContentFiltered(words, partial=answer.message, usage=answer.usage)
+        case "error":
+            words = f"the model broke off ({answer.raw_finish or answer.finish})"
+            raise ServerError(words, partial=answer.message, usage=answer.usage)
         case _:
             return answer
 
 
 class _Form:
-    """How a type is asked for: its schema, in an object of its own where it is not one already."""
+    """How a type is asked for: its schema, in an object of its own where it is not one already.
+
+    Models want an object at the root, so a list travels as `{"result": [...]}`. Pointers speak of the answer as given.
+    """
 
     def __init__(self, wanted: Any) -> None:
-        found = adapter(wanted).json_schema(mode="validation")
-        self.boxed = found.get("type") != "object" and "$ref" not in found
         self.wanted: TypeAdapter[Any] = adapter(wanted)
-        self.schema: Mapping[str, Any] = _closed(_boxed(found) if self.boxed else found)
+        found = _rooted(self.wanted.json_schema(mode="validation"))
+        self.box: type[BaseModel] | None = None
+        if found.get("type") != "object":
+            found = _boxed(found)
+            self.box = create_model("Box", result=(wanted, ...))
+        self.schema: Mapping[str, Any] = _closed(found)
 
     def read(self, text: str) -> Any:
         """Read an answer. Raises ValidationError."""
         body = text.strip()
         if body.startswith("```"):
             body = body.removeprefix("```json").removeprefix("```").removesuffix("```")
-        if not self.boxed:
+        if self.box is None:
             return self.wanted.validate_json(body)
-        box = adapter(dict[str, Any]).validate_json(body)
-        return self.wanted.validate_json(to_json(box.get("result")))
+        return getattr(self.box.model_validate_json(body), "result")  # noqa: B009 - the model is made at run time
+
+
+def _rooted(found: dict[str, Any]) -> dict[str, Any]:
+    """Put the object that a recursive type's schema only points to at the root, where providers want it."""
+    name = str(found.get("$ref", "")).removeprefix("#/$defs/")
+    target = found.get("$defs", {}).get(name)
+    return {**target, "$defs": found["$defs"]} if target is not None else found
 
 
 def _boxed(found: dict[str, Any]) -> dict[str, Any]:
     inner = dict(found)
     definitions = inner.pop("$defs", None)
-    box: dict[str, Any] = {"type": "object", "properties": {"result": inner}, "required": ["result"], "additionalProperties": False}
+    box: dict[str, Any] = {
+        "type": "object",
+        "properties": {"result": inner},
+        "required": ["result"],
+        "additionalProperties": False,
+    }
     return box | {"$defs": definitions} if definitions else box
+
+
+_BY_NAME = ("properties", "$defs")
+_INSIDE = ("items", "prefixItems", "anyOf", "oneOf", "allOf", "additionalProperties")
 
 
 def _closed(schema: Any) -> Any:
@@ -241,10 +305,16 @@ def _closed(schema: Any) -> Any:
         return [_closed(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    inner = {name: _closed(value) for name, value in schema.items()}
-    if isinstance(schema.get("properties"), dict):
-        inner.setdefault("additionalProperties", False)
-    return inner
+    closed = dict(schema)
+    for word in _BY_NAME:
+        if word in schema:
+            closed[word] = {name: _closed(inner) for name, inner in schema[word].items()}
+    for word in _INSIDE:
+        if word in schema:
+            closed[word] = _closed(schema[word])
+    if "properties" in schema:
+        closed.setdefault("additionalProperties", False)
+    return closed
 
 
 @cache
@@ -257,10 +327,13 @@ def _environment() -> jinja2.Environment:
     import jinja2
     import jinja2.sandbox
 
-    return jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    return jinja2.sandbox.ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
+    )
 
 
-def _compile(template: str, name: str, place: str, params: Mapping[str, Any]) -> jinja2.Template:
+def _compile(template: str, name: str, place: str, params: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
+    """Return what renders a template. Raises GraphError with every name it asks for that is no parameter."""
     import jinja2
     import jinja2.meta
 
@@ -270,14 +343,32 @@ def _compile(template: str, name: str, place: str, params: Mapping[str, Any]) ->
         compiled = environment.from_string(template)
     except jinja2.TemplateSyntaxError as error:
         raise GraphError(
-            name, [Mistake(place, f"its template does not parse at line {error.lineno}: {error.message}", "mend the Jinja syntax")]
+            name,
+            [
+                Mistake(
+                    place,
+                    f"its template does not parse at line {error.lineno}: {error.message}",
+                    "mend the Jinja syntax",
+                )
+            ],
         ) from None
     if unknown := sorted(asked - set(params)):
         raise GraphError(
             name,
             [
-                Mistake(place, f"its template asks for {word!r}, which is no parameter", f"use one of {', '.join(params) or 'no names'}")
+                Mistake(
+                    place,
+                    f"its template asks for {word!r}, which is no parameter",
+                    f"use one of {', '.join(params) or 'no names'}",
+                )
                 for word in unknown
             ],
         )
-    return compiled
+
+    def render(values: Mapping[str, Any]) -> str:
+        try:
+            return compiled.render(values)
+        except Exception as error:
+            raise PromptError(name, place, error) from error
+
+    return render

@@ -1,8 +1,8 @@
 """An agent that answers an inbox: route each letter, look its order up, draft the answer, check it, report.
 
-The model is small and makes mistakes; so does its check. What holds is the graph around it: a tool call is validated before it
-runs; a draft goes out only if the model approves it and the record agrees; it is written at most three times, and then the record
-itself is quoted.
+The model is small and makes mistakes; so does its check. What holds is the graph around it: a tool call is validated
+before it runs; a draft goes out only if the model approves it and the record agrees; it is written at most three times,
+and then the record itself is quoted.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Found(State):
     question: str
     order_id: int
     status: str
-    drafts: list[str] = []
+    drafts: list[str] = Field(default_factory=list)
 
 
 class Drafted(State):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from graphrt.dag import Dag
-from graphrt.graph import Arg, Expr, Fields, Graph, Items, Vertex, refs
+from graphrt.graph import Arg, Expr, Fields, Graph, Items, Ref, Vertex
 from graphrt.machine import Machine
 from graphrt.node import FunctionNode, Node
 from graphrt.ports import type_name
@@ -20,6 +20,7 @@ class Box:
     """Something with a name. `inner` is the graph inside it, if it is one."""
 
     id: str
+    """Its path in the picture: vertex numbers and state names, joined by dots, which neither contains."""
     label: str
     shape: Shape
     note: str = ""
@@ -35,6 +36,8 @@ class Arrow:
     source: str
     target: str
     label: str = ""
+    path: tuple[str, ...] = ()
+    """Which input of the graph, and which field of the value, travels along it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +73,22 @@ def _dag(graph: Dag[..., Any], prefix: str, seen: tuple[int, ...]) -> tuple[list
         here = prefix + str(vertex.index)
         boxes.append(_vertex_box(vertex, here, seen))
         for use, expr in vertex.uses.items():
-            arrows.extend(Arrow(source, here, _use_label(vertex, use)) for source in _sources(expr, prefix))
+            arrows.extend(Arrow(source, here, _use_label(vertex, use), path) for source, path in _sources(expr, prefix))
     boxes.append(Box(f"{prefix}out", "out", "end", type_name(graph.signature.returns.annotation)))
-    arrows.extend(Arrow(source, f"{prefix}out") for source in _sources(graph.output, prefix))
+    arrows.extend(Arrow(source, f"{prefix}out", "", path) for source, path in _sources(graph.output, prefix))
     return boxes, list(dict.fromkeys(arrows))
 
 
 def _vertex_box(vertex: Vertex, here: str, seen: tuple[int, ...]) -> Box:
     if vertex.node is None:
-        return Box(here, vertex.name, "choice" if vertex.lazy else "join", "" if vertex.kind != "quorum" else f"{vertex.wins} of {len(vertex.uses)}")
+        return Box(
+            here,
+            vertex.name,
+            "choice" if vertex.lazy else "join",
+            "" if vertex.kind != "quorum" else f"{vertex.wins} of {len(vertex.uses)}",
+        )
     again = isinstance(vertex.node, Graph) and id(vertex.node.origin) in seen
-    inner = sketch(vertex.node, here + "_", seen) if isinstance(vertex.node, Graph) and not again else None
+    inner = sketch(vertex.node, here + ".", seen) if isinstance(vertex.node, Graph) and not again else None
     shape: Shape = "again" if again else "step"
     return Box(here, vertex.name.removeprefix("each:"), shape, note_of(vertex.node), inner, vertex.kind == "each")
 
@@ -110,33 +118,32 @@ def _use_label(vertex: Vertex, use: str) -> str:
     return use
 
 
-def _sources(expr: Expr, prefix: str) -> Iterator[str]:
-    for index in refs(expr):
-        yield prefix + str(index)
-    if _uses_input(expr):
-        yield f"{prefix}in"
-
-
-def _uses_input(expr: Expr) -> bool:
+def _sources(expr: Expr, prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the boxes an expression is made of, and what it takes from each."""
     match expr:
-        case Arg():
-            return True
+        case Ref(vertex=vertex, path=path):
+            yield prefix + str(vertex), path
+        case Arg(name=name, path=path):
+            yield f"{prefix}in", (name, *path)
         case Items(items=items):
-            return any(map(_uses_input, items))
+            for item in items:
+                yield from _sources(item, prefix)
         case Fields(fields=fields):
-            return any(_uses_input(item) for _, item in fields)
+            for _, item in fields:
+                yield from _sources(item, prefix)
         case _:
-            return False
+            return
 
 
 def _machine(graph: Machine[..., Any], prefix: str, seen: tuple[int, ...]) -> tuple[list[Box], list[Arrow]]:
     boxes = [Box(f"{prefix}in", "in", "start", ", ".join(graph.signature.params))]
     arrows = [Arrow(f"{prefix}in", prefix + graph.start.__name__)]
     for state, handler in graph.handlers.items():
-        node = handler.node
-        again = id(node.origin) in seen
-        inner = sketch(node, f"{prefix}{state.__name__}_", seen) if isinstance(node, Graph) and not again else None
-        boxes.append(Box(prefix + state.__name__, state.__name__, "state", note_of(node), inner))
-        arrows.extend(Arrow(prefix + state.__name__, prefix + after.__name__, node.name) for after in handler.returns)
-    boxes.extend(Box(prefix + end.__name__, end.__name__, "end") for end in sorted(graph.ends, key=lambda state: state.__name__))
+        here, node = prefix + state.__name__, handler.node
+        again = isinstance(node, Graph) and id(node.origin) in seen
+        inner = sketch(node, here + ".", seen) if isinstance(node, Graph) and not again else None
+        boxes.append(Box(here, state.__name__, "again" if again else "state", note_of(node), inner))
+        arrows.extend(Arrow(here, prefix + after.__name__, node.name) for after in handler.returns)
+    ends = sorted(graph.ends, key=lambda state: state.__name__)
+    boxes.extend(Box(prefix + end.__name__, end.__name__, "end") for end in ends)
     return boxes, arrows

@@ -19,7 +19,7 @@ def text(graph: Graph[..., Any]) -> str:
 
 def _lines(drawn: Sketch, indent: str) -> Iterator[str]:
     names = {box.id: box.label for box in drawn.boxes}
-    boxes = [box for box in drawn.boxes if not (box.shape == "start")]
+    boxes = [box for box in drawn.boxes if box.shape != "start"]
     for number, box in enumerate(boxes):
         last = number == len(boxes) - 1
         yield f"{indent}{'└─' if last else '├─'} {_line(drawn, box, names)}"
@@ -35,14 +35,14 @@ def _line(drawn: Sketch, box: Box, names: dict[str, str]) -> str:
     if drawn.kind == "machine":
         after = [arrow for arrow in drawn.arrows if arrow.source == box.id]
         by = f" ─ {after[0].label} →" if after else ""
-        start = "   (start)" if any(arrow.source.endswith("in") and arrow.target == box.id for arrow in drawn.arrows) else ""
+        start = "   (start)" if Arrow(drawn.boxes[0].id, box.id) in drawn.arrows else ""
         return f"{name}{by} {' | '.join(names[arrow.target] for arrow in after)}".rstrip() + note + start
-    before = [_from(arrow, names) for arrow in drawn.arrows if arrow.target == box.id]
+    entry = drawn.boxes[0].id
+    before = [_from(arrow, names, entry) for arrow in drawn.arrows if arrow.target == box.id]
     return name + (f" ← {', '.join(before)}" if before else "") + note
 
 
-def _from(arrow: Arrow, names: dict[str, str]) -> str:
-    source = names[arrow.source]
-    if not arrow.label or source == arrow.label:
-        return source
-    return arrow.label if source == "in" else f"{arrow.label}={source}"
+def _from(arrow: Arrow, names: dict[str, str], entry: str) -> str:
+    words = [] if arrow.source == entry else [names[arrow.source]]
+    source = ".".join([*words, *arrow.path])
+    return source if not arrow.label or source == arrow.label else f"{arrow.label}={source}"
