@@ -22,7 +22,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
 from graphrt.backends.base import Backend
 from graphrt.backends.errors import BindingError, ContentFiltered, InvalidOutput, ServerError, StreamTruncated
-from graphrt.backends.events import Answer, Fold, PartDelta
+from graphrt.backends.events import Answer, Fold, PartDelta, PartEnded, PartStarted
 from graphrt.backends.messages import (
     Message,
     OutputSchema,
@@ -140,8 +140,8 @@ async def ask(
 ) -> Answer:
     """Ask the model bound to `role` one question from inside a node, and return its whole answer.
 
-    What it streams shows live and counts as a sign of life; its usage is recorded beside the step's output. Raises
-    BackendError: never retried here, the node's own policy does that.
+    The text it streams shows live; every piece of content, reasoning and tool calls too, counts as a sign of life. Its
+    usage is recorded beside the step's output. Raises BackendError: never retried here, the node's own policy does that.
     """
     request = Request(
         messages=conversation(prompt, instructions=system),
@@ -153,11 +153,20 @@ async def ask(
     here = context()
     backend = await _bound(here, role)
     state = Fold()
+    shown: set[str] = set()
     events = backend.stream(request)
     try:
         async for event in events:
             state.add(event)
-            here.progress(event.text if isinstance(event, PartDelta) else "")
+            match event:
+                case PartStarted(id=id_, kind="text"):
+                    shown.add(id_)
+                case PartDelta(id=id_, text=text):
+                    here.progress(text if id_ in shown else "")
+                case PartEnded():
+                    here.progress()
+                case _:  # being accepted is not speaking
+                    pass
     finally:
         await events.aclose()
     answer = state.answer()
