@@ -141,7 +141,7 @@ async def ask(
     """Ask the model bound to `role` one question from inside a node, and return its whole answer.
 
     The text it streams shows live; every piece of content, reasoning and tool calls too, counts as a sign of life. Its
-    usage is recorded beside the step's output. Raises BackendError: never retried here, the node's own policy does that.
+    usage is recorded beside the output. Raises BackendError: never retried here, the node's own policy does that.
     """
     request = Request(
         messages=conversation(prompt, instructions=system),

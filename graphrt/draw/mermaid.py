@@ -59,4 +59,4 @@ def _id(name: str) -> str:
 
 def _escape(text: str) -> str:
     """Write what a label would read as markup as entities."""
-    return re.sub(r'[#"<>&`\n]', lambda found: f"#{ord(found[0])};", text)
+    return re.sub(r'[#"<>&`]|[^\S ]', lambda found: f"#{ord(found[0])};", text)
