@@ -26,17 +26,40 @@ class DrawnDag(Protocol):
 
 def check_dag(dag: DrawnDag) -> Iterator[Mistake]:
     """Yield what is wrong with the whole: circles, joins that can never fire, a recursion that nothing ends."""
+    if unknown := list(_unknown(dag)):
+        yield from unknown
+        return
     yield from _circles(dag)
     needed = asked_at_once(dag.vertices, dag.output)
     for vertex in dag.vertices:
         if vertex.kind in {"first", "quorum"} and not 1 <= vertex.wins <= len(vertex.uses):
             yield Mistake(
-                vertex.place, f"{vertex.name!r} waits for {vertex.wins} of {len(vertex.uses)} options and can never fire", "ask for 1 up to as many as there are"
+                vertex.place,
+                f"{vertex.name!r} waits for {vertex.wins} of {len(vertex.uses)} options and can never fire",
+                "ask for 1 up to as many as there are",
             )
         if vertex.node is not None and vertex.node.origin is dag.origin and vertex.index in needed:
             yield Mistake(
-                vertex.place, f"{dag.name!r} calls itself and nothing ends it", "put the call into a branch of when(...) or switch(...)"
+                vertex.place,
+                f"{dag.name!r} calls itself and nothing ends it",
+                "put the call into a branch of when(...) or switch(...)",
             )
+
+
+def _unknown(dag: DrawnDag) -> Iterator[Mistake]:
+    """Only a dag that was put together by hand can refer to what it does not have."""
+    places = [("what it returns", "the dag", dag.output)]
+    places += [
+        (f"{use!r} of {vertex.name!r}", vertex.place, expr)
+        for vertex in dag.vertices
+        for use, expr in vertex.uses.items()
+    ]
+    for what, place, expr in places:
+        for source in refs(expr):
+            if not 0 <= source < len(dag.vertices):
+                yield Mistake(
+                    place, f"{what} refers to vertex {source}, which is not there", f"there are {len(dag.vertices)}"
+                )
 
 
 def sinks(vertices: Iterable[Vertex]) -> set[int]:
@@ -67,12 +90,16 @@ def _circles(dag: DrawnDag) -> Iterator[Mistake]:
         return
     import networkx as nx
 
-    graph = nx.DiGraph((source, vertex.index) for vertex in dag.vertices for expr in vertex.uses.values() for source in refs(expr))
+    graph = nx.DiGraph(
+        (source, vertex.index) for vertex in dag.vertices for expr in vertex.uses.values() for source in refs(expr)
+    )
     for circle in nx.strongly_connected_components(graph):
         inside = sorted(circle)
         if len(inside) > 1 or graph.has_edge(inside[0], inside[0]):
             names = " -> ".join(dag.vertices[index].name for index in [*inside, inside[0]])
-            yield Mistake(dag.vertices[inside[0]].place, f"these wait for each other: {names}", "a loop is a Machine, not a dag")
+            yield Mistake(
+                dag.vertices[inside[0]].place, f"these wait for each other: {names}", "a loop is a Machine, not a dag"
+            )
 
 
 def check_machine(
@@ -84,14 +111,24 @@ def check_machine(
     for state in sorted(reached - ends - set(handlers), key=lambda each: each.__name__):
         by = [node.name for node, returns in handlers.values() if state in returns]
         where = f"returned by {', '.join(by)}" if by else "the start"
-        yield Mistake(place, f"nobody handles the state {state.__name__} ({where})", f"add a handler for it, or name it in end=")
+        yield Mistake(
+            place, f"nobody handles the state {state.__name__} ({where})", f"add a handler for it, or name it in end="
+        )
     for state, (node, _) in handlers.items():
         if state in ends:
-            yield Mistake(node.place, f"{state.__name__} ends the machine and has a handler", "take it out of end=, or drop the handler")
+            yield Mistake(
+                node.place,
+                f"{state.__name__} ends the machine and has a handler",
+                "take it out of end=, or drop the handler",
+            )
         elif state not in reached:
-            yield Mistake(node.place, f"the state {state.__name__} is never reached", "return it from a handler, or drop this one")
+            yield Mistake(
+                node.place, f"the state {state.__name__} is never reached", "return it from a handler, or drop this one"
+            )
     for end in sorted(ends - reached, key=lambda each: each.__name__):
-        yield Mistake(place, f"the end {end.__name__} is never reached", "return it from a handler, or take it out of end=")
+        yield Mistake(
+            place, f"the end {end.__name__} is never reached", "return it from a handler, or take it out of end="
+        )
     backwards: dict[type, list[type]] = {}
     for state, returns in following.items():
         for after in returns:

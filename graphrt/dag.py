@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, NoReturn, ParamSpec
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from graphrt.assignable import assignable, element, union
+from graphrt.assignable import assignable, element, members, union
 from graphrt.check import check_dag
 from graphrt.errors import GraphError, Mistake, PortError, UsageError
 from graphrt.graph import Arg, Const, Expr, Fields, Graph, Items, Ref, Vertex, VertexKind, refs
 from graphrt.node import Node, Signature, caller_names, drawing, place_here, place_of, read_signature
-from graphrt.ports import Port, type_name
+from graphrt.ports import Port, type_name, type_tag
+from graphrt.types import Json
 
 if TYPE_CHECKING:
     import networkx
@@ -76,7 +77,9 @@ class Placeholder:
         return f"<placeholder of {type_name(self._type)}>"
 
     def _refused(self, what: str) -> NoReturn:
-        self._canvas.refuse(f"the {what} of a {type_name(self._type)} was asked for before there is a value", _VERBS[what])
+        self._canvas.refuse(
+            f"the {what} of a {type_name(self._type)} was asked for before there is a value", _VERBS[what]
+        )
 
     def __bool__(self) -> bool:
         self._refused("truth")
@@ -107,16 +110,29 @@ class Placeholder:
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _compute
-    __mod__ = __rmod__ = __and__ = __or__ = _compute
+    __mod__ = __rmod__ = __and__ = __rand__ = __or__ = __ror__ = __xor__ = __floordiv__ = __rfloordiv__ = _compute
+    __pow__ = __rpow__ = __matmul__ = _compute
+
+    def _number(self) -> Any:
+        self._refused("arithmetic")
+
+    __neg__ = __pos__ = __abs__ = __invert__ = __int__ = __float__ = __index__ = _number
     __hash__ = object.__hash__
 
 
 def _fields(annotation: Any) -> dict[str, Any]:
     """Return the fields that can be asked of a type, by their name in JSON."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return {name: field.annotation for name, field in annotation.model_fields.items() if field.serialization_alias is None}
-    if isinstance(annotation, type) and (dataclasses.is_dataclass(annotation) or typing.is_typeddict(annotation)):
+        return {
+            name: field.annotation
+            for name, field in annotation.model_fields.items()
+            if field.serialization_alias is None and not field.exclude
+        }
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
         return typing.get_type_hints(annotation)
+    if typing.is_typeddict(annotation):
+        required: frozenset[str] = annotation.__required_keys__
+        return {name: hint for name, hint in typing.get_type_hints(annotation).items() if name in required}
     return {}
 
 
@@ -172,7 +188,15 @@ class Canvas:
     ) -> Placeholder:
         """Add a vertex and return the placeholder of its output."""
         vertex = Vertex(
-            len(self.vertices), self._name(name, node), kind, dict(uses), annotation, place_here(), node, items_for, wins
+            len(self.vertices),
+            self._name(name, node),
+            kind,
+            dict(uses),
+            annotation,
+            place_here(),
+            node,
+            items_for,
+            wins,
         )
         self.vertices.append(vertex)
         return Placeholder(self, Ref(vertex.index), annotation)
@@ -182,7 +206,8 @@ class Canvas:
         if isinstance(value, Placeholder):
             if value._canvas is not self:  # noqa: SLF001 - Placeholder has no public names, so that fields can have any
                 self.mistake(
-                    "a placeholder of another dag was used", "pass it in as a parameter: a dag sees only what was drawn in its own body"
+                    "a placeholder of another dag was used",
+                    "pass it in as a parameter: a dag sees only what was drawn in its own body",
                 )
                 return Const(b"null"), Any
             return value._expr, value._type  # noqa: SLF001
@@ -218,18 +243,23 @@ class Canvas:
     def _constant(self, value: Any, port: Port | None) -> tuple[Expr, Any]:
         try:
             chosen = port or Port(self.graph.name, "constant", type(value))
-            return Const(chosen.write(value)), chosen.annotation if port else type(value)
+            return Const(chosen.write(value), _tag(value, chosen)), chosen.annotation if port else type(value)
         except PortError as error:
             self.mistake(f"the constant {value!r} does not fit: {error}", "pass a value of the port's type")
         except Exception as error:  # noqa: BLE001 - pydantic raises many kinds for a type it cannot handle
             self.mistake(f"{value!r} cannot be part of a graph: {error}", "pass plain data, or make it a node")
         return Const(b"null"), Any
 
-    def _bind(self, node: Node[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], skip: str = "") -> dict[str, Expr]:
+    def _bind(
+        self, node: Node[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], skip: str = ""
+    ) -> dict[str, Expr]:
         params = {name: param for name, param in node.signature.params.items() if name != skip}
         names, uses = list(params), {}
         if len(args) > len(names):
-            self.mistake(f"{node.name}(...) got {len(args)} arguments and takes {len(names)}", f"it takes {', '.join(names) or 'none'}")
+            self.mistake(
+                f"{node.name}(...) got {len(args)} arguments and takes {len(names)}",
+                f"it takes {', '.join(names) or 'none'}",
+            )
         given = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
             if name not in params or name in given:
@@ -244,13 +274,16 @@ class Canvas:
             elif param.default is not None:
                 uses[name] = Const(param.default)
             else:
-                self.mistake(f"{node.name}(...) was not given {name!r}", f"pass {name}=<{type_name(param.port.annotation)}>")
+                self.mistake(
+                    f"{node.name}(...) was not given {name!r}", f"pass {name}=<{type_name(param.port.annotation)}>"
+                )
         return uses
 
     def _fit(self, source: Any, target: Any, what: str, where: str) -> None:
         if not assignable(source, target):
             self.mistake(
-                f"{what} is {type_name(source)} and {where} takes {type_name(target)}", "change either type, or put a node between them"
+                f"{what} is {type_name(source)} and {where} takes {type_name(target)}",
+                "change either type, or put a node between them",
             )
 
     def _name(self, name: str, node: Node[..., Any] | None) -> str:
@@ -261,15 +294,26 @@ class Canvas:
         other, count = before
         same = (other.origin if other else None) is (node.origin if node else None)
         if node is not None and (node.explicit_name or not same):
-            self.mistake(f"the name {name!r} is used twice", f"give one of them another name: {node.origin.name}.named('...')")
-        self._names[name] = (other, count + 1)
-        return f"{name}-{count + 1}"
+            self.mistake(
+                f"the name {name!r} is used twice", f"give one of them another name: {node.origin.name}.named('...')"
+            )
+        while (label := f"{name}-{(count := count + 1)}") in self._names:
+            pass
+        self._names[name] = (other, count)
+        self._names[label] = (node, 1)
+        return label
+
+
+def _tag(value: object, port: Port) -> str:
+    return type_tag(type(value)) if type(value) in members(port.annotation) else port.tag
 
 
 def _holds_placeholder(value: Any) -> bool:
     if isinstance(value, Placeholder):
         return True
-    inner: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    inner: Iterable[Any] = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    )
     return any(_holds_placeholder(item) for item in inner)
 
 
@@ -288,10 +332,18 @@ class Dag(Graph[P, R]):
     def draw(self, body: Callable[..., Any]) -> None:
         """Call the body once with placeholders and keep what it draws. Raises GraphError with every mistake (G4)."""
         canvas = Canvas(self)
-        holders = {name: Placeholder(canvas, Arg(name), param.port.annotation) for name, param in self.signature.params.items()}
+        holders = {
+            name: Placeholder(canvas, Arg(name), param.port.annotation) for name, param in self.signature.params.items()
+        }
         token = drawing.set(canvas)
         try:
             output = canvas.fit_return(body(**holders))
+        except GraphError:
+            raise
+        except Exception as error:
+            if canvas.mistakes:  # they may be the reason
+                raise GraphError(self.name, canvas.mistakes) from error
+            raise
         finally:
             drawing.reset(token)
         self.keep(canvas.vertices, output, canvas.mistakes)
@@ -375,7 +427,9 @@ def dag(
     def wrap(function: Callable[..., Any]) -> Dag[Any, Any]:
         label = name or function.__name__
         if inspect.iscoroutinefunction(function):
-            raise GraphError(label, [Mistake(place_of(function), "the body of a dag is async", "write `def`: it only draws")])
+            raise GraphError(
+                label, [Mistake(place_of(function), "the body of a dag is async", "write `def`: it only draws")]
+            )
         signature = read_signature(function, label, scope)
         graph: Dag[Any, Any] = Dag(
             label, signature, place=place_of(function), doc=inspect.getdoc(function) or "", max_depth=max_depth
@@ -467,15 +521,25 @@ def switch(value: Any, cases: Mapping[Any, Any], default: Any = _NO_DEFAULT) -> 
         canvas.mistake("switch(...) has no cases", "give it at least one")
     for key, case in cases.items():
         if not assignable(type(key), on_type) and typing.get_origin(on_type) is not Literal:
-            canvas.mistake(f"switch(...): the case {key!r} can never equal a {type_name(on_type)}", "use keys of that type")
+            canvas.mistake(
+                f"switch(...): the case {key!r} can never equal a {type_name(on_type)}", "use keys of that type"
+            )
         elif typing.get_origin(on_type) is Literal and key not in typing.get_args(on_type):
             canvas.mistake(f"switch(...): the case {key!r} is none of {type_name(on_type)}", "use one of its values")
-        uses[f"={to_json(key).decode()}"], case_type = canvas.lift(case)
+        uses[f"={_case(key, on_type).decode()}"], case_type = canvas.lift(case)
         types.append(case_type)
     if default is not _NO_DEFAULT:
         uses["default"], default_type = canvas.lift(default)
         types.append(default_type)
     return canvas.add("switch", "switch", uses, union(types))
+
+
+def _case(key: Any, on_type: Any) -> Json:
+    """Write a case as a value of that type is written: 1 is `1.0` where floats are compared."""
+    try:
+        return Port("switch", "on", on_type).write(key)
+    except PortError:
+        return to_json(key)
 
 
 def first(*options: A) -> A:
@@ -492,7 +556,7 @@ def quorum(count: int, *options: A) -> list[A]:
     """Take the first `count` options that arrive, in the order they were written, and cancel what only the others need."""
     canvas = _canvas("quorum")
     uses, types = _options(canvas, options)
-    result = list[union(types)]  # type: ignore[misc] # the type is a run-time value
+    result = list[union(types)]  # type: ignore[misc,valid-type] # the type is a run-time value
     return typing.cast("list[A]", canvas.add("quorum", "quorum", uses, result, wins=count))
 
 

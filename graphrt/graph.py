@@ -39,9 +39,10 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Const:
-    """A value known when the graph was drawn."""
+    """A value known when the graph was drawn, and the registered name of its type."""
 
     text: Json
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, get_type_hints, overload
 
-from graphrt.errors import GraphError, Mistake, UsageError
+from graphrt.errors import GraphError, Mistake, PortError, UsageError
 from graphrt.policy import Effect, Policy, Retry, Timeout, policy
 from graphrt.ports import Port, json_problem, type_name
 from graphrt.types import Json
@@ -56,7 +56,9 @@ class Node(Generic[P, R_co]):
 
     kind = "node"
 
-    def __init__(self, name: str, signature: Signature, *, place: str, policy: Policy | None = None, doc: str = "") -> None:
+    def __init__(
+        self, name: str, signature: Signature, *, place: str, policy: Policy | None = None, doc: str = ""
+    ) -> None:
         self.name = name
         self.signature = signature
         self.place = place
@@ -94,6 +96,8 @@ class Node(Generic[P, R_co]):
         limit: str | None = None,
     ) -> Node[P, R_co]:
         """Return the same node under a policy that differs in what is given here."""
+        if not isinstance(self, FunctionNode):
+            raise UsageError(f"{self.kind} {self.name!r} has no policy of its own; give it to the nodes inside")
         changed = policy(retry, timeout, deadline, effect or self.policy.effect, limit)
         other = copy.copy(self)
         other.policy = replace(
@@ -122,11 +126,15 @@ class Node(Generic[P, R_co]):
         """Give each argument the name of its parameter. Raises UsageError for one too many or an unknown name."""
         names = list(self.signature.params)
         if len(args) > len(names):
-            raise UsageError(f"{self.kind} {self.name!r} takes {len(names)} arguments ({', '.join(names)}), {len(args)} were given")
+            raise UsageError(
+                f"{self.kind} {self.name!r} takes {len(names)} arguments ({', '.join(names)}), {len(args)} were given"
+            )
         bound = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
             if name not in self.signature.params:
-                raise UsageError(f"{self.kind} {self.name!r} has no parameter {name!r}; it has {', '.join(names) or 'none'}")
+                raise UsageError(
+                    f"{self.kind} {self.name!r} has no parameter {name!r}; it has {', '.join(names) or 'none'}"
+                )
             if name in bound:
                 raise UsageError(f"{self.kind} {self.name!r} got {name!r} twice")
             bound[name] = value
@@ -242,22 +250,38 @@ def read_signature(function: Callable[..., Any], name: str, scope: Mapping[str, 
         hints = get_type_hints(function, localns=dict(scope), include_extras=True)
     except (NameError, TypeError, AttributeError) as error:
         raise GraphError(
-            name, [Mistake(place, f"an annotation cannot be resolved: {error}", "import or define the name before the node")]
+            name,
+            [Mistake(place, f"an annotation cannot be resolved: {error}", "import or define the name before the node")],
         ) from None
     params: dict[str, Param] = {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
-            mistakes.append(Mistake(place, f"parameter {parameter.name!r} takes any number of values", "name each parameter"))
+            mistakes.append(
+                Mistake(place, f"parameter {parameter.name!r} takes any number of values", "name each parameter")
+            )
         elif parameter.name not in hints:
-            mistakes.append(Mistake(place, f"parameter {parameter.name!r} has no annotation", f"write `{parameter.name}: <type>`"))
+            mistakes.append(
+                Mistake(place, f"parameter {parameter.name!r} has no annotation", f"write `{parameter.name}: <type>`")
+            )
         elif problem := json_problem(hints[parameter.name]):
             mistakes.append(_no_json(place, f"parameter {parameter.name!r}", problem))
         else:
             port = Port(name, parameter.name, hints[parameter.name])
-            default = None if parameter.default is parameter.empty else port.write(parameter.default)
+            default = None
+            if parameter.default is not parameter.empty:
+                try:
+                    default = port.write(parameter.default)
+                except PortError as error:
+                    mistakes.append(
+                        Mistake(place, f"the default of {parameter.name!r} does not fit: {error}", "change either")
+                    )
             params[parameter.name] = Param(port, default)
     if "return" not in hints:
-        mistakes.append(Mistake(place, "the return has no annotation", "write `-> <type>`; `-> None` if there is nothing to hand on"))
+        mistakes.append(
+            Mistake(
+                place, "the return has no annotation", "write `-> <type>`; `-> None` if there is nothing to hand on"
+            )
+        )
     elif problem := json_problem(hints["return"]):
         mistakes.append(_no_json(place, "the return", problem))
     if mistakes:
@@ -266,7 +290,11 @@ def read_signature(function: Callable[..., Any], name: str, scope: Mapping[str, 
 
 
 def _no_json(place: str, what: str, problem: str) -> Mistake:
-    return Mistake(place, f"the type of {what} does not survive JSON: {problem}", "use plain data: builtins, pydantic models, dataclasses")
+    return Mistake(
+        place,
+        f"the type of {what} does not survive JSON: {problem}",
+        "use plain data: builtins, pydantic models, dataclasses",
+    )
 
 
 def check_name(name: str) -> None:

@@ -38,12 +38,14 @@ class Port:
 
     def write(self, value: Any) -> Json:
         """Validate `value` and write it as JSON. Raises PortError."""
-        if self.plain is not None and type(value) in self.plain:
-            return to_json(value)
-        shape = self._adapter or adapter(self.annotation)
         try:
-            text = shape.dump_json(shape.validate_python(value), warnings="error", by_alias=True)
-            if b"null" in text:  # infinities are written as null: what cannot be read back must not be recorded
+            if self.plain is not None and type(value) in self.plain:
+                return to_json(value)
+            shape = self._adapter or adapter(self.annotation)
+            checked = shape.validate_python(value)
+            text = shape.dump_json(checked, warnings="error", by_alias=True)
+            if b"null" in text:  # a model writes infinities as null; as words they survive, where its fields read them
+                text = to_json(shape.dump_python(checked, mode="json", by_alias=True), inf_nan_mode="strings")
                 shape.validate_json(text)
         except ValidationError as error:
             raise self._misfit(error) from None
@@ -63,7 +65,10 @@ class Port:
             raise self._misfit(error) from None
 
     def _misfit(self, error: ValidationError) -> PortError:
-        problems = [(pointer(problem["loc"]), problem["msg"]) for problem in error.errors(include_url=False, include_input=False)]
+        problems = [
+            (pointer(problem["loc"]), problem["msg"])
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
         return PortError(self.node, self.name, problems)
 
 
@@ -135,8 +140,7 @@ _BARE = {int, str, bool, float, bytes, type(None), None, Any, list, dict, tuple}
 
 
 @lru_cache(maxsize=4096)
-def _type_tag(annotation: Any) -> str:
-    name = type_name(annotation)
+def _type_tag(annotation: Any, name: str) -> str:
     if annotation in _BARE or all(arg in _BARE for arg in typing.get_args(annotation) or (object,)):
         return name
     schema = adapter(annotation).json_schema(mode="serialization")
@@ -145,10 +149,11 @@ def _type_tag(annotation: Any) -> str:
 
 def type_tag(annotation: Any) -> str:
     """Return the registered type name and, for a type with fields, its schema's fingerprint: `Finding#1f0c88aa` (D13)."""
+    name = type_name(annotation)  # `int | str` equals `str | int`: the cache must not give one the other's name
     try:
-        return _type_tag(annotation)
+        return _type_tag(annotation, name)
     except TypeError:
-        return type_name(annotation)
+        return name
 
 
 Upcaster = Callable[[Any], Any]

@@ -46,7 +46,7 @@ from graphrt.facts import (
     StepFinished,
     StepStarted,
 )
-from graphrt.graph import Arg, Expr, Graph, Ref, Vertex, assemble, join_object, project, refs, split_object
+from graphrt.graph import Arg, Const, Expr, Graph, Ref, Vertex, assemble, join_object, project, refs, split_object
 from graphrt.machine import Machine
 from graphrt.node import FunctionNode, Node
 from graphrt.types import Json, Status, StepKey
@@ -606,6 +606,8 @@ def _value(scope: DagScope, expr: Expr) -> Value:
         case Arg(name=name, path=path):
             value = scope.inputs[name]
             return value if not path else Value(project(value.text, path), "")
+        case Const(text=text, tag=tag):
+            return Value(text, tag)
         case _:
             texts = {name: value.text for name, value in scope.inputs.items()}
             return Value(assemble(expr, texts, lambda index: scope.values[index].text), "")
@@ -680,6 +682,8 @@ def awaited(scope: DagScope, index: int) -> tuple[int, ...]:
 
 def _finish_dag(state: State, scope: DagScope) -> None:
     value = _value(scope, scope.graph.output)
+    if not value.tag:  # put together or a field of something: of the type that the dag returns
+        value = Value(value.text, scope.graph.signature.returns.tag)
     _discard(state, scope)
     _deliver(state, scope.parent, scope.vertex, scope.item, value)
 
