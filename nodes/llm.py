@@ -178,15 +178,7 @@ async def _bound(here: Context, role: str) -> Backend:
     """Return the backend of a role, opened once for the whole runtime."""
     found = here.models.get(role)
     if found is None:
-        roles = ", ".join(sorted(here.models)) or "none"
-        # The environment binds roles in small letters only: its own names have no others.
-        variable = f"set GRAPHRT_MODEL_{role.upper()}, " if role.isidentifier() and role == role.lower() else ""
-        raise BindingError(
-            role,
-            "role",
-            f"no model is bound to it (bound: {roles}); give Runtime(models={{{role!r}: 'scheme:model'}}), "
-            f"{variable}or add it to [models] in graphrt.toml",
-        )
+        raise unbound(role, here.models)
     if isinstance(found, Backend):
         return found
 
@@ -194,6 +186,19 @@ async def _bound(here: Context, role: str) -> Backend:
         return open_backend(str(found))
 
     return await here.resources.get(("model", str(found)), make)
+
+
+def unbound(role: str, models: Mapping[str, Any]) -> BindingError:
+    """Make the error for a role that no model is bound to: it says how to bind one."""
+    roles = ", ".join(sorted(models)) or "none"
+    # The environment binds roles in small letters only: its own names have no others.
+    variable = f"set GRAPHRT_MODEL_{role.upper()}, " if role.isidentifier() and role == role.lower() else ""
+    return BindingError(
+        role,
+        "role",
+        f"no model is bound to it (bound: {roles}); give Runtime(models={{{role!r}: 'scheme:model'}}), "
+        f"--model {role}=scheme:model, {variable}or add it to [models] in graphrt.toml",
+    )
 
 
 def _record(here: Context, role: str, backend: Backend, answer: Answer) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,9 +19,9 @@ import anyio
 
 from graphrt import draw
 from graphrt.cli.exits import CONFIGURATION, FAILED, OK
-from graphrt.cli.screen import Progress, note, print_json, short
-from graphrt.errors import RunNotFound, StoreError
-from graphrt.facts import Entry, StepFinished, StepStarted
+from graphrt.cli.screen import Progress, note, print_json
+from graphrt.errors import RunNotFound, StoreError, UsageError
+from graphrt.facts import Entry, RunFinished, StepFinished, StepStarted
 from graphrt.runtime import Runtime
 from graphrt.types import RunId
 
@@ -32,41 +32,68 @@ KILL_AFTER = 45
 """Finished steps before the worker is killed: about half of them."""
 PATIENCE = 120.0
 """Seconds to wait for the worker to get there."""
+TRIES = 3
+"""How often a worker is started, where it finishes before it can be killed."""
 
 
-def demo(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - every command has this shape
+class NoDemo(Exception):
+    """The demo could not be shown on this machine; the message says why."""
+
+
+def demo(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run the demo."""
-    if find_spec("llama_cpp") is None:
+    missing = [name for name in ("llama_cpp", "llguidance", "numpy") if find_spec(name) is None]
+    if missing:
         note(
-            "graphrt: the demo runs a model in this process and needs llama-cpp-python:\n"
+            f"graphrt: the demo runs a model in this process, and {', '.join(missing)} cannot be imported; install:\n"
             "  pip install 'graphrt[llama]'   (compiles llama.cpp once, about 5 minutes on 2 cores)"
         )
         return CONFIGURATION
     folder = Path(arguments.folder).resolve()
-    return anyio.run(_demo, folder, arguments.json, arguments.quiet)
+    try:
+        store, orders = _prepare(folder)
+        return anyio.run(_demo, _Stage(folder, store, orders), arguments.json, arguments.quiet)
+    except NoDemo as error:
+        note(f"graphrt: {error}")
+        return FAILED
 
 
-async def _demo(folder: Path, as_json: bool, quiet: bool) -> int:  # noqa: FBT001 - called once, above
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Where the demo is played."""
+
+    folder: Path
+    store: Path
+    orders: Path
+
+    @property
+    def log(self) -> Path:
+        """What the worker writes."""
+        return self.folder / "worker.log"
+
+
+async def _demo(stage: _Stage, as_json: bool, quiet: bool) -> int:
     from graphrt.demo import agent
 
     def say(line: str = "") -> None:
         note(line, quiet=quiet)
 
-    store, orders = _prepare(folder)
     letters = Path(agent.__file__).parent / "inbox"
-    say(f"An agent answers {len(list(letters.glob('*.txt')))} letters. Its model has 1.2 million parameters and runs in this process.")
+    count = len(list(letters.glob("*.txt")))
+    say(f"An agent answers {count} letters. Its model has 1.2 million parameters and runs in this process.")
     say("Its graph:\n")
     say(draw.text(agent.inbox))
 
     say(f"1. A worker starts, and is killed with -9 after {KILL_AFTER} finished steps.")
-    before = await _start_and_kill(store, folder, letters, orders)
+    before = await _killed(stage, letters, say)
     done = _finished(before)
     begun = {entry.fact.step for entry in before if isinstance(entry.fact, StepStarted)}
     flying = sorted(begun - done)
-    say(f"   killed. The journal holds {len(done)} finished steps; {len(flying)} were in flight: {short(', '.join(flying), 80)}")
+    say(f"   killed. The journal holds {len(done)} finished steps; in flight were {len(flying)}:")
+    say("".join(f"     {step}\n" for step in flying))
 
-    say("\n2. Another process takes the run up where its journal ends.")
-    async with Runtime(store, models=MODELS, concurrency=4) as runtime:
+    say("2. Another process takes the run up where its journal ends.")
+    async with Runtime(stage.store, models=MODELS, concurrency=4) as runtime:
         prospect = await runtime.prospect(RUN, agent.inbox)
         say(f"   re-executes {len(prospect.again)}, reuses {prospect.reused}")
         run = await runtime.resume(RUN, agent.inbox)
@@ -78,15 +105,16 @@ async def _demo(folder: Path, as_json: bool, quiet: bool) -> int:  # noqa: FBT00
         result = await run.result()
 
     again = [entry.fact.step for entry in after if isinstance(entry.fact, StepStarted) and entry.fact.step in done]
-    looked_up = _lookups(orders)
+    looked_up = _lookups(stage.orders)
     twice = [step for step, count in looked_up.items() if count > 1 and step in done]
     say("\n3. What was done twice?")
     say(f"   finished steps that ran again: {len(again)} of {len(done)}   (by the journal)")
     say(f"   lookups of a finished step made twice: {len(twice)} of {len(looked_up)}   (by a table outside the store)")
-    (folder / "report.md").write_text(result, encoding="utf-8")
-    say(f"\nThe report is in {folder / 'report.md'}; look around with:")
-    say(f"   graphrt show demo --store {os.path.relpath(store)}")
-    say(f"   sqlite-utils rows {os.path.relpath(store)} steps --limit 5\n")
+    report = stage.folder / "report.md"
+    report.write_text(result, encoding="utf-8")
+    say(f"\nThe report is in {report}; look around with:")
+    say(f"   graphrt show demo --store {stage.store}")
+    say(f"   sqlite-utils rows {stage.store} steps --limit 5\n")
     if as_json:
         print_json(
             {
@@ -107,12 +135,15 @@ def _prepare(folder: Path) -> tuple[Path, Path]:
     """Lay out a fresh store and the table of orders. Only the demo's own files are replaced."""
     from graphrt.demo import agent
 
-    folder.mkdir(parents=True, exist_ok=True)
     store, orders = folder / "runs.db", folder / "orders.db"
-    for path in (store, orders):
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
-    table = sqlite3.connect(orders)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (store, orders):
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+        table = sqlite3.connect(orders)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise UsageError(f"--folder {folder} cannot be worked in: {error}") from None
     with table, (Path(agent.__file__).parent / "orders.csv").open(encoding="utf-8", newline="") as rows:
         table.execute("CREATE TABLE orders (order_id INTEGER PRIMARY KEY, status TEXT NOT NULL)")
         table.execute("CREATE TABLE lookups (step TEXT NOT NULL, order_id INTEGER NOT NULL)")
@@ -121,26 +152,45 @@ def _prepare(folder: Path) -> tuple[Path, Path]:
     return store, orders
 
 
-async def _start_and_kill(store: Path, folder: Path, letters: Path, orders: Path) -> list[Entry]:
-    """Start the agent in a process of its own, kill it in the middle, and return what its journal holds."""
-    command = [sys.executable, "-m", "graphrt", "run", TARGET, "--run-id", RUN, "--store", str(store), "--quiet", "--concurrency", "4"]
+async def _killed(stage: _Stage, letters: Path, say: Callable[[str], None]) -> list[Entry]:
+    """Start the agent in a process of its own, kill it in the middle, and return what its journal holds.
+
+    How far it is when the signal arrives is the machine's business: a worker that was through by then is started again.
+    Raises NoDemo.
+    """
+    for _ in range(TRIES):
+        code = await _start_and_kill(stage, letters)
+        entries = await _recorded(stage.store)
+        if code == -signal.SIGKILL:
+            if not entries:
+                raise NoDemo(f"the worker recorded nothing within {PATIENCE:g} s; its words are in {stage.log}")
+            if not any(isinstance(entry.fact, RunFinished) for entry in entries):
+                return entries
+        elif code != 0:
+            words = "\n".join(stage.log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
+            raise NoDemo(f"the worker failed with exit code {code}:\n{words}")
+        say("   it was through before the signal reached it; once more")
+        _prepare(stage.folder)
+    raise NoDemo(f"the worker finished {TRIES} times before it could be killed")
+
+
+async def _start_and_kill(stage: _Stage, letters: Path) -> int:
+    """Start a worker, kill it once its journal holds enough, and return the code it ended with."""
+    command = [sys.executable, "-m", "graphrt", "run", TARGET, "--run-id", RUN, "--store", str(stage.store)]
+    command += ["--quiet", "--concurrency", "4", f"--folder={letters}", f"--orders={stage.orders}"]
     command += [f"--model={role}={uri}" for role, uri in MODELS.items()]
-    command += [f"--folder={letters}", f"--orders={orders}"]
-    with (folder / "worker.log").open("wb") as log:
-        worker = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)  # noqa: ASYNC220, S603 - our own command
+    with stage.log.open("wb") as log:
+        worker = subprocess.Popen(command, stdout=log, stderr=log, cwd=stage.folder)  # noqa: ASYNC220, S603 - our own
     try:
         deadline = time.monotonic() + PATIENCE
         while worker.poll() is None and time.monotonic() < deadline:
-            if len(_finished(await _recorded(store))) >= KILL_AFTER:
+            if len(_finished(await _recorded(stage.store))) >= KILL_AFTER:
                 break
             await anyio.sleep(0.005)
-        if worker.poll() is not None:
-            raise RuntimeError(f"the worker ended by itself with code {worker.returncode}; see {folder / 'worker.log'}")
-        worker.send_signal(signal.SIGKILL)
     finally:
-        worker.kill()
-        worker.wait()
-    return await _recorded(store)
+        worker.kill()  # does nothing to one that has ended
+        code = worker.wait()
+    return code
 
 
 async def _recorded(store: Path) -> list[Entry]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,10 +12,9 @@ from pydantic_core import from_json
 
 from graphrt import draw
 from graphrt.cli.exits import OK, USAGE, TargetNotFound
-from graphrt.cli.runs import find
+from graphrt.cli.runs import existing, find
 from graphrt.cli.screen import MARKS, note, paint, print_json, short, when
-from graphrt.cli.target import load, load_module, names
-from graphrt.config import load_config
+from graphrt.cli.target import load, mistakes_of, names
 from graphrt.errors import GraphError, UsageError
 from graphrt.facts import AttemptFailed, Entry, Failure, StepCancelled, StepFailed, StepFinished, StepStarted
 from graphrt.graph import Graph
@@ -24,7 +22,7 @@ from graphrt.journal import Journal
 from graphrt.runtime import as_graph
 
 
-def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - every command has this shape
+def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """List runs."""
 
     async def work(journal: Journal) -> int:
@@ -43,7 +41,7 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG0
     return _reading(arguments, work)
 
 
-def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - as above
+def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Show a run's steps, or one step whole."""
     word, at, wanted = arguments.run.rpartition("@") if "@" in arguments.run[1:] else (arguments.run, "", "")
 
@@ -60,10 +58,12 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: AR
         width = max((len(step["step"]) for step in steps.values()), default=0)
         for step in steps.values():
             took = f"{step['seconds']:.2f} s" if step["seconds"] is not None else ""
-            attempts = f"  ×{step['attempts']}" if step["attempts"] > 1 else ""
+            attempts = f"  {step['attempts']} attempts" if step["attempts"] > 1 else ""
             words = f"{step['error']['type']}: {step['error']['message']}" if step["error"] else step["shown"]
             mark = paint(MARKS[step["status"]], sys.stdout)
-            sys.stdout.write(f"{mark} {step['step']:<{width}}  {step['status']:<9}  {took:>8}{attempts}  {short(words)}\n")
+            sys.stdout.write(
+                f"{mark} {step['step']:<{width}}  {step['status']:<9}  {took:>8}{attempts}  {short(words)}\n"
+            )
         if info.error:
             sys.stdout.write(f"error: {info.error}\n")
         return OK
@@ -71,7 +71,7 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: AR
     return _reading(arguments, work)
 
 
-def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - as above
+def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Draw a graph."""
     picture = {"text": draw.text, "mermaid": draw.mermaid}[arguments.format](as_graph(load(arguments.target)))
     if arguments.json:
@@ -81,28 +81,21 @@ def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: A
     return OK
 
 
-def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - as above
+def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Find every mistake of a file's graphs."""
     place, _, name = arguments.target.partition(":")
-    found: list[GraphError] = []
+    module, found = mistakes_of(place)
     checked: list[str] = []
-    try:
-        module = load_module(place)
-    except GraphError as error:
-        # A dag with mistakes stops its file's import: the graphs after it are found once it is mended.
-        found.append(error)
-    else:
-        wanted = [name] if name else names(module)
-        if name and name not in names(module):
-            raise TargetNotFound(f"{place} has no graph {name!r}; it has {', '.join(names(module)) or 'none'}")
-        for each in wanted:
-            graph_found = getattr(module, each)
-            if isinstance(graph_found, Graph):
-                checked.append(each)
-                try:
-                    graph_found.ready()
-                except GraphError as error:
-                    found.append(error)
+    if name and name not in names(module) and not found:
+        raise TargetNotFound(f"{place} has no graph {name!r}; it has {', '.join(names(module)) or 'none'}")
+    for each in [name] if name and not found else names(module):
+        graph_found = getattr(module, each)
+        if isinstance(graph_found, Graph):
+            checked.append(each)
+            try:
+                graph_found.ready()
+            except GraphError as error:
+                found.append(error)
     unique = {id(error): error for error in found}.values()
     if arguments.json:
         mistakes = [
@@ -122,9 +115,7 @@ def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: A
 def _reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[int]]) -> int:
     from graphrt.checkpoints import SqliteJournal
 
-    path = arguments.store or load_config().store.path
-    if not Path(path).exists():
-        raise TargetNotFound(f"there is no store {path}; name one with --store FILE, GRAPHRT_STORE or graphrt.toml")
+    path = existing(arguments)
 
     async def main() -> int:
         journal = await SqliteJournal.open(path, read_only=True)
@@ -149,11 +140,19 @@ def _steps(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
     for entry in entries:
         match entry.fact:
             case StepStarted(step=key, attempt=attempt):
-                row = steps.setdefault(key, {"step": key, "began": entry.at, "seconds": None, "output": None, "shown": "", "note": None})
+                row = steps.setdefault(
+                    key, {"step": key, "began": entry.at, "seconds": None, "output": None, "shown": "", "note": None}
+                )
                 row.update(status="running", attempts=attempt, error=None)
             case StepFinished(step=key, value=value, note=noted, type=tag):
                 row = steps[key]
-                row.update(status="finished", seconds=entry.at - row["began"], output=from_json(value), shown=short(value), type=tag)
+                row.update(
+                    status="finished",
+                    seconds=entry.at - row["began"],
+                    output=from_json(value),
+                    shown=short(value),
+                    type=tag,
+                )
                 row["note"] = from_json(noted) if noted else None
             case AttemptFailed(step=key, failure=failure):
                 steps[key].update(status="waiting", error=_error(failure))
@@ -174,17 +173,22 @@ def _show_step(steps: dict[str, dict[str, Any]], wanted: str, *, as_json: bool) 
     row = steps.get(wanted)
     if row is None:
         close = [key for key in steps if key.endswith(wanted)]
-        if len(close) != 1:
-            raise UsageError(f"there is no step {wanted!r}; `graphrt show RUN` lists them") if not close else UsageError(
-                f"{wanted!r} could be {', '.join(close[:5])}; write more of it"
-            )
+        if not close:
+            raise TargetNotFound(f"the run has no step {wanted!r}; `graphrt show RUN` lists its steps")
+        if len(close) > 1:
+            raise UsageError(f"{wanted!r} could be {', '.join(close[:5])}; write more of it")
         row = steps[close[0]]
     if as_json:
         print_json(row)
     else:
-        for name in ("step", "status", "attempts", "seconds", "error", "note", "output"):
+        for name in ("step", "status", "attempts", "seconds", "note", "output"):
             if row.get(name) is not None:
                 print_pair(name, row[name])
+        if row["error"]:
+            failure = row["error"]
+            sys.stdout.write(f"error: {failure['type']}: {failure['message']}\n")
+            words = "may be retried" if failure["retryable"] else "a retry does not help"
+            sys.stdout.write(f"category: {failure['category'] or 'none'}; {words}\n{failure['trace']}")
     return OK
 
 
@@ -195,5 +199,3 @@ def print_pair(name: str, value: Any) -> None:
         print_json(value)
     else:
         sys.stdout.write(f"{name}: {value}\n")
-
-

@@ -40,15 +40,21 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("target", metavar="TARGET", help="file.py:graph or pkg.mod:graph")
     run.add_argument("--input", metavar="JSON", help="all inputs as a JSON object; @FILE reads a file, - reads stdin")
     run.add_argument("--run-id", metavar="ID", help="name the run; if the same run is there already, go on with it")
-    run.epilog = "Each input of the graph is an option of its own: --topic tides. `graphrt run TARGET --inputs` lists them."
+    run.epilog = (
+        "Each input of the graph is an option of its own: --topic tides. `graphrt run TARGET --inputs` lists them."
+    )
     run.add_argument("--inputs", action="store_true", help="print the graph's inputs and exit")
     _running(run)
     _common(run)
 
     resume = _add(commands, "resume", "take a run up where its journal ends", "running", "resume")
     resume.add_argument("run", metavar="RUN", help="a run id, the beginning of one, @last or @last-failed")
-    resume.add_argument("target", metavar="TARGET", nargs="?", help="where its graph is, if it was not started from here")
-    resume.add_argument("--dry-run", action="store_true", help="say what would be run again and what is reused, and stop")
+    resume.add_argument(
+        "target", metavar="TARGET", nargs="?", help="where its graph is, if it was not started from here"
+    )
+    resume.add_argument(
+        "--dry-run", action="store_true", help="say what would be run again and what is reused, and stop"
+    )
     _running(resume)
     _common(resume)
 
@@ -58,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     _common(ls)
 
     show = _add(commands, "show", "show a run: its steps, attempts and outputs", "looking", "show")
-    show.add_argument("run", metavar="RUN[@STEP]", help="a run id, the beginning of one, @last or @last-failed; a step shows all of it")
+    show.add_argument(
+        "run",
+        metavar="RUN[@STEP]",
+        help="a run id, the beginning of one, @last or @last-failed; a step shows all of it",
+    )
     _common(show)
 
     graph = _add(commands, "graph", "draw a graph", "looking", "graph")
@@ -71,14 +81,22 @@ def _parser() -> argparse.ArgumentParser:
     _common(check, store=False)
 
     demo = _add(commands, "demo", "watch an agent be killed with -9 and go on where it was", "demo", "demo")
-    demo.add_argument("--folder", default="graphrt-demo", metavar="DIR", help="where it works (default: ./graphrt-demo)")
+    demo.add_argument(
+        "--folder", default="graphrt-demo", metavar="DIR", help="where it works (default: ./graphrt-demo)"
+    )
     demo.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     demo.add_argument("-q", "--quiet", action="store_true", help="no progress")
     return parser
 
 
 def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str, module: str, function: str, *, takes_rest: bool = False
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    about: str,
+    module: str,
+    function: str,
+    *,
+    takes_rest: bool = False,
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
     parser.set_defaults(command=_lazy(module, function), takes_rest=takes_rest)
@@ -89,13 +107,25 @@ def _common(parser: argparse.ArgumentParser, *, store: bool = True) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
     if store:
-        parser.add_argument("--store", metavar="FILE", help="the store (default: GRAPHRT_STORE, graphrt.toml, ./graphrt.db)")
+        parser.add_argument(
+            "--store", metavar="FILE", help="the store (default: GRAPHRT_STORE, graphrt.toml, ./graphrt.db)"
+        )
 
 
 def _running(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", action="append", default=[], metavar="ROLE=URI", help="bind a model role; may be repeated")
-    parser.add_argument("--limit", action="append", default=[], metavar="NAME=N", help="size a named limit; may be repeated")
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="ROLE=URI", help="bind a model role; may be repeated"
+    )
+    parser.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=N", help="size a named limit; may be repeated"
+    )
     parser.add_argument("--concurrency", type=int, default=64, metavar="N", help="how many steps may be in flight (64)")
+
+
+OPTIONS = frozenset(
+    ["--help", "--input", "--run-id", "--inputs", "--model", "--limit", "--concurrency", "--json", "--quiet", "--store"]
+)
+"""What `run` takes for itself. A test compares it with the parser."""
 
 
 class _Version(argparse.Action):

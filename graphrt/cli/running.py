@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
-from graphrt.cli.exits import FAILED, INTERRUPTED, OK, TargetNotFound
-from graphrt.cli.runs import find
+from graphrt.cli.exits import FAILED, INTERRUPTED, OK, TargetNotFound, code_of
+from graphrt.cli.parser import OPTIONS
+from graphrt.cli.runs import existing, find
 from graphrt.cli.screen import Progress, note, print_json, print_value
 from graphrt.cli.target import load
 from graphrt.config import load_config
-from graphrt.errors import RunError, UsageError
-from graphrt.node import Node
+from graphrt.errors import PortError, RunError, UsageError
+from graphrt.graph import Graph
+from graphrt.node import FunctionNode, Node
 from graphrt.ports import Port, type_name
 from graphrt.runtime import Run, Runtime
 
@@ -33,29 +35,67 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     given = read_inputs(graph, arguments.input, rest)
 
     async def start(runtime: Runtime) -> Run[Any]:
+        await check_models(graph, runtime.models)
         return await runtime.start_target(arguments.target, graph, given, run=arguments.run_id)
 
     return _execute(arguments, start)
 
 
-def resume(arguments: argparse.Namespace, rest: Sequence[str]) -> int:  # noqa: ARG001 - every command has this shape
+def resume(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Take up a run."""
+    existing(arguments)  # a runtime would make the store
 
     async def start(runtime: Runtime) -> Run[Any] | int:
         info = await find(runtime.journal, arguments.run)
         target = arguments.target or info.target
         if target is None:
-            raise TargetNotFound(f"run {info.id} was not started from a file; say where its graph is: graphrt resume {info.id} file.py:{info.graph}")
+            raise TargetNotFound(
+                f"run {info.id} was not started from a file; say where its graph is: "
+                f"graphrt resume {info.id} file.py:{info.graph}"
+            )
         graph = load(target)
         prospect = await runtime.prospect(info.id, graph)
-        note(f"run {info.id} of {info.graph}: re-executes {len(prospect.again)}, reuses {prospect.reused}", quiet=arguments.quiet)
+        words = f"run {info.id} of {info.graph}: re-executes {len(prospect.again)}, reuses {prospect.reused}"
         if arguments.dry_run:
             if arguments.json:
                 print_json({"run": info.id, "reuses": prospect.reused, "re_executes": prospect.again})
+            else:
+                sys.stdout.write("\n".join([words, *(f"  {step}" for step in prospect.again)]) + "\n")
             return OK
+        note(words, quiet=arguments.quiet)
+        await check_models(graph, runtime.models)
         return await runtime.resume(info.id, graph)
 
     return _execute(arguments, start)
+
+
+async def check_models(graph: Node[..., Any], models: Mapping[str, Any]) -> None:
+    """Refuse a model that leads nowhere before anything is recorded. Raises BindingError.
+
+    Only the roles of `@llm` nodes can be seen: what a node asks by itself is found out when it asks.
+    """
+    from graphrt.backends.uri import open_backend
+    from graphrt.nodes.llm import unbound
+
+    for role in sorted(roles_of(graph)):
+        if role not in models:
+            raise unbound(role, models)
+        await open_backend(str(models[role])).aclose()
+
+
+def roles_of(graph: Node[..., Any]) -> set[str]:
+    """Return the model roles of a graph's `@llm` nodes, at any depth."""
+    found: set[str] = set()
+    todo: list[Node[..., Any]] = [graph]
+    seen: set[int] = set()
+    while todo:
+        node = todo.pop()
+        if isinstance(node, FunctionNode) and node.kind == "llm":
+            found.add(node.label)
+        if isinstance(node, Graph) and id(node.origin) not in seen:
+            seen.add(id(node.origin))
+            todo.extend(node.inner())
+    return found
 
 
 def open_runtime(arguments: argparse.Namespace) -> Runtime:
@@ -75,13 +115,15 @@ def read_inputs(graph: Node[..., Any], document: str | None, options: Sequence[s
     """Read a graph's inputs: a JSON object, then one option for each input. Raises UsageError."""
     given: dict[str, Any] = {}
     if document is not None:
-        text = sys.stdin.read() if document == "-" else Path(document[1:]).read_text() if document.startswith("@") else document
+        text = _document(document)
         try:
             found = from_json(text)
         except ValueError as error:
             raise UsageError(f"--input is not JSON: {error}") from None
         if not isinstance(found, dict):
-            raise UsageError(f"--input must be a JSON object of the inputs {', '.join(graph.signature.params) or '(none)'}")
+            raise UsageError(
+                f"--input must be a JSON object of the inputs {', '.join(graph.signature.params) or '(none)'}"
+            )
         given.update(found)
     words = list(options)
     while words:
@@ -90,24 +132,37 @@ def read_inputs(graph: Node[..., Any], document: str | None, options: Sequence[s
         name = name.replace("-", "_")
         if not word.startswith("--") or name not in graph.signature.params:
             options_there = ", ".join(f"--{each}" for each in graph.signature.params) or "none"
-            raise UsageError(f"{word!r} is no option of `run` and no input of {graph.name!r}; its inputs are {options_there}")
+            raise UsageError(f"{word!r} is no option of `run`, and the inputs of {graph.name!r} are {options_there}")
         if not equals:
             if not words:
                 raise UsageError(f"{word} needs a value")
             value = words.pop(0)
         given[name] = _read_option(graph.signature.params[name].port, value)
     ports = {name: param.port for name, param in graph.signature.params.items()}
-    return {name: ports[name].read(json.dumps(value).encode()) if name in ports else value for name, value in given.items()}
+    return {name: ports[name].read(to_json(value)) if name in ports else value for name, value in given.items()}
+
+
+def _document(word: str) -> str:
+    if word == "-":
+        return sys.stdin.read()
+    if not word.startswith("@"):
+        return word
+    try:
+        return Path(word[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--input {word}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _read_option(port: Port, value: str) -> Any:
-    """Take an option's words as the text it is where the input is text, else as JSON."""
+    """Take an option's words as JSON where its input takes that, else as the text they are."""
     if port.annotation is str:
         return value
     try:
-        return from_json(value)
-    except ValueError:
+        found = from_json(value)
+        port.read(to_json(found))
+    except (ValueError, PortError):
         return value
+    return found
 
 
 def _list_inputs(graph: Node[..., Any], *, as_json: bool) -> int:
@@ -124,7 +179,10 @@ def _list_inputs(graph: Node[..., Any], *, as_json: bool) -> int:
         print_json(rows)
     else:
         for row in rows:
-            sys.stdout.write(f"--{row['name']}  {row['type']}" + ("" if row["required"] else f"  (default {json.dumps(row['default'])})") + "\n")
+            default = "" if row["required"] else f"  (default {json.dumps(row['default'])})"
+            # An option of `run` itself has this name: the words after it would not reach the graph.
+            taken = "  (with --input only)" if f"--{row['name']}" in OPTIONS else ""
+            sys.stdout.write(f"--{row['name']}  {row['type']}{default}{taken}\n")
     return OK
 
 
@@ -132,12 +190,13 @@ def _pairs(option: str, words: Sequence[str], shape: str, read: Callable[[str], 
     pairs: dict[str, T] = {}
     for word in words:
         name, equals, value = word.partition("=")
+        wrong = UsageError(f"{option} {word!r}: write {shape}")
+        if not equals or not name:
+            raise wrong
         try:
-            if not equals or not name:
-                raise ValueError
             pairs[name] = read(value)
         except ValueError:
-            raise UsageError(f"{option} {word!r}: write {shape}") from None
+            raise wrong from None
     return pairs
 
 
@@ -176,7 +235,7 @@ async def _report(begun: Run[Any], *, as_json: bool) -> int:
         if not as_json:
             raise
         print_json({"run": begun.id, "status": await begun.status(), "error": str(error)})
-        return FAILED
+        return code_of(error) or FAILED
     if as_json:
         print_json({"run": begun.id, "status": "finished", "result": value})
     else:

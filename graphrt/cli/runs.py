@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
+
+from graphrt.cli.exits import TargetNotFound
+from graphrt.config import load_config
 from graphrt.errors import RunNotFound, UsageError
 from graphrt.journal import Journal, RunInfo
 from graphrt.types import RunId
 
 
 async def find(journal: Journal, word: str) -> RunInfo:
-    """Return the run that is meant. Raises RunNotFound, or UsageError if several could be."""
+    """Return the run that is meant. Raises RunNotFound, TargetNotFound, or UsageError if several could be."""
     if word == "@last":
         found = await journal.runs(limit=1)
     elif word == "@last-failed":
@@ -18,8 +23,18 @@ async def find(journal: Journal, word: str) -> RunInfo:
             return await journal.info(RunId(word))
         except RunNotFound:
             found = [info for info in await journal.runs(limit=10_000) if info.id.startswith(word)]
+    if not found and word == "@last-failed":
+        raise TargetNotFound(f"no run in {journal.name} has failed")
     if not found:
         raise RunNotFound(word, journal.name)
     if len(found) > 1:
         raise UsageError(f"{word!r} could be {', '.join(info.id for info in found[:5])}; write more of it")
     return found[0]
+
+
+def existing(arguments: argparse.Namespace) -> str:
+    """Return the path of the store that a command means. Raises TargetNotFound if there is none."""
+    path: str = arguments.store or load_config().store.path
+    if not Path(path).is_file():
+        raise TargetNotFound(f"there is no store {path}; name one with --store FILE, GRAPHRT_STORE or graphrt.toml")
+    return path

@@ -10,7 +10,17 @@ from typing import Any
 
 from pydantic_core import from_json, to_jsonable_python
 
-from graphrt.facts import AttemptFailed, Entry, RunCancelled, RunFailed, RunFinished, RunResumed, StepFailed, StepFinished, StepStarted
+from graphrt.facts import (
+    AttemptFailed,
+    Entry,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunResumed,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
 from graphrt.types import Json
 
 MARKS = {"finished": "✓", "failed": "✗", "running": "▸", "cancelled": "○", "waiting": "…", "interrupted": "▸"}
@@ -71,7 +81,12 @@ class Progress:
             case StepFinished(step=step, value=value):
                 self._line("✓", step, entry.at, short(value))
             case AttemptFailed(step=step, failure=failure, retry_at=at):
-                self._line("↻", step, entry.at, f"{failure.type}: {short(failure.message)}; again in {max(0.0, at - entry.at):.1f} s")
+                self._line(
+                    "↻",
+                    step,
+                    entry.at,
+                    f"{failure.type}: {short(failure.message)}; again in {max(0.0, at - entry.at):.1f} s",
+                )
             case StepFailed(step=step, failure=failure):
                 self._line("✗", step, entry.at, f"{failure.type}: {short(failure.message)}")
             case RunResumed():
