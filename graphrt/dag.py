@@ -218,7 +218,7 @@ class Canvas:
             return exprs, tuple[tuple(types)] if isinstance(value, tuple) else list[union(types)]  # type: ignore[misc]
         if isinstance(value, dict) and _holds_placeholder(value):
             pairs = [(str(name), self.lift(item)) for name, item in value.items()]
-            annotation = dict[str, union(annotation for _, (_, annotation) in pairs)]  # type: ignore[misc]
+            annotation = dict[str, union(annotation for _, (_, annotation) in pairs)]  # type: ignore[misc,valid-type]
             return Fields(tuple((name, expr) for name, (expr, _) in pairs)), annotation
         if isinstance(value, Node):
             self.mistake(f"node {value.name!r} itself was passed as a value", f"call it: {value.name}(...)")

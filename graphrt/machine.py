@@ -21,7 +21,17 @@ from graphrt.assignable import members, plain, union
 from graphrt.check import check_machine
 from graphrt.errors import GraphError, Mistake, UsageError
 from graphrt.graph import Graph
-from graphrt.node import FunctionNode, Node, Param, Signature, caller_names, check_name, place_here, place_of, read_signature
+from graphrt.node import (
+    FunctionNode,
+    Node,
+    Param,
+    Signature,
+    caller_names,
+    check_name,
+    place_here,
+    place_of,
+    read_signature,
+)
 from graphrt.ports import Port, json_problem, type_name
 
 if TYPE_CHECKING:
@@ -41,7 +51,9 @@ class Final(State):
 S = TypeVar("S", bound=State)
 N = TypeVar("N", bound=State)
 E = TypeVar("E", bound=State)
+E1 = TypeVar("E1", bound=State)
 E2 = TypeVar("E2", bound=State)
+E3 = TypeVar("E3", bound=State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +80,30 @@ class Machine(Graph[P, E]):
     def __init__(self, name: str, *, start: Callable[P, State], end: type[E], max_transitions: int = 1000) -> None: ...
     @overload
     def __init__(
-        self: Machine[P, E | E2], name: str, *, start: Callable[P, State], end: tuple[type[E], type[E2]], max_transitions: int = 1000
+        self: Machine[P, E1 | E2],
+        name: str,
+        *,
+        start: Callable[P, State],
+        end: tuple[type[E1], type[E2]],
+        max_transitions: int = 1000,
     ) -> None: ...
     @overload
     def __init__(
-        self, name: str, *, start: Callable[P, State], end: tuple[type[E], ...], max_transitions: int = 1000
+        self: Machine[P, E1 | E2 | E3],
+        name: str,
+        *,
+        start: Callable[P, State],
+        end: tuple[type[E1], type[E2], type[E3]],
+        max_transitions: int = 1000,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Machine[P, State],
+        name: str,
+        *,
+        start: Callable[P, State],
+        end: tuple[type[State], type[State], type[State], type[State], *tuple[type[State], ...]],
+        max_transitions: int = 1000,
     ) -> None: ...
     def __init__(self, name: str, *, start: Any, end: Any, max_transitions: int = 1000) -> None:
         check_name(name)
@@ -80,7 +111,9 @@ class Machine(Graph[P, E]):
         place = place_here()
         if wrong := [state for state in (start, *ends) if not (isinstance(state, type) and issubclass(state, State))]:
             names = ", ".join(repr(state) for state in wrong)
-            raise GraphError(name, [Mistake(place, f"{names} is no State", "derive it from graphrt.State or graphrt.Final")])
+            raise GraphError(
+                name, [Mistake(place, f"{names} is no State", "derive it from graphrt.State or graphrt.Final")]
+            )
         if max_transitions < 1:
             raise UsageError(f"machine {name!r}: max_transitions={max_transitions} must be at least 1")
         super().__init__(name, _signature(name, place, start, ends), place=place)
@@ -92,7 +125,7 @@ class Machine(Graph[P, E]):
         self._closed = False
 
     @overload
-    def on(self, handler: Node[[S], N]) -> Node[[S], N]: ...
+    def on(self, handler: Node[[S], N]) -> Node[[S], N]: ...  # type: ignore[overload-overlap] # a node is callable, too
     @overload
     def on(self, handler: Callable[[S], Coroutine[Any, Any, N]]) -> FunctionNode[[S], N]: ...
     @overload
@@ -103,7 +136,9 @@ class Machine(Graph[P, E]):
         Its return annotation says which states may follow. For another machine as a handler see `hand_over`.
         """
         if self._closed:
-            raise UsageError(f"machine {self.name!r} is in use and can take no more handlers; add {handler!r} before its first use")
+            raise UsageError(
+                f"machine {self.name!r} is in use and can take no more handlers; add {handler!r} before its first use"
+            )
         node = handler if isinstance(handler, Node) else _make_node(handler, caller_names(2))
         self._add(node, place_of(handler) if callable(handler) and not isinstance(handler, Node) else node.place)
         return node
@@ -114,7 +149,11 @@ class Machine(Graph[P, E]):
             raise UsageError(f"machine {self.name!r} is in use and can take no more handlers")
         if to.start is not state:
             self._mistakes.append(
-                Mistake(place_here(), f"machine {to.name!r} starts in {to.start.__name__}, not in {state.__name__}", "hand over its start state")
+                Mistake(
+                    place_here(),
+                    f"machine {to.name!r} starts in {to.start.__name__}, not in {state.__name__}",
+                    "hand over its start state",
+                )
             )
             return
         self._register(Handler(state, to, None, tuple(to.ends)), place_here())
@@ -148,7 +187,12 @@ class Machine(Graph[P, E]):
             return ["again", self.origin.name]
         seen = (*seen, id(self.origin))
         handlers = [
-            [handler.state.__name__, handler.node.name, handler.node.structure(seen), sorted(s.__name__ for s in handler.returns)]
+            [
+                handler.state.__name__,
+                handler.node.name,
+                handler.node.structure(seen),
+                sorted(s.__name__ for s in handler.returns),
+            ]
             for handler in sorted(self.handlers.values(), key=lambda handler: handler.state.__name__)
         ]
         return [*super().structure(seen), self.start.__name__, sorted(end.__name__ for end in self.ends), handlers]
@@ -176,12 +220,20 @@ class Machine(Graph[P, E]):
         returns = tuple(members(node.signature.returns.annotation))
         if not (isinstance(taken, type) and issubclass(taken, State)):
             self._mistakes.append(
-                Mistake(place, f"handler {node.name!r} does not take one state", "give it one parameter annotated with a State")
+                Mistake(
+                    place,
+                    f"handler {node.name!r} does not take one state",
+                    "give it one parameter annotated with a State",
+                )
             )
         elif wrong := [state for state in returns if not (isinstance(state, type) and issubclass(state, State))]:
             names = ", ".join(type_name(state) for state in wrong)
             self._mistakes.append(
-                Mistake(place, f"handler {node.name!r} returns {names}, which is no state", "return State classes, or a union of them")
+                Mistake(
+                    place,
+                    f"handler {node.name!r} returns {names}, which is no state",
+                    "return State classes, or a union of them",
+                )
             )
         else:
             self._register(Handler(taken, node, next(iter(node.signature.params)), returns), place)
@@ -190,7 +242,11 @@ class Machine(Graph[P, E]):
         before = self.handlers.get(handler.state)
         if before is not None:
             self._mistakes.append(
-                Mistake(place, f"{handler.state.__name__} is handled by {before.node.name!r} and {handler.node.name!r}", "keep one of them")
+                Mistake(
+                    place,
+                    f"{handler.state.__name__} is handled by {before.node.name!r} and {handler.node.name!r}",
+                    "keep one of them",
+                )
             )
             return
         self.handlers[handler.state] = handler
@@ -199,18 +255,28 @@ class Machine(Graph[P, E]):
         seen: dict[str, type[State]] = {}
         for handler in self.handlers.values():
             if handler.node.name in seen:
-                yield Mistake(handler.node.place, f"two handlers are named {handler.node.name!r}", "rename one: node.named('...')")
+                yield Mistake(
+                    handler.node.place, f"two handlers are named {handler.node.name!r}", "rename one: node.named('...')"
+                )
             seen[handler.node.name] = handler.state
         states: dict[str, type] = {}
         for state in {self.start, *self.ends, *(s for h in self.handlers.values() for s in (h.state, *h.returns))}:
             if states.setdefault(state.__name__, state) is not state:
-                yield Mistake(self.place, f"two states are named {state.__name__!r}", "rename one: values are recorded under the name")
+                yield Mistake(
+                    self.place,
+                    f"two states are named {state.__name__!r}",
+                    "rename one: values are recorded under the name",
+                )
 
 
 def _make_node(function: Callable[..., Any], scope: Any) -> FunctionNode[Any, Any]:
     name = getattr(function, "__name__", "handler")
     return FunctionNode(
-        function, name, read_signature(function, name, scope), place=place_of(function), doc=inspect.getdoc(function) or ""
+        function,
+        name,
+        read_signature(function, name, scope),
+        place=place_of(function),
+        doc=inspect.getdoc(function) or "",
     )
 
 
@@ -227,5 +293,3 @@ def _signature(name: str, place: str, start: type[State], ends: tuple[type[State
         default = field.get_default(call_default_factory=True, validated_data={})
         params[field_name] = Param(port, None if default is PydanticUndefined else port.write(default))
     return Signature(types.MappingProxyType(params), Port(name, "return", union(ends)))
-
-

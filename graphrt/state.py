@@ -909,7 +909,7 @@ def _under_parked(child: Step | EachScope) -> bool:
     while scope is not None:
         if isinstance(scope, DagScope) and vertex in scope.parked:
             return True
-        scope, vertex = scope.parent, scope.vertex
+        vertex, scope = scope.vertex, scope.parent
     return False
 
 
