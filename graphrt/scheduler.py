@@ -16,8 +16,10 @@ import traceback
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import anyio
 import anyio.from_thread
@@ -44,7 +46,7 @@ from graphrt.journal import Journal
 from graphrt.limits import Limits
 from graphrt.node import FunctionNode
 from graphrt.policy import Policy
-from graphrt.ports import type_tag
+from graphrt.ports import Port, type_tag
 from graphrt.snapshot import dump
 from graphrt.state import Cancel, Fail, Finish, Start, State, Stuck, apply, decide, delayed, in_flight, wanted
 from graphrt.types import Json, RunId, StepKey
@@ -131,8 +133,7 @@ class Driver:
         self.shared = shared
         self.done = anyio.Event()
         """Set when the driver has stopped, whatever the reason."""
-        self.changed = anyio.Event()
-        """Set, and replaced, at every commit and every live text."""
+        self._changed: anyio.Event | None = None
         self.value: tuple[Json, str] | None = None
         self.error: BaseException | None = None
         """What stopped the driver, when it was not the run's own end."""
@@ -149,6 +150,13 @@ class Driver:
         self._snapshot_size = 0
 
     # Asked from outside.
+
+    @property
+    def changed(self) -> anyio.Event:
+        """An event that the next commit or live text sets. Made when somebody asks: most commits have no audience."""
+        if self._changed is None:
+            self._changed = anyio.Event()
+        return self._changed
 
     def wake(self) -> None:
         """Look again at what to do."""
@@ -280,7 +288,9 @@ class Driver:
     def _snapshot(self, facts: list[Fact]) -> Json | None:
         count = self._since_snapshot
         count[0] += len(facts)
-        count[1] += sum(len(fact.value) for fact in facts if isinstance(fact, StepFinished))
+        for fact in facts:
+            if isinstance(fact, StepFinished):
+                count[1] += len(fact.value)
         if (
             count[0] < SNAPSHOT_FACTS
             or count[1] + 40 * count[0] < 2 * self._snapshot_size
@@ -294,8 +304,9 @@ class Driver:
 
     def publish(self) -> None:
         """Tell whoever watches that there is something new."""
-        changed, self.changed = self.changed, anyio.Event()
-        changed.set()
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set()
 
     def _patience(self) -> float | None:
         """Return the seconds until something must be done without being asked; None if there is no such thing."""
@@ -369,11 +380,9 @@ class Driver:
             result = await anyio.to_thread.run_sync(
                 lambda: node.fn(**values), abandon_on_cancel=True, limiter=self.shared.threads
             )
-        port = node.signature.returns
+        port, tag = port_of(node, result)
         note = to_json(context.notes) if context.notes else None
-        finished = StepFinished(
-            start.step, start.attempt, port.write(result), tag_of(node, result), start.lineage, note
-        )
+        finished = StepFinished(start.step, start.attempt, port.write(result), tag, start.lineage, note)
         return [*context.emitted, finished]
 
     def _heard(self, attempt: _Attempt, text: str) -> None:
@@ -424,7 +433,23 @@ def describe(error: BaseException, node: FunctionNode[..., Any]) -> Failure:
 
 def tag_of(node: FunctionNode[..., Any], result: object) -> str:
     """Return the type tag of an output: of its own class, where the node may return one of several."""
-    options = members(node.signature.returns.annotation)
-    if len(options) > 1 and type(result) in options:
-        return type_tag(type(result))
-    return node.signature.returns.tag
+    return port_of(node, result)[1]
+
+
+def port_of(node: FunctionNode[..., Any], result: object) -> tuple[Port, str]:
+    """Return what writes an output, and the tag it is recorded under."""
+    return _port_of(node.signature.returns, type(result))  # type: ignore[arg-type] # mypy: of its instances
+
+
+@lru_cache(maxsize=4096)
+def _port_of(port: Port, kind: type) -> tuple[Port, str]:
+    """Return what writes an output of class `kind`, and its tag.
+
+    A member of a union is written as what it is: pydantic's serializer for the union would try the members one by one.
+    Not so if the member stands there with more to it, as in `Annotated[int, Gt(0)] | None`.
+    """
+    options = members(port.annotation)
+    if len(options) == 1 or kind not in options:
+        return port, port.tag
+    alone = get_origin(port.annotation) in {Union, UnionType} and kind in get_args(port.annotation)
+    return (Port(port.node, port.name, kind) if alone else port), type_tag(kind)
