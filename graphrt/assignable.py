@@ -11,7 +11,12 @@ import types
 import typing
 from typing import Any
 
-_NUMERIC = {(int, float), (int, complex), (float, complex), (bool, float)}  # PEP 484: an int will do where a float is asked for
+_NUMERIC = {
+    (int, float),
+    (int, complex),
+    (float, complex),
+    (bool, float),
+}  # PEP 484: an int will do where a float is asked for
 _UNIONS = {typing.Union, types.UnionType}
 
 
@@ -55,6 +60,8 @@ def assignable(source: Any, target: Any) -> bool:
         return True
     if len(sources := members(source)) > 1:
         return all(assignable(member, target) for member in sources)
+    if typing.get_origin(source) is typing.Literal and len(values := typing.get_args(source)) > 1:
+        return all(assignable(typing.Literal[value], target) for value in values)
     if len(targets := members(target)) > 1:
         return any(assignable(source, member) for member in targets)
     if isinstance(source, typing.NewType):
@@ -78,7 +85,7 @@ def _one_to_one(source: Any, target: Any) -> bool:
         return False
     if (source_class, target_class) in _NUMERIC:
         return True
-    if typing.is_typeddict(target_class):
+    if is_typed_dict(target_class):
         return source_class is target_class
     try:
         if not issubclass(source_class, target_class):
@@ -86,6 +93,11 @@ def _one_to_one(source: Any, target: Any) -> bool:
     except TypeError:
         return False
     return _arguments_fit(source, target, source_class, target_class)
+
+
+def is_typed_dict(annotation: Any) -> bool:
+    """Return whether it is a TypedDict, of `typing` or of `typing_extensions` (which pydantic wants before Python 3.12)."""
+    return isinstance(annotation, type) and issubclass(annotation, dict) and hasattr(annotation, "__required_keys__")
 
 
 def _arguments_fit(source: Any, target: Any, source_class: type, target_class: type) -> bool:

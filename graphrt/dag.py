@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, NoReturn, ParamSpec
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from graphrt.assignable import assignable, element, members, union
+from graphrt.assignable import assignable, element, is_typed_dict, members, union
 from graphrt.check import check_dag
 from graphrt.errors import GraphError, Mistake, PortError, UsageError
 from graphrt.graph import Arg, Const, Expr, Fields, Graph, Items, Ref, Vertex, VertexKind, refs
@@ -130,7 +130,7 @@ def _fields(annotation: Any) -> dict[str, Any]:
         }
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
         return typing.get_type_hints(annotation)
-    if typing.is_typeddict(annotation):
+    if is_typed_dict(annotation):
         required: frozenset[str] = annotation.__required_keys__
         return {name: hint for name, hint in typing.get_type_hints(annotation).items() if name in required}
     return {}
@@ -425,7 +425,7 @@ def dag(
     scope = caller_names(2)
 
     def wrap(function: Callable[..., Any]) -> Dag[Any, Any]:
-        label = name or function.__name__
+        label = function.__name__ if name is None else name
         if inspect.iscoroutinefunction(function):
             raise GraphError(
                 label, [Mistake(place_of(function), "the body of a dag is async", "write `def`: it only draws")]

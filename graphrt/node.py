@@ -226,7 +226,7 @@ def node(
     scope = caller_names(2)
 
     def wrap(function: Callable[..., Any]) -> FunctionNode[Any, Any]:
-        label = name or function.__name__
+        label = function.__name__ if name is None else name
         signature = read_signature(function, label, scope)
         return FunctionNode(
             function, label, signature, place=place_of(function), policy=chosen, doc=inspect.getdoc(function) or ""
