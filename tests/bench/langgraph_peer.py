@@ -3,7 +3,7 @@
     python -m tests.bench.langgraph_peer chain 1000 /tmp/peer.db       prints one JSON line
     python -m tests.bench.langgraph_peer chain 1000 -                  without a checkpointer
 
-Durability is `sync` where there is a saver: each super-step is on the disk before the next begins. LangGraph is imported
+Durability is `sync` where there is a saver: a super-step is on the disk before the next begins. LangGraph is imported
 where it is used, and ignored by a type checker that has none: only the dependency group `bench` brings it.
 """
 
