@@ -446,10 +446,12 @@ def _port_of(port: Port, kind: type) -> tuple[Port, str]:
     """Return what writes an output of class `kind`, and its tag.
 
     A member of a union is written as what it is: pydantic's serializer for the union would try the members one by one.
-    Not so if the member stands there with more to it, as in `Annotated[int, Gt(0)] | None`.
+    An instance of a subclass is written as the member it fits. Not so if the member stands there with more to it, as in `Annotated[int, Gt(0)] | None`.
     """
     options = members(port.annotation)
-    if len(options) == 1 or kind not in options:
+    member = next((base for base in kind.__mro__[:-1] if base in options), None)
+    if len(options) == 1 or member is None:
         return port, port.tag
+    kind = member
     alone = get_origin(port.annotation) in {Union, UnionType} and kind in get_args(port.annotation)
     return (Port(port.node, port.name, kind) if alone else port), type_tag(kind)

@@ -117,24 +117,24 @@ async def test_a_machine_in_a_dag_in_a_machine_in_a_dag() -> None:
     """G2: step keys show the path."""
     low = editor(1)
 
-    @dag
-    def middle(state: Draft) -> Done:
-        return finish(low(text=state.text))
-
     @node
     def finish(end: Done | Dropped) -> Done:
         return end if isinstance(end, Done) else Done(text="")
 
+    @dag
+    def middle(state: Draft) -> Done:
+        return finish(low(text=state.text))
+
     high = Machine("high", start=Draft, end=Done)
     high.on(middle)
-
-    @dag
-    def top(text: str) -> str:
-        return shout(high(text=text).text)
 
     @node
     def shout(text: str) -> str:
         return text.upper()
+
+    @dag
+    def top(text: str) -> str:
+        return shout(high(text=text).text)
 
     assert await steps(top, text="a") == (
         "A!",

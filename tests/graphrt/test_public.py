@@ -10,7 +10,7 @@ import pytest
 
 import graphrt
 
-CORE = [name for _, name, package in pkgutil.iter_modules(graphrt.__path__) if not package]
+CORE = [name for _, name, package in pkgutil.iter_modules(graphrt.__path__) if not package and name != "__main__"]
 
 
 def test_all_is_what_is_there() -> None:
