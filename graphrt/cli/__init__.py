@@ -6,9 +6,12 @@ Exit codes: 0 ok · 1 run failed · 2 usage · 3 waiting for a person · 4 not f
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
 
 
@@ -39,4 +42,21 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise  # a bug: its traceback is what a report needs
         sys.stderr.write(f"graphrt: {error}\n")
         code = found
+    _leave_threads(code)
     sys.exit(code)
+
+
+def _leave_threads(code: int) -> None:
+    """End now if a sync node that was cancelled or timed out is still at work in its thread.
+
+    Nobody waits for it any more and its outcome will not be recorded; Python would wait, for as long as it takes.
+    """
+    patience = time.monotonic() + 0.5
+    others = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    for thread in others:
+        thread.join(max(0.0, patience - time.monotonic()))
+    if any(thread.is_alive() for thread in others):
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)

@@ -158,7 +158,7 @@ async def _killed(stage: _Stage, letters: Path, say: Callable[[str], None]) -> l
     How far it is when the signal arrives is the machine's business: a worker that was through by then is started again.
     Raises NoDemo.
     """
-    for _ in range(TRIES):
+    for left in reversed(range(TRIES)):
         code = await _start_and_kill(stage, letters)
         entries = await _recorded(stage.store)
         if code == -signal.SIGKILL:
@@ -169,8 +169,9 @@ async def _killed(stage: _Stage, letters: Path, say: Callable[[str], None]) -> l
         elif code != 0:
             words = "\n".join(stage.log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
             raise NoDemo(f"the worker failed with exit code {code}:\n{words}")
-        say("   it was through before the signal reached it; once more")
-        _prepare(stage.folder)
+        if left:
+            say("   it was through before the signal reached it; once more")
+            _prepare(stage.folder)
     raise NoDemo(f"the worker finished {TRIES} times before it could be killed")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
@@ -137,4 +138,5 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"graphrt {version('graphrt')}\n")
+        sys.stdout.write(f"graphrt {version('graphrt')}\n")
+        parser.exit()

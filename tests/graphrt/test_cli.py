@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -226,19 +226,17 @@ def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
     return call
 
 
-def start(*argv: str, **options: Any) -> subprocess.Popen[str]:
+def start(
+    *argv: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start a command as a process of its own."""
-    command = [sys.executable, "-m", "graphrt", *argv]
-    return subprocess.Popen(
-        command,
-        text=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options,
-    )
+    line = [sys.executable, "-m", "graphrt", *argv]
+    return subprocess.Popen(line, text=True, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=env)
 
 
-def process(*argv: str, **options: Any) -> Said:
+def process(*argv: str, stdout: int = subprocess.PIPE, env: Mapping[str, str] | None = None) -> Said:
     """Run a command as a process of its own, to its end."""
-    running = start(*argv, **options)
+    running = start(*argv, stdout=stdout, env=env)
     out, err = running.communicate(timeout=60)
     return Said(running.returncode, out or "", err or "")
 
