@@ -1,7 +1,8 @@
 """Whether a value of one annotation may flow into a port of another, decided on the annotations alone.
 
 It answers as a type checker would, for those who run without one: subclasses, unions, generics, literals, `Annotated`,
-`NewType`, type aliases. Where it cannot know (an unbound type variable, `Any`) it says yes: pydantic validates the value.
+`NewType`, type aliases. Where it cannot know (an unbound type variable, `Any`) it says yes: pydantic validates the
+value.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def _one_to_one(source: Any, target: Any) -> bool:
 
 
 def is_typed_dict(annotation: Any) -> bool:
-    """Return whether it is a TypedDict, of `typing` or of `typing_extensions` (which pydantic wants before Python 3.12)."""
+    """Return whether it is a TypedDict, of `typing` or of `typing_extensions` (which pydantic wants before Python
+    3.12)."""
     return isinstance(annotation, type) and issubclass(annotation, dict) and hasattr(annotation, "__required_keys__")
 
 
@@ -133,9 +135,11 @@ def element(annotation: Any) -> Any | None:
         origin, args = typing.get_origin(member) or member, typing.get_args(member)
         if member is Any:
             found.append(Any)
-        elif not isinstance(origin, type) or issubclass(origin, (str, bytes, collections.abc.Mapping)):
-            return None
-        elif not issubclass(origin, collections.abc.Iterable):
+        elif (
+            not isinstance(origin, type)
+            or issubclass(origin, (str, bytes, collections.abc.Mapping))
+            or not issubclass(origin, collections.abc.Iterable)
+        ):
             return None
         elif origin is tuple and args and Ellipsis not in args:
             found.extend(args)

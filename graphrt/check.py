@@ -1,6 +1,7 @@
 """Every mistake of a graph, found before it runs, all at once, each with its place and its fix (G4).
 
-What only the drawing of a dag can see (types of edges, names, arguments) is noted there; here are the mistakes of the whole.
+What only the drawing of a dag can see (types of edges, names, arguments) is noted there; here are the mistakes of the
+whole.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def sinks(vertices: Iterable[Vertex]) -> set[int]:
 
 
 def asked_at_once(vertices: tuple[Vertex, ...], output: Expr) -> set[int]:
-    """Return the vertices that run whatever is chosen: reached from the output and the sinks without taking a branch."""
+    """Return the vertices that run whatever is chosen: reached from the output and the sinks without taking a
+    branch."""
     found: set[int] = set()
     todo = [*refs(output), *sinks(vertices)]
     while todo:
@@ -105,14 +107,15 @@ def _circles(dag: DrawnDag) -> Iterator[Mistake]:
 def check_machine(
     start: type, ends: frozenset[type], handlers: Mapping[type, tuple[Node[..., Any], tuple[type, ...]]], place: str
 ) -> Iterator[Mistake]:
-    """Yield what is wrong with a machine's transitions. `handlers` maps a state to its handler and the states it may return."""
+    """Yield what is wrong with a machine's transitions. `handlers` maps a state to its handler and the states it may
+    return."""
     following = {state: returns for state, (_, returns) in handlers.items()}
     reached = _closure([start], following)
     for state in sorted(reached - ends - set(handlers), key=lambda each: each.__name__):
         by = [node.name for node, returns in handlers.values() if state in returns]
         where = f"returned by {', '.join(by)}" if by else "the start"
         yield Mistake(
-            place, f"nobody handles the state {state.__name__} ({where})", f"add a handler for it, or name it in end="
+            place, f"nobody handles the state {state.__name__} ({where})", "add a handler for it, or name it in end="
         )
     for state, (node, _) in handlers.items():
         if state in ends:

@@ -18,7 +18,8 @@ class Clock(Protocol):
         """Seconds that never go back: for measuring inside the process."""
 
     async def wait(self, event: anyio.Event, seconds: float | None) -> None:
-        """Return when `event` is set or `seconds` have passed, whichever comes first. None waits for the event alone."""
+        """Return when `event` is set or `seconds` have passed, whichever comes first. None waits for the event
+        alone."""
 
 
 class SystemClock:

@@ -52,7 +52,7 @@ class Resources:
             _, resource = self._open.popitem()
             try:
                 await resource.aclose()
-            except Exception as error:  # noqa: BLE001 - collected and raised together
+            except Exception as error:
                 errors.append(error)
         if errors:
             raise ExceptionGroup("resources failed to close", errors)
@@ -77,7 +77,8 @@ class Context:
 
     @cached_property
     def idempotency_key(self) -> str:
-        """A key that is the same for every attempt of this step, and for no other step: send it with idempotent calls."""
+        """A key that is the same for every attempt of this step, and for no other step: send it with idempotent
+        calls."""
         return hashlib.sha256(f"{self.run}\n{self.step}".encode()).hexdigest()[:32]
 
     @cached_property
@@ -90,12 +91,14 @@ class Context:
         return self.clock.now()
 
     def emit(self, name: str, value: Any) -> None:
-        """Record something under `name`, in the same commit as this attempt's output; lost if the attempt fails (D1)."""
+        """Record something under `name`, in the same commit as this attempt's output; lost if the attempt fails
+        (D1)."""
         text: Json = to_json(value)
         self.emitted.append(Emitted(self.step, self.attempt, name, text))
 
     def progress(self, text: str = "") -> None:
-        """Give a sign of life: resets the idle timeout, and shows `text` to whoever watches the run live. Not recorded."""
+        """Give a sign of life: resets the idle timeout, and shows `text` to whoever watches the run live. Not
+        recorded."""
         self.live(text)
 
     async def sleep(self, seconds: float) -> None:

@@ -1,9 +1,9 @@
 """`@dag` and its verbs: a function's body, called once with placeholders, becomes an immutable graph (G3).
 
-A step runs when something that is needed waits for it and its inputs are there. Needed are: what the dag returns, and every call
-whose result nobody uses. `when` and `switch` need their condition first and then only the branch that was chosen; so what only
-the other branch uses never runs. `first` and `quorum` need all options until enough have arrived; what is then needed no
-longer is cancelled.
+A step runs when something that is needed waits for it and its inputs are there. Needed are: what the dag returns, and
+every call whose result nobody uses. `when` and `switch` need their condition first and then only the branch that was
+chosen; so what only the other branch uses never runs. `first` and `quorum` need all options until enough have arrived;
+what is then needed no longer is cancelled.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ _VERBS = {
 class Placeholder:
     """What a call returns while a dag is being drawn: it stands for a value that will exist when the graph runs.
 
-    It can be passed to nodes and verbs, put into lists, tuples and dicts, and asked for a field of its type. Asking it for its
-    truth, length, items or text is a mistake that names the verb to use (G3).
+    It can be passed to nodes and verbs, put into lists, tuples and dicts, and asked for a field of its type. Asking it
+    for its truth, length, items or text is a mistake that names the verb to use (G3).
     """
 
     __slots__ = ("_canvas", "_expr", "_type")
@@ -204,13 +204,13 @@ class Canvas:
     def lift(self, value: Any, port: Port | None = None) -> tuple[Expr, Any]:
         """Turn what was passed into an expression and its type; constants are written as JSON here and now."""
         if isinstance(value, Placeholder):
-            if value._canvas is not self:  # noqa: SLF001 - Placeholder has no public names, so that fields can have any
+            if value._canvas is not self:
                 self.mistake(
                     "a placeholder of another dag was used",
                     "pass it in as a parameter: a dag sees only what was drawn in its own body",
                 )
                 return Const(b"null"), Any
-            return value._expr, value._type  # noqa: SLF001
+            return value._expr, value._type
         if isinstance(value, (list, tuple)) and _holds_placeholder(value):
             lifted = [self.lift(item) for item in value]
             exprs = Items(tuple(expr for expr, _ in lifted))
@@ -246,7 +246,7 @@ class Canvas:
             return Const(chosen.write(value), _tag(value, chosen)), chosen.annotation if port else type(value)
         except PortError as error:
             self.mistake(f"the constant {value!r} does not fit: {error}", "pass a value of the port's type")
-        except Exception as error:  # noqa: BLE001 - pydantic raises many kinds for a type it cannot handle
+        except Exception as error:
             self.mistake(f"{value!r} cannot be part of a graph: {error}", "pass plain data, or make it a node")
         return Const(b"null"), Any
 
@@ -318,7 +318,8 @@ def _holds_placeholder(value: Any) -> bool:
 
 
 class Dag(Graph[P, R]):
-    """An immutable graph of data dependencies. `vertices` and `output` are what was drawn; `networkx` is the same for others."""
+    """An immutable graph of data dependencies. `vertices` and `output` are what was drawn; `networkx` is the same for
+    others."""
 
     kind = "dag"
 
@@ -418,9 +419,10 @@ def dag(
 ) -> Any:
     """Draw an immutable graph by calling `body` once with placeholders.
 
-    The body may use Python freely around node calls: loops and helpers run while drawing. It may call the dag itself, inside a
-    `when` or `switch` that ends the recursion; `max_depth` bounds it. `on_failure`: whether the other running steps of a run of
-    this dag are stopped or finish when a step fails for good. Raises GraphError with every mistake at once.
+    The body may use Python freely around node calls: loops and helpers run while drawing. It may call the dag itself,
+    inside a
+    `when` or `switch` that ends the recursion; `max_depth` bounds it. `on_failure`: whether the other running steps of
+    a run of this dag are stopped or finish when a step fails for good. Raises GraphError with every mistake at once.
     """
     scope = caller_names(2)
 
@@ -491,7 +493,8 @@ def when(condition: bool, then: A, otherwise: B) -> A | B: ...
 @overload
 def when(condition: bool, then: A) -> A | None: ...
 def when(condition: Any, then: Any, otherwise: Any = None) -> Any:
-    """Choose: the value of `then` if the condition holds, else that of `otherwise`. What only the other one uses never runs."""
+    """Choose: the value of `then` if the condition holds, else that of `otherwise`. What only the other one uses never
+    runs."""
     canvas = _canvas("when")
     test, test_type = canvas.lift(condition)
     if not assignable(test_type, bool):
@@ -553,7 +556,8 @@ def first(*options: A) -> A:
 
 
 def quorum(count: int, *options: A) -> list[A]:
-    """Take the first `count` options that arrive, in the order they were written, and cancel what only the others need."""
+    """Take the first `count` options that arrive, in the order they were written, and cancel what only the others
+    need."""
     canvas = _canvas("quorum")
     uses, types = _options(canvas, options)
     result = list[union(types)]  # type: ignore[misc,valid-type] # the type is a run-time value

@@ -66,7 +66,8 @@ class RunError(GraphrtError):
 
 
 class RunFailed(RunError):
-    """A step failed for good. `step` and `attempt` say which; `error_type` and `category` are the last error's own words."""
+    """A step failed for good. `step` and `attempt` say which; `error_type` and `category` are the last error's own
+    words."""
 
     def __init__(
         self,
@@ -123,7 +124,8 @@ class PortError(GraphrtError):
 
 
 class StepTimeout(GraphrtError):
-    """An attempt took too long. `kind` is `total`, `first`, `idle` or `deadline`; `seconds` the limit that passed (E7)."""
+    """An attempt took too long. `kind` is `total`, `first`, `idle` or `deadline`; `seconds` the limit that passed
+    (E7)."""
 
     category = "timeout"
     retryable = True

@@ -1,7 +1,7 @@
 """The journal's vocabulary: what can happen in a run, as frozen facts.
 
-State is what you get by folding facts in their order. Facts are also the events that `Run.events` yields. A fact says what
-happened and never why it matters: what follows from it is decided by `graphrt.state`.
+State is what you get by folding facts in their order. Facts are also the events that `Run.events` yields. A fact says
+what happened and never why it matters: what follows from it is decided by `graphrt.state`.
 """
 
 from __future__ import annotations

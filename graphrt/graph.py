@@ -1,7 +1,7 @@
 """The immutable definition: vertices, the expressions that join them, and what a dag and a machine have in common.
 
-A graph is a node (G2). What is drawn in a `@dag` body becomes vertices; what stands between them becomes expressions, which are
-assembled from JSON texts without reading them.
+A graph is a node (G2). What is drawn in a `@dag` body becomes vertices; what stands between them becomes expressions,
+which are assembled from JSON texts without reading them.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Vertex:
     """One thing drawn in a dag. `uses` names what it is made of:
 
     `call`: parameter -> expression. `each`: the same, where `items_for` is the parameter that gets one item.
-    `when`: `if`, `then`, `else`. `switch`: `on`, then one JSON text a case, and `default`. `first`, `quorum`: `0`, `1`, ...
+    `when`: `if`, `then`, `else`. `switch`: `on`, then one JSON text a case, and `default`. `first`, `quorum`: `0`, `1`,
+    ...
     `when` and `switch` ask for a branch only once it is chosen; everything else asks for all it uses.
     """
 

@@ -1,7 +1,7 @@
 """Where facts are kept: the `Journal` protocol, and `MemoryJournal`, its verified fake.
 
-A journal takes facts of a run in order and hands them back. One commit is one call of `append`: all of it or nothing (D1).
-Whether and how large values are shared, deltas are taken or commits are grouped is a store's own business.
+A journal takes facts of a run in order and hands them back. One commit is one call of `append`: all of it or nothing
+(D1). Whether and how large values are shared, deltas are taken or commits are grouped is a store's own business.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class History:
 class Journal(Protocol):
     """Keeps the facts of runs.
 
-    `create` and `append` are atomic: when they return, all facts are as durable as the journal promises; when they raise,
-    none was taken. A caller that is cancelled while it waits cannot know which; it reads `info().seq`, or shields the call.
+    `create` and `append` are atomic: when they return, all facts are as durable as the journal promises; when they
+    raise, none was taken. A caller that is cancelled while it waits cannot know which; it reads `info().seq`, or
+    shields the call.
     """
 
     @property
@@ -60,8 +61,8 @@ class Journal(Protocol):
     ) -> None:
         """Take `facts` as entries `after + 1` and on, in one commit.
 
-        `snapshot` is the folded state after them. A fact that ends or resumes the run sets its status in the same commit.
-        Raises JournalConflict, and takes nothing, if the journal is not at `after`: another driver wrote.
+        `snapshot` is the folded state after them. A fact that ends or resumes the run sets its status in the same
+        commit. Raises JournalConflict, and takes nothing, if the journal is not at `after`: another driver wrote.
         """
 
     async def load(self, run: RunId) -> History:

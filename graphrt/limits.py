@@ -18,8 +18,8 @@ class Waiter(Protocol):
 class Limits:
     """How many steps may run at once under each name.
 
-    While nobody else waits, a run may take all that is free. Once others wait, each takes one permit a turn and goes to the
-    end of the line, so a run with ten thousand items cannot starve one with two.
+    While nobody else waits, a run may take all that is free. Once others wait, each takes one permit a turn and goes to
+    the end of the line, so a run with ten thousand items cannot starve one with two.
     """
 
     def __init__(self, sizes: Mapping[str, int]) -> None:

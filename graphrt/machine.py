@@ -1,8 +1,8 @@
 """State machines: states are data, a transition is a return type.
 
-A machine is in one state at a time; the state's handler returns the next one. A handler is any node that takes the state: a
-function, a model call, a dag, another machine. A machine is a node: its parameters are the fields of its start state, its
-result is the end state it reached.
+A machine is in one state at a time; the state's handler returns the next one. A handler is any node that takes the
+state: a function, a model call, a dag, another machine. A machine is a node: its parameters are the fields of its start
+state, its result is the end state it reached.
 """
 
 from __future__ import annotations
@@ -63,15 +63,16 @@ class Handler:
     state: type[State]
     node: Node[..., Any]
     whole: str | None
-    """The parameter that takes the whole state; None if the parameters are the state's fields, as another machine's are."""
+    """The parameter that takes the whole state; None if the parameters are the state's fields, as another machine's
+    are."""
     returns: tuple[type[State], ...]
 
 
 class Machine(Graph[P, E]):
     """A state machine, built with `@machine.on` and closed by its first use.
 
-    `start`: the state it begins in. `end`: the state, or states, that end it. `max_transitions`: how many handlers may run
-    before the run fails with BudgetExceeded (E10).
+    `start`: the state it begins in. `end`: the state, or states, that end it. `max_transitions`: how many handlers may
+    run before the run fails with BudgetExceeded (E10).
     """
 
     kind = "machine"
@@ -144,7 +145,8 @@ class Machine(Graph[P, E]):
         return node
 
     def hand_over(self, state: type[State], to: Machine[..., Any]) -> None:
-        """Let another machine run in `state`, which must be the state that machine starts in; its ends are what may follow."""
+        """Let another machine run in `state`, which must be the state that machine starts in; its ends are what may
+        follow."""
         if self._closed:
             raise UsageError(f"machine {self.name!r} is in use and can take no more handlers")
         if to.start is not state:
@@ -199,7 +201,8 @@ class Machine(Graph[P, E]):
 
     @cached_property
     def networkx(self) -> networkx.MultiDiGraph:
-        """The machine as a frozen networkx.MultiDiGraph: states, and an edge for each transition, keyed by its handler (G3)."""
+        """The machine as a frozen networkx.MultiDiGraph: states, and an edge for each transition, keyed by its handler
+        (G3)."""
         import networkx as nx
 
         self.ready()

@@ -49,7 +49,8 @@ drawing: ContextVar[Drawing | None] = ContextVar("graphrt drawing", default=None
 
 
 class Node(Generic[P, R_co]):
-    """A typed step of a graph: a function, a model call, or a whole graph. It is never changed; variations are new nodes.
+    """A typed step of a graph: a function, a model call, or a whole graph. It is never changed; variations are new
+    nodes.
 
     Inside the body of a `@dag` a call draws it. Anywhere else, give it to a runtime: `await rt.start(node, ...)`.
     """
@@ -76,7 +77,7 @@ class Node(Generic[P, R_co]):
                 f"run it with `await rt.start({self.name}, ...)` or `rt.run_sync({self.name}, ...)`"
                 + (f", or call the plain function as `{self.name}.fn(...)`" if isinstance(self, FunctionNode) else "")
             )
-        return cast(R_co, current.call(self, args, kwargs))
+        return cast("R_co", current.call(self, args, kwargs))
 
     def named(self, name: str) -> Node[P, R_co]:
         """Return the same node under another name, which is then part of its steps' keys."""
@@ -218,9 +219,9 @@ def node(
 ) -> Any:
     """Make a node of a function, bare (`@node`) or with a policy (`@node(retry=3, timeout=20)`).
 
-    `retry`: attempts in all, or a Retry. `timeout`: seconds for one attempt, or a Timeout. `deadline`: seconds for all attempts
-    together. `effect`: what the function does to the world. `limit`: the named limit each attempt holds a permit of.
-    Raises GraphError for a parameter or return without annotation, or of a type that does not survive JSON.
+    `retry`: attempts in all, or a Retry. `timeout`: seconds for one attempt, or a Timeout. `deadline`: seconds for all
+    attempts together. `effect`: what the function does to the world. `limit`: the named limit each attempt holds a
+    permit of. Raises GraphError for a parameter or return without annotation, or of a type that does not survive JSON.
     """
     chosen = policy(retry, timeout, deadline, effect, limit)
     scope = caller_names(2)
@@ -237,7 +238,7 @@ def node(
 
 def caller_names(depth: int) -> Mapping[str, Any]:
     """Return the local names `depth` frames up, so that annotations may name a class defined inside a function."""
-    frame = sys._getframe(depth)  # noqa: SLF001 - the only way to see them
+    frame = sys._getframe(depth)
     return {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)
 
 
@@ -316,7 +317,7 @@ _OWN = str(Path(__file__).parent)
 
 def place_here() -> str:
     """Return the nearest place outside this package on the stack: the user's own line."""
-    frame = sys._getframe(1)  # noqa: SLF001 - as above
+    frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"

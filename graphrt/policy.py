@@ -17,9 +17,9 @@ Effect = Literal["none", "read", "idempotent"]
 class Retry:
     """How often and how soon a failed attempt is made again (E6).
 
-    The pause before attempt n + 1 is drawn between 0 and min(cap, base * factor ** (n - 1)): exponential backoff with full
-    jitter, seeded by run and step, so that it is the same every time. A server's own wish is honoured up to `after_cap`:
-    the pause is never shorter than it; where it asks for longer, no further attempt is made.
+    The pause before attempt n + 1 is drawn between 0 and min(cap, base * factor ** (n - 1)): exponential backoff with
+    full jitter, seeded by run and step, so that it is the same every time. A server's own wish is honoured up to
+    `after_cap`: the pause is never shorter than it; where it asks for longer, no further attempt is made.
     Method: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
 
@@ -69,7 +69,8 @@ class Policy:
     retry: Retry = Retry()
     timeout: Timeout = Timeout()
     deadline: float | None = None
-    """Seconds for all attempts together, pauses included: no attempt begins or goes on after it. A resumed run counts anew."""
+    """Seconds for all attempts together, pauses included: no attempt begins or goes on after it. A resumed run counts
+    anew."""
     effect: Effect = "none"
     limit: str | None = None
     """The named limit whose permit every attempt holds."""

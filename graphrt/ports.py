@@ -1,7 +1,8 @@
 """Ports: where a typed value enters or leaves a node, as JSON on the wire and as a Python object inside (G1, D13).
 
-A value travels between steps as JSON text and nothing else, whether or not the process died in between. So a node can never
-see another's object, a retry never sees what the attempt before it changed, and a resumed run sees what the first one saw.
+A value travels between steps as JSON text and nothing else, whether or not the process died in between. So a node can
+never see another's object, a retry never sees what the attempt before it changed, and a resumed run sees what the first
+one saw.
 """
 
 from __future__ import annotations
@@ -148,7 +149,8 @@ def _type_tag(annotation: Any, name: str) -> str:
 
 
 def type_tag(annotation: Any) -> str:
-    """Return the registered type name and, for a type with fields, its schema's fingerprint: `Finding#1f0c88aa` (D13)."""
+    """Return the registered type name and, for a type with fields, its schema's fingerprint: `Finding#1f0c88aa`
+    (D13)."""
     name = type_name(annotation)  # `int | str` equals `str | int`: the cache must not give one the other's name
     try:
         return _type_tag(annotation, name)

@@ -7,8 +7,8 @@
     rt = await Runtime("runs.db")                       in a notebook, on asyncio; `await rt.aclose()` at the end
     Runtime("runs.db").run_sync(research, topic="…")    without async, the one synchronous door
 
-Leaving `async with` waits for the runs that were started; leaving it with an exception, or cancelling it, stops them at their
-last commit, from which they can be resumed.
+Leaving `async with` waits for the runs that were started; leaving it with an exception, or cancelling it, stops them at
+their last commit, from which they can be resumed.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class Run(Generic[R_co]):
     async def result(self) -> R_co:
         """Wait for the end and return the typed result.
 
-        Raises RunFailed (Deadlock, BudgetExceeded), RunCancelled, or the StoreError that stopped its driver. Cancelling the wait
-        does not touch the run.
+        Raises RunFailed (Deadlock, BudgetExceeded), RunCancelled, or the StoreError that stopped its driver. Cancelling
+        the wait does not touch the run.
         """
         if self._driver is not None:
             await self._driver.done.wait()
@@ -101,14 +101,15 @@ class Run(Generic[R_co]):
     def events(self, after: int = 0) -> Events:
         """Yield the recorded facts after `after`, in order, until the run ends; each has its sequence number.
 
-        Events come from the journal: the same ones, whoever asks and whenever, also after the process that made them is gone.
-        Where nobody drives the run here, they end with what is recorded. Leaving the loop early leaves nothing behind.
+        Events come from the journal: the same ones, whoever asks and whenever, also after the process that made them is
+        gone. Where nobody drives the run here, they end with what is recorded. Leaving the loop early leaves nothing
+        behind.
         """
         return Events(self._runtime.journal, self.id, self._driver, after)
 
     async def live(self) -> AsyncGenerator[Live]:
-        """Yield what running attempts show, such as streamed tokens, from now until the run ends here. Nothing of it is kept;
-        a reader that falls 10,000 texts behind loses the oldest."""
+        """Yield what running attempts show, such as streamed tokens, from now until the run ends here. Nothing of it is
+        kept; a reader that falls 10,000 texts behind loses the oldest."""
         driver = self._driver
         if driver is None:
             return
@@ -126,7 +127,8 @@ class Run(Generic[R_co]):
             driver.listeners.remove(heard)
 
     async def cancel(self) -> None:
-        """Cancel the run, wait for the cleanup of its attempts, and record it (E8). A run that has ended stays as it is."""
+        """Cancel the run, wait for the cleanup of its attempts, and record it (E8). A run that has ended stays as it
+        is."""
         if self._driver is not None:
             self._driver.cancel()
             await self._driver.done.wait()
@@ -190,9 +192,11 @@ class Runtime:
     """Runs graphs against one store.
 
     `store`: a path to a SQLite file, a Journal, or None to keep runs in memory. `models`: role -> URI or backend.
-    `limits`: name -> how many steps may hold it at once, over all runs. `concurrency`: how many steps of one run may be in flight.
+    `limits`: name -> how many steps may hold it at once, over all runs. `concurrency`: how many steps of one run may be
+    in flight.
     `retry_budget`: how many retries one run may spend in all. `durability`: what an acknowledged step survives (D12).
-    `config`: what the surroundings bind; by default the environment and the nearest `graphrt.toml`, which `models` and `limits` override.
+    `config`: what the surroundings bind; by default the environment and the nearest `graphrt.toml`, which `models` and
+    `limits` override.
     `seed`: fixes the seed of every run, which retry pauses and `context().random` are drawn from.
     """
 
@@ -268,7 +272,8 @@ class Runtime:
             self._tasks = self._shared = None
 
     def __await__(self) -> Generator[Any, Any, Self]:
-        """Open the runtime for a notebook, where no `async with` can span the cells. Close it with `await rt.aclose()`."""
+        """Open the runtime for a notebook, where no `async with` can span the cells. Close it with `await
+        rt.aclose()`."""
         return self._host().__await__()
 
     async def _host(self) -> Self:
@@ -325,7 +330,8 @@ class Runtime:
         )
 
     async def run(self, graph: Node[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Begin a run and wait for its result. Cancelling this stops the run at its last commit, and waits for its cleanup."""
+        """Begin a run and wait for its result. Cancelling this stops the run at its last commit, and waits for its
+        cleanup."""
         run = await self.start(graph, *args, **kwargs)
         driver = run._driver
         try:
@@ -370,10 +376,11 @@ class Runtime:
         return cast("R", result)
 
     async def resume(self, run: str, graph: Node[..., R]) -> Run[R]:
-        """Take up a run where its journal ends: finished steps are not run again (D2), what was in flight or had failed is.
+        """Take up a run where its journal ends: finished steps are not run again (D2), what was in flight or had failed
+        is.
 
-        A run that has finished is only attached to. Raises RunNotFound; GraphMismatch, before anything is done, if the graph's
-        structure is not the one the run began with; JournalConflict from the run if another process drives it.
+        A run that has finished is only attached to. Raises RunNotFound; GraphMismatch, before anything is done, if the
+        graph's structure is not the one the run began with; JournalConflict from the run if another process drives it.
         """
         found = as_graph(graph)
         return cast("Run[R]", await self._resume(RunId(run), found))

@@ -4,9 +4,10 @@
                           ├─> facts ─> apply ─> decide ─> more facts ─> ONE commit ─> dispatch, publish
     clock, cancellation ──┘
 
-Everything that came in while a commit was on its way goes into the next one, so the slower the disk, the larger the group.
-A step is dispatched only after the commit that holds its `StepStarted`, and what it depends on, is durable (D1). When the
-driver is cancelled, its attempts are cancelled and waited for, and the journal is left at the last commit (E8).
+Everything that came in while a commit was on its way goes into the next one, so the slower the disk, the larger the
+group. A step is dispatched only after the commit that holds its `StepStarted`, and what it depends on, is durable (D1).
+When the driver is cancelled, its attempts are cancelled and waited for, and the journal is left at the last commit
+(E8).
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ from graphrt.state import Cancel, Fail, Finish, Start, State, Stuck, apply, deci
 from graphrt.types import Json, RunId, StepKey
 
 SNAPSHOT_FACTS = 1000
-"""A snapshot is taken when this many facts came since the last one, and at least twice its bytes: its cost is amortised, and
-resuming costs O(frontier), not O(history) (D6)."""
+"""A snapshot is taken when this many facts came since the last one, and at least twice its bytes: its cost is
+amortised, and resuming costs O(frontier), not O(history) (D6)."""
 
 
 _NO_TIMEOUT = Policy().timeout
@@ -88,7 +89,8 @@ class _Attempt:
     __slots__ = ("began", "cancelled", "deadline", "heard", "number", "scope", "start", "timed_out", "watched")
 
     def __init__(self, start: Start, number: int, began: float, spent: float) -> None:
-        """`number`: counts attempts. `began`: by the monotonic clock. `spent`: seconds since the step's first attempt."""
+        """`number`: counts attempts. `began`: by the monotonic clock. `spent`: seconds since the step's first
+        attempt."""
         self.number = number
         policy = start.node.policy
         self.start = start
@@ -106,7 +108,8 @@ class _Attempt:
             self.scope.cancel()
 
     def until(self) -> tuple[float, str, float] | None:
-        """Return the next instant at which this attempt will have taken too long, by which limit, of how many seconds."""
+        """Return the next instant at which this attempt will have taken too long, by which limit, of how many
+        seconds."""
         if self.cancelled:
             return None
         policy = self.start.node.policy
@@ -204,7 +207,8 @@ class Driver:
     def _collect(self) -> list[Fact]:
         """Take the outcomes that came in, fold them, and return them as facts.
 
-        What came in together is taken in the order of dispatch, so that an engine's whims don't show in the journal (E3).
+        What came in together is taken in the order of dispatch, so that an engine's whims don't show in the journal
+        (E3).
         """
         facts: list[Fact] = []
         outcomes, self._outcomes = self._outcomes, []
@@ -446,7 +450,8 @@ def _port_of(port: Port, kind: type) -> tuple[Port, str]:
     """Return what writes an output of class `kind`, and its tag.
 
     A member of a union is written as what it is: pydantic's serializer for the union would try the members one by one.
-    An instance of a subclass is written as the member it fits. Not so if the member stands there with more to it, as in `Annotated[int, Gt(0)] | None`.
+    An instance of a subclass is written as the member it fits. Not so if the member stands there with more to it, as in
+    `Annotated[int, Gt(0)] | None`.
     """
     options = members(port.annotation)
     member = next((base for base in kind.__mro__[:-1] if base in options), None)

@@ -1,7 +1,7 @@
 """A folded state as JSON and back: what lets a run resume in O(frontier) instead of O(history) (D6).
 
-A snapshot is a cache. It holds nothing that folding the journal from its start would not give, and it is passed over when it was
-made under another structure or another schema.
+A snapshot is a cache. It holds nothing that folding the journal from its start would not give, and it is passed over
+when it was made under another structure or another schema.
 """
 
 from __future__ import annotations

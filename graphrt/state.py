@@ -1,20 +1,21 @@
 """The pure heart: `apply(state, fact)` folds the journal, `decide(state)` says what to do next (E1).
 
-No I/O, no clock, no random number. A run that is driven live and one that is folded from its journal pass through the same two
-functions: resuming is not a second code path.
+No I/O, no clock, no random number. A run that is driven live and one that is folded from its journal pass through the
+same two functions: resuming is not a second code path.
 
-How it works. A run is a tree of scopes: one for every dag, machine and `each` in progress. Leaves are steps. A dag scope is
-demand-driven: it asks for what it returns and for what nobody uses; asking for a vertex asks for what that vertex is made
-of, except that `when` and `switch` ask for their condition first and then for one branch. A vertex whose inputs are there becomes
-a step or an inner scope. A finished step delivers its value to its scope, which may finish and deliver to the scope around it.
-Every delivery goes through one work list, so that depth costs no recursion.
+How it works. A run is a tree of scopes: one for every dag, machine and `each` in progress. Leaves are steps. A dag
+scope is demand-driven: it asks for what it returns and for what nobody uses; asking for a vertex asks for what that
+vertex is made of, except that `when` and `switch` ask for their condition first and then for one branch. A vertex whose
+inputs are there becomes a step or an inner scope. A finished step delivers its value to its scope, which may finish and
+deliver to the scope around it. Every delivery goes through one work list, so that depth costs no recursion.
 
-What nobody needs any more (the losers of a `first`) is parked: ready steps are passed over, running ones get a Cancel command. It is
-unparked if a branch that is chosen later asks for it after all, so no finished work is ever lost.
+What nobody needs any more (the losers of a `first`) is parked: ready steps are passed over, running ones get a Cancel
+command. It is unparked if a branch that is chosen later asks for it after all, so no finished work is ever lost.
 
-Costs. Work is proportional to what changes: a finished step touches its users, not the graph. An `each` is opened item by item
-as permits allow: memory is O(limit) steps, not O(fan-out) (E5). `decide` only looks at what is ready; calling it twice gives the same
-answer. Opening the next item of an `each` is the one thing it remembers, and that changes nothing that a fact could tell.
+Costs. Work is proportional to what changes: a finished step touches its users, not the graph. An `each` is opened item
+by item as permits allow: memory is O(limit) steps, not O(fan-out) (E5). `decide` only looks at what is ready; calling
+it twice gives the same answer. Opening the next item of an `each` is the one thing it remembers, and that changes
+nothing that a fact could tell.
 """
 
 from __future__ import annotations
@@ -389,7 +390,8 @@ def _input_tag(graph: Graph[..., Any], name: str) -> str:
 
 
 def _find(state: State, key: StepKey) -> Step:
-    """Return a step by its key, opening the items of `each` that lead to it if a fact names one that is not open yet."""
+    """Return a step by its key, opening the items of `each` that lead to it if a fact names one that is not open
+    yet."""
     step = state.steps.get(key)
     position = -1
     while step is None:
@@ -419,7 +421,8 @@ def _open(
     inputs: Callable[[], dict[str, Value]],
     depth: int,
 ) -> Child | None:
-    """Open a node; None if its budget forbids it, which fails the place it was to be opened for, or if that place is gone."""
+    """Open a node; None if its budget forbids it, which fails the place it was to be opened for, or if that place is
+    gone."""
     if slot[0].gone:
         return None
     if isinstance(node, FunctionNode):
@@ -966,8 +969,8 @@ def _revive(state: State, scope: DagScope) -> None:
 def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[Command]:
     """Say what to do next.
 
-    `now` is in seconds since the epoch; `room(name)` says how many more steps may start under a named limit, `room(None)` how many
-    in all. The commands depend on nothing else.
+    `now` is in seconds since the epoch; `room(name)` says how many more steps may start under a named limit,
+    `room(None)` how many in all. The commands depend on nothing else.
     """
     if state.status != "running":
         return []

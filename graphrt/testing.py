@@ -1,4 +1,5 @@
-"""Tools to test graphs with: a clock that jumps, and a journal that breaks off where it is told to. Public, like the rest."""
+"""Tools to test graphs with: a clock that jumps, and a journal that breaks off where it is told to. Public, like the
+rest."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from graphrt.types import Json, RunId, Status
 class JumpingClock:
     """A clock that stands still while anything can run, and jumps to the next awaited instant once everything waits.
 
-    So a test with minutes of pauses takes none. A step in a worker thread counts as waiting: don't mix threads and timeouts.
+    So a test with minutes of pauses takes none. A step in a worker thread counts as waiting: don't mix threads and
+    timeouts.
     """
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:

@@ -8,13 +8,15 @@ RunId = NewType("RunId", str)
 """Names one durable execution. Chosen by the caller or made by the runtime; unique in its store."""
 
 StepKey = NewType("StepKey", str)
-"""Names one step inside its run: its path in the graph plus its ordinal: `plan`, `each:search[2]`, `editor/review#3`."""
+"""Names one step inside its run: its path in the graph plus its ordinal: `plan`, `each:search[2]`,
+`editor/review#3`."""
 
 Json = bytes
 """A value as JSON text in UTF-8: what travels between steps and what a journal keeps."""
 
 Status = Literal["running", "finished", "failed", "cancelled"]
-"""Where a run stands. A run whose process died is still `running`: nothing recorded says otherwise until it is resumed."""
+"""Where a run stands. A run whose process died is still `running`: nothing recorded says otherwise until it is
+resumed."""
 
 Durability = Literal["power", "process"]
 """What an acknowledged commit survives: the loss of power, or only the death of the process (D12)."""
