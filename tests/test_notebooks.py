@@ -1,0 +1,60 @@
+"""Every notebook runs from top to bottom in a real kernel, and is kept without what it printed."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook as it is kept, and check that it is one."""
+    notebook = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-untyped-call] # nbformat has no types
+    assert isinstance(notebook, nbformat.NotebookNode)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def said(notebook: nbformat.NotebookNode) -> str:
+    """All that a notebook's cells printed or returned as text."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "\n".join(each.get("text") or each.get("data", {}).get("text/plain", "") for each in outputs)
+
+
+@pytest.fixture
+def executed(request: pytest.FixtureRequest, tmp_path: Path) -> nbformat.NotebookNode:
+    """A copy of the notebook, executed in a folder of its own. An error in a cell is an error here."""
+    notebook = read(request.param)
+    NotebookClient(
+        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    return notebook
+
+
+def test_there_are_notebooks() -> None:
+    """The tests below are about something."""
+    assert [path.name for path in NOTEBOOKS] == ["01_first_graph.ipynb"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+    """What a cell printed on somebody's machine is not part of the source."""
+    for cell in read(path).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@pytest.mark.parametrize("executed", [FOLDER / "01_first_graph.ipynb"], indirect=True)
+def test_the_first_notebook_does_what_it_says(executed: nbformat.NotebookNode, tmp_path: Path) -> None:
+    """A runtime opened in one cell is used in the next ones; a run fails, is resumed, and asks its model once (D2)."""
+    text = said(executed)
+    assert "FileNotFoundError: almanac.txt" in text
+    assert "runs again: each:answer[2]; reused: 3" in text
+    assert "# Tides\nWhat are tides? It depends." in text
+    assert "Approved(text='The sea comes and goes!!', rounds=3)" in text
+    assert "editor finished\noutline finished\n" in text
+    assert (tmp_path / "first_graph.db").exists()
