@@ -1,6 +1,5 @@
 """Every notebook runs from top to bottom in a real kernel, and is kept without what it printed."""
 
-import json
 from pathlib import Path
 
 import nbformat
@@ -13,7 +12,8 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 def read(path: Path) -> nbformat.NotebookNode:
     """Read a notebook as it is kept, and check that it is one."""
-    notebook = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-untyped-call] # nbformat has no types
+    text = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call] # nbformat has no types
     assert isinstance(notebook, nbformat.NotebookNode)
     nbformat.validate(notebook)
     return notebook
