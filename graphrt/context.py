@@ -84,7 +84,7 @@ class Context:
     @cached_property
     def random(self) -> random.Random:
         """A generator seeded by run and step: another attempt, or a resumed run, draws the same numbers."""
-        return random.Random(self.seed)
+        return random.Random(self.seed)  # noqa: S311 - to be drawn again the same, not to be secret
 
     def now(self) -> float:
         """Seconds since the epoch, by the runtime's clock."""

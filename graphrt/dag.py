@@ -81,10 +81,10 @@ class Placeholder:
             f"the {what} of a {type_name(self._type)} was asked for before there is a value", _VERBS[what]
         )
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> bool:  # noqa: PLE0304 - it raises
         self._refused("truth")
 
-    def __len__(self) -> int:
+    def __len__(self) -> int:  # noqa: PLE0303 - it raises
         self._refused("length")
 
     def __iter__(self) -> Iterator[Any]:
@@ -96,7 +96,7 @@ class Placeholder:
     def __contains__(self, item: object) -> bool:
         self._refused("items")
 
-    def __str__(self) -> str:
+    def __str__(self) -> str:  # noqa: PLE0307 - it raises
         self._refused("text")
 
     def __format__(self, spec: str) -> str:
@@ -400,7 +400,7 @@ class Dag(Graph[P, R]):
 class DagDecorator(Protocol):
     """What `dag(...)` returns when it is given options first."""
 
-    def __call__(self, body: Callable[P, R], /) -> Dag[P, R]: ...
+    def __call__(self, body: Callable[P, R], /) -> Dag[P, R]: ...  # noqa: D102 - as the class says
 
 
 @overload

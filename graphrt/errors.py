@@ -165,7 +165,8 @@ class GraphMismatch(StoreError):
 
     def __init__(self, run: str, graph: str, began: str, now: str) -> None:
         super().__init__(
-            f"run {run!r} began with graph {graph!r} of structure {began}, and the graph given now has structure {now}; "
+            f"run {run!r} began with graph {graph!r} of structure {began}, "
+            f"and the graph given now has structure {now}; "
             f"bring back the graph it began with, or start a new run"
         )
 
@@ -175,7 +176,8 @@ class JournalConflict(StoreError):
 
     def __init__(self, run: str, expected: int, found: int) -> None:
         super().__init__(
-            f"run {run!r} is being driven by somebody else: its journal is at {found}, this driver expected {expected}; "
+            f"run {run!r} is being driven by somebody else: "
+            f"its journal is at {found}, this driver expected {expected}; "
             f"wait for the other driver or stop it, then resume"
         )
 

@@ -139,7 +139,7 @@ def _dump(child: Child | None) -> Any:
 _DIGITS = {code: str(code) for code in range(10)}
 
 
-def _load(
+def _load(  # noqa: PLR0917 - what a place in the tree is made of
     state: State,
     node: Node[..., Any],
     found: Any,
@@ -183,7 +183,7 @@ def _load_step(
     return step
 
 
-def _load_dag(
+def _load_dag(  # noqa: PLR0917 - as above
     state: State,
     graph: Dag[..., Any],
     found: list[Any],
@@ -219,7 +219,7 @@ def _load_dag(
     return scope
 
 
-def _load_each(
+def _load_each(  # noqa: PLR0917 - as above
     state: State,
     found: list[Any],
     slot: tuple[DagScope, int, int],

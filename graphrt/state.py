@@ -75,7 +75,7 @@ class Blame(NamedTuple):
     failure: Failure
 
 
-# --- commands: what `decide` asks the scheduler to do -------------------------------------------------------------------
+# --- commands: what `decide` asks the scheduler to do -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Stuck:
 Command = Start | Cancel | Finish | Fail | Stuck
 
 
-# --- the tree -----------------------------------------------------------------------------------------------------------
+# --- the tree ---------------------------------------------------------------------------------------------------------
 
 
 class Step:
@@ -151,7 +151,9 @@ class DagScope:
     """A dag in progress."""
 
     __slots__ = (
-        "blame", "child", "choice", "depth", "gone", "graph", "inputs", "item", "left", "missing", "parent", "parked", "plan", "prefix",
+        "blame", "child", "choice", "depth", "gone", "graph", "inputs", "item", "left", "missing", "parent",
+        "parked", "plan",
+        "prefix",
         "roots_left", "status", "values", "vertex",
     )  # fmt: skip
 
@@ -211,7 +213,8 @@ class EachScope:
     """An `each` in progress: the items, the results so far, and the next item to open."""
 
     __slots__ = (
-        "blame", "child", "depth", "gone", "item", "items", "left", "next", "opened", "parent", "prefix", "refused", "results", "shared",
+        "blame", "child", "depth", "gone", "item", "items", "left", "next", "opened", "parent", "prefix", "refused",
+        "results", "shared",
         "vertex",
     )  # fmt: skip
 
@@ -325,7 +328,7 @@ def plan(graph: Dag[..., Any]) -> Plan:
     )
 
 
-# --- apply --------------------------------------------------------------------------------------------------------------
+# --- apply ------------------------------------------------------------------------------------------------------------
 
 
 def apply(state: State, fact: Fact, at: float = 0.0) -> None:
@@ -413,7 +416,7 @@ def _each_at(state: State, prefix: str) -> EachScope | None:
 # Opening: a node becomes a step or a scope.
 
 
-def _open(
+def _open(  # noqa: PLR0917 - what a place in the tree is made of
     state: State,
     node: Node[..., Any],
     key: str,
@@ -440,7 +443,7 @@ def _open(
     raise TypeError(f"{node!r} cannot run: it is neither a function nor a graph")
 
 
-def _open_graph(
+def _open_graph(  # noqa: PLR0917 - as above
     state: State, graph: Graph[..., Any], prefix: str, slot: Slot, inputs: dict[str, Value], depth: int
 ) -> DagScope | MachineScope:
     if isinstance(graph, Machine):
@@ -587,10 +590,8 @@ def _race(state: State, scope: DagScope, vertex: Vertex) -> None:
             lost = scope.blame[failed[0]]
     if len(arrived) >= vertex.wins:
         won = [_value(scope, vertex.uses[use]) for use in arrived[: vertex.wins]]
-        if vertex.kind == "first":
-            value = won[0]
-        else:
-            value = Value(b"[" + b",".join(each.text for each in won) + b"]", "")
+        joined = Value(b"[" + b",".join(each.text for each in won) + b"]", "")
+        value = won[0] if vertex.kind == "first" else joined
         _deliver_vertex(state, scope, vertex.index, value)
         _rebalance(state, scope)
     elif alive < vertex.wins and lost is not None:
@@ -739,7 +740,8 @@ def _enter_state(state: State, scope: MachineScope) -> None:
     if scope.transitions >= graph.max_transitions:
         failure = Failure(
             "BudgetExceeded",
-            f"{graph.name!r} took {graph.max_transitions} transitions without an end; end the loop or raise max_transitions",
+            f"{graph.name!r} took {graph.max_transitions} transitions without an end; "
+            f"end the loop or raise max_transitions",
             retryable=False,
         )
         _fail_machine(state, scope, Blame(place, graph.name, 1, failure))
@@ -963,7 +965,7 @@ def _revive(state: State, scope: DagScope) -> None:
         _rebalance(state, scope)
 
 
-# --- decide -------------------------------------------------------------------------------------------------------------
+# --- decide -----------------------------------------------------------------------------------------------------------
 
 
 def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[Command]:
@@ -1112,7 +1114,8 @@ def waiting(state: State) -> Iterator[str]:
                         missing = [
                             dag.graph.vertices[need].name for need in awaited(dag, index) if dag.status[need] != DONE
                         ]
-                        yield f"{dag.prefix}{dag.graph.vertices[index].name} waits for {', '.join(missing) or 'nothing'}"
+                        name = dag.prefix + dag.graph.vertices[index].name
+                        yield f"{name} waits for {', '.join(missing) or 'nothing'}"
             case EachScope(child=children):
                 todo.extend(children.values())
             case MachineScope(child=inner):

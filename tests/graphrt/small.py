@@ -143,13 +143,13 @@ def build(spec: Spec, name: str = "g") -> Dag[[int, int], int]:
                 case "quorum":
                     made = total(quorum(2, zero(v[a]), zero(mix(v[b], v[b])), zero(v[c])))
                 case "machine":
-                    made = counter(v[a], v[b]).so_far
+                    made = counter(left=v[a], so_far=v[b]).so_far
                 case "dag":
                     made = build(inner, f"d{number}")(v[a], v[b])
                 case "map":
                     made = total(each(build(inner, f"m{number}"), upto(v[a]), v[b]))
             v.append(made)
-        return v[-1]
+        return v[-1]  # type: ignore[no-any-return] # a placeholder
 
     body.__name__ = name
     return dag(body)

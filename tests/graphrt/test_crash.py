@@ -1,4 +1,4 @@
-"""A crash at every commit: what is behind the break is a prefix, and the resumed run ends as if nothing had happened (D2)."""
+"""A crash at every commit: behind the break is a prefix, and the resumed run ends as if nothing had happened (D2)."""
 
 from collections import Counter
 from typing import Any

@@ -194,14 +194,14 @@ def test_all_mistakes_of_a_machine_are_told_at_its_first_use() -> None:
 
     on: Any = machine.on
 
-    @on
     def no_state(state: int) -> Done:
         return Done(text="")
 
-    @on
     def no_result(state: Review) -> int:
         return 1
 
+    on(no_state)
+    on(no_result)
     on(node(name="turn")(lambda_like))
     machine.hand_over(Lost, editor(1))
     with pytest.raises(GraphError) as caught:
@@ -222,7 +222,7 @@ def test_all_mistakes_of_a_machine_are_told_at_its_first_use() -> None:
         assert words in told
     assert all(mistake.place and mistake.fix for mistake in caught.value.mistakes)
     with pytest.raises(GraphError, match="is no State"):
-        Machine("w", start=Plain, end=Done)  # type: ignore[call-overload] # on purpose
+        Machine("w", start=Plain, end=Done)  # type: ignore[arg-type] # on purpose
     with pytest.raises(UsageError, match="must be at least 1"):
         Machine("w", start=Draft, end=Done, max_transitions=0)
 
@@ -255,7 +255,7 @@ def test_its_picture_is_a_frozen_graph_of_states() -> None:
         ("Review", "Draft", "review"),
         ("Review", "Done", "review"),
     }
-    with pytest.raises(nx.NetworkXError, match="[Ff]rozen"):
+    with pytest.raises(nx.NetworkXError, match=r"[Ff]rozen"):
         graph.add_node("more")
 
 

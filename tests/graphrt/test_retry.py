@@ -1,8 +1,10 @@
 """The one retry loop: journaled, seeded, honouring the server, bounded by deadline and budget (E6)."""
 
+from typing import Any
+
 import pytest
 
-from graphrt import Retry, Runtime, context, dag, each, node
+from graphrt import Node, Retry, Runtime, context, dag, each, node
 from graphrt.errors import PortError, RunFailed, UsageError
 from graphrt.facts import AttemptFailed, Failure
 from graphrt.testing import JumpingClock
@@ -19,8 +21,8 @@ class Busy(Exception):
         self.retryable = retryable
 
 
-def failing(times: int, error: Exception, **options: object) -> object:
-    @node(**options)  # type: ignore[call-overload] # options of one test each
+def failing(times: int, error: Exception, **options: Any) -> Node[[int], int]:
+    @node(**options)
     async def shaky(x: int) -> int:
         if context().attempt <= times:
             raise error
@@ -29,11 +31,11 @@ def failing(times: int, error: Exception, **options: object) -> object:
     return shaky
 
 
-async def attempts(shaky: object, *, seed: int = 1, budget: int = 1000) -> tuple[list[float], str]:
+async def attempts(shaky: Node[[int], int], *, seed: int = 1, budget: int = 1000) -> tuple[list[float], str]:
     """The pauses before each further attempt, and how it ended."""
     clock = JumpingClock()
     async with Runtime(clock=clock, seed=seed, retry_budget=budget) as rt:
-        run = await rt.start_as("r", shaky, 5)  # type: ignore[arg-type] # a node
+        run = await rt.start_as("r", shaky, 5)
         try:
             end = str(await run.result())
         except RunFailed as failed:
@@ -105,10 +107,10 @@ async def test_retries_go_on_where_a_run_was_resumed() -> None:
     """E6: a resumed run has its attempts anew, and counts them on."""
     shaky = failing(3, Busy(1), retry=2)
     async with Runtime(clock=JumpingClock()) as rt:
-        run = await rt.start_as("r", shaky, 5)  # type: ignore[arg-type] # a node
+        run = await rt.start_as("r", shaky, 5)
         with pytest.raises(RunFailed, match="attempt 2"):
             await run.result()
-        assert await (await rt.resume("r", shaky)).result() == 5  # type: ignore[arg-type] # a node
+        assert await (await rt.resume("r", shaky)).result() == 5
 
 
 async def test_many_retries_come_due_in_their_order() -> None:

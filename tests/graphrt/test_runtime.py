@@ -158,7 +158,7 @@ async def test_a_graph_of_another_structure_is_refused_before_anything_is_done()
         run = await rt.start_as("r", twice, 1)
         await run.result()
         before = await run.info()
-        with pytest.raises(GraphMismatch, match=f"{twice.fingerprint}.*{thrice.fingerprint}"):
+        with pytest.raises(GraphMismatch, match=rf"{twice.fingerprint}.*{thrice.fingerprint}"):
             await rt.resume("r", thrice)
         assert await run.info() == before
 
@@ -197,11 +197,11 @@ async def test_mistakes_in_a_call_are_told_before_anything_is_recorded() -> None
             (lambda: rt.get("nobody"), RunNotFound, "no run 'nobody' in memory"),
         ]:
             with pytest.raises(error, match=words):
-                await call()
+                await call()  # type: ignore[no-untyped-call] # mypy: the lambdas of a list
         assert await rt.runs() == []
     with pytest.raises(UsageError, match="not open; write `async with"):
         await rt.start(twice, 1)
-    with pytest.raises(UsageError, match="run it with `await rt.start"):
+    with pytest.raises(UsageError, match=r"run it with `await rt\.start"):
         twice(1)
     with pytest.raises(UsageError, match="outside a running step"):
         context()

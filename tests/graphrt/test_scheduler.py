@@ -1,4 +1,4 @@
-"""The loop that acts: no barrier, the same journal on both engines, joins by key, nothing undone (E2, E3, E4, E9, E10)."""
+"""The loop that acts: no barrier, one journal on both engines, joins by key, nothing undone (E2, E3, E4, E9, E10)."""
 
 import asyncio
 from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_asyncio_and_trio_write_the_same_journal() -> None:
 
 
 def _timeless(entries: list[Entry]) -> list[str]:
-    """Without the traces, which name the engines' own files, and in an order that simultaneous starts cannot show in."""
+    """Without the traces, which name the engines' own files."""
     return [repr(entry.fact).partition("trace=")[0] for entry in entries]
 
 
@@ -129,7 +129,7 @@ async def test_the_losers_of_a_first_are_cancelled_and_waited_for() -> None:
 
 
 async def test_a_failing_step_stops_its_siblings_and_keeps_what_had_finished() -> None:
-    """E9: on resume the finished sibling is reused, the stopped one and the failed one run again; the error says who and where."""
+    """E9: on resume the finished sibling is reused, the others run again; the error says who and where."""
     ran: list[str] = []
     good = False
 
@@ -161,13 +161,8 @@ async def test_a_failing_step_stops_its_siblings_and_keeps_what_had_finished() -
         with pytest.raises(RunFailed) as caught:
             await run.result()
         error = caught.value
-        assert (error.run, error.step, error.node, error.attempt, error.error_type) == (
-            "r",
-            "fails",
-            "fails",
-            1,
-            "ZeroDivisionError",
-        )
+        assert (error.run, error.step, error.node, error.attempt) == ("r", "fails", "fails", 1)
+        assert error.error_type == "ZeroDivisionError"
         assert "resume with: graphrt resume r" in str(error)
         assert isinstance(error.__cause__, ZeroDivisionError)
         good = True

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphrt import dag, first, node, when
-from graphrt.facts import Fact, RunResumed, StepCancelled, StepFinished, StepStarted
+from graphrt.facts import Fact, RunResumed, RunStarted, StepCancelled, StepFinished, StepStarted
 from graphrt.runtime import as_graph
 from graphrt.snapshot import dump, load
 from graphrt.state import State, apply, decide
@@ -171,7 +171,8 @@ def test_a_fact_about_a_step_that_the_graph_does_not_have_is_an_error() -> None:
     async def only(x: int) -> int:
         return x
 
-    state = State(as_graph(only))
-    apply(state, begin(as_graph(only), 1, 2)[1])
+    graph = as_graph(only)
+    state = State(graph)
+    apply(state, RunStarted("only", graph.fingerprint, b'{"x":1}', 0))
     with pytest.raises(KeyError, match="other"):
         apply(state, StepStarted(StepKey("other"), 1))

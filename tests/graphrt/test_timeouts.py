@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from graphrt import Retry, Runtime, Timeout, context, node
-from graphrt.errors import RunFailed, StepTimeout, UsageError
+from graphrt.errors import RunFailed, UsageError
 from graphrt.facts import Emitted, StepFinished
 from graphrt.node import Node
 from graphrt.testing import JumpingClock
@@ -22,8 +22,7 @@ async def outcome(slow: Node[Any, int]) -> tuple[str, float]:
         try:
             return str(await rt.run(slow, 1)), clock.time
         except RunFailed as failed:
-            assert isinstance(failed.__cause__, StepTimeout)
-            return failed.__cause__.kind, clock.time
+            return getattr(failed.__cause__, "kind", repr(failed)), clock.time
 
 
 def talking(*pauses: float, **options: Any) -> Node[Any, int]:
@@ -34,11 +33,11 @@ def talking(*pauses: float, **options: Any) -> Node[Any, int]:
             context().progress("word")
         return x
 
-    return talks  # type: ignore[no-any-return] # options of one test each
+    return talks
 
 
 @pytest.mark.parametrize(
-    ("timeout", "pauses", "expected"),
+    ("patience", "pauses", "expected"),
     [
         (10, (9,), ("1", 9.0)),
         (10, (11,), ("total", 10.0)),
@@ -51,10 +50,10 @@ def talking(*pauses: float, **options: Any) -> Node[Any, int]:
     ],
 )
 async def test_an_attempt_may_take_so_long_and_be_silent_so_long(
-    timeout: float | Timeout, pauses: tuple[float, ...], expected: tuple[str, float]
+    patience: float | Timeout, pauses: tuple[float, ...], expected: tuple[str, float]
 ) -> None:
     """E7: signs of life reset the idle timeout and end the first one; the total one stands."""
-    assert await outcome(talking(*pauses, timeout=timeout)) == expected
+    assert await outcome(talking(*pauses, timeout=patience)) == expected
 
 
 async def test_a_deadline_stops_an_attempt_without_a_timeout() -> None:

@@ -1,4 +1,4 @@
-"""What the README promises about wrong edges: both type checkers find exactly the marked lines, and nothing in good code."""
+"""Wrong edges are found while you type: both checkers find exactly the marked lines, and nothing in good code."""
 
 import json
 import re

@@ -79,7 +79,7 @@ assert_type(nested("x"), str)
 
 class Drafting(State):
     brief: str
-    notes: list[str] = []
+    notes: list[str] = []  # noqa: RUF012 - pydantic copies it
 
 
 class Reviewing(State):

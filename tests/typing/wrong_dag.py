@@ -25,7 +25,7 @@ def edges(topic: str) -> str:
     both(count(topic))  # error
     both(count(topic), topic, topic)  # error
     both(a=count(topic), c=topic)  # error
-    plan(topic).missing  # error
+    print(plan(topic).missing)  # error
     return both(count(topic), topic)
 
 
