@@ -18,6 +18,7 @@ _NUMERIC = {
     (float, complex),
     (bool, float),
 }  # PEP 484: an int will do where a float is asked for
+_ALIAS: Any = getattr(typing, "TypeAliasType", None)  # since Python 3.12
 _UNIONS = {typing.Union, types.UnionType}
 
 
@@ -28,7 +29,7 @@ def plain(annotation: Any) -> Any:
             return type(None)
         if typing.get_origin(annotation) is typing.Annotated:
             annotation = typing.get_args(annotation)[0]
-        elif hasattr(typing, "TypeAliasType") and isinstance(annotation, typing.TypeAliasType):
+        elif _ALIAS is not None and isinstance(annotation, _ALIAS):
             annotation = annotation.__value__
         elif isinstance(annotation, typing.TypeVar):
             annotation = annotation.__bound__ if annotation.__bound__ is not None else Any

@@ -13,9 +13,11 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch: for records, and for instants that outlive the process."""
+        raise NotImplementedError
 
     def monotonic(self) -> float:
         """Seconds that never go back: for measuring inside the process."""
+        raise NotImplementedError
 
     async def wait(self, event: anyio.Event, seconds: float | None) -> None:
         """Return when `event` is set or `seconds` have passed, whichever comes first. None waits for the event

@@ -160,7 +160,7 @@ class Graph(Node[P, R_co]):
         """Yield the nodes this graph is made of."""
         raise TypeError(f"{type(self).__name__} has no inner nodes")
 
-    @property
+    @cached_property
     def networkx(self) -> networkx.MultiDiGraph:
         """The graph as a frozen networkx.MultiDiGraph (G3)."""
         raise TypeError(f"{type(self).__name__} has no picture of itself")

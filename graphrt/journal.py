@@ -52,6 +52,7 @@ class Journal(Protocol):
     @property
     def name(self) -> str:
         """What errors call it: a path, or `memory`."""
+        raise NotImplementedError
 
     async def create(self, info: RunInfo, facts: Sequence[Fact], *, at: float) -> None:
         """Begin a run. Raises RunExists if its id is taken."""
@@ -67,15 +68,19 @@ class Journal(Protocol):
 
     async def load(self, run: RunId) -> History:
         """Read the newest snapshot and every entry after it. Raises RunNotFound."""
+        raise NotImplementedError
 
     async def read(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Read at most `limit` entries after `after`, in order. Raises RunNotFound."""
+        raise NotImplementedError
 
     async def info(self, run: RunId) -> RunInfo:
         """Read what a list shows of one run. Raises RunNotFound."""
+        raise NotImplementedError
 
     async def runs(self, *, status: Status | None = None, limit: int = 100) -> list[RunInfo]:
         """List runs, newest first."""
+        raise NotImplementedError
 
     async def aclose(self) -> None:
         """Finish what was handed over, then let go. Idempotent."""

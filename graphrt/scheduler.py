@@ -345,11 +345,12 @@ class Driver:
         start = attempt.start
         facts: list[Fact] = [StepFailed(start.step, start.attempt, _VANISHED)]
         try:
-            with anyio.CancelScope() as attempt.scope:
+            with anyio.CancelScope() as scope:
+                attempt.scope = scope
                 if attempt.cancelled:
-                    attempt.scope.cancel()
+                    scope.cancel()
                 facts = await self._invoke(attempt)
-            if attempt.scope.cancelled_caught:
+            if scope.cancelled_caught:
                 facts = self._stopped(attempt)
         except (KeyboardInterrupt, SystemExit):
             raise

@@ -148,6 +148,8 @@ def build(spec: Spec, name: str = "g") -> Dag[[int, int], int]:
                     made = build(inner, f"d{number}")(v[a], v[b])
                 case "map":
                     made = total(each(build(inner, f"m{number}"), upto(v[a]), v[b]))
+                case _:
+                    raise AssertionError(verb)
             v.append(made)
         return v[-1]  # type: ignore[no-any-return] # a placeholder
 

@@ -100,12 +100,12 @@ async def test_cancelling_who_waits_for_a_result_does_not_touch_the_run() -> Non
 async def test_leaving_the_runtime_early_leaves_its_runs_resumable(how: str) -> None:
     """E3, E8: the body's own error comes out as it is; the journal ends with the last commit; the cleanup is done."""
     stage, journal = Stage(), MemoryJournal()
-    left_by = "cancel"
+    left_by, runs = "cancel", []
     with anyio.CancelScope() as scope:
         try:
             async with Runtime(journal) as rt:
-                run = await rt.start_as("r", stage.graph, 1)
-                await stage.hanging(run)
+                runs.append(await rt.start_as("r", stage.graph, 1))
+                await stage.hanging(runs[0])
                 if how == "error":
                     raise KeyError("mine")
                 scope.cancel()
@@ -113,9 +113,9 @@ async def test_leaving_the_runtime_early_leaves_its_runs_resumable(how: str) -> 
         except KeyError:
             left_by = "error"
     assert (left_by, stage.log) == (how, ["before", "hangs", "cleaned"])
-    assert (await journal.info(run.id)).status == "running"
+    assert (await journal.info(runs[0].id)).status == "running"
     with pytest.raises(UsageError, match="resume it"):
-        await run.result()
+        await runs[0].result()
     stage.open = True
     async with Runtime(journal) as rt:
         assert await (await rt.resume("r", stage.graph)).result() == 1
