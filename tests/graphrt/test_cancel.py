@@ -73,7 +73,11 @@ async def test_cancelling_the_caller_of_run_stops_the_run_and_waits_for_it() -> 
     stage = Stage()
     async with Runtime() as rt:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(rt.run, stage.graph, 1)
+
+            async def call() -> None:
+                await rt.run(stage.graph, 1)
+
+            tasks.start_soon(call)
             while "hangs" not in stage.log:
                 await anyio.lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
