@@ -60,8 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     _common(resume)
 
     ls = _add(commands, "ls", "list runs, newest first", "looking", "ls")
-    ls.add_argument("--status", choices=["running", "finished", "failed", "cancelled"])
-    ls.add_argument("--limit", type=int, default=20, metavar="N", dest="most")
+    ls.add_argument(
+        "--status", choices=["running", "finished", "failed", "cancelled"], help="only runs that stand there"
+    )
+    ls.add_argument("--limit", type=_at_least_one, default=20, metavar="N", dest="most", help="how many runs (20)")
     _common(ls)
 
     show = _add(commands, "show", "show a run: its steps, attempts and outputs", "looking", "show")
@@ -88,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     demo.add_argument("-q", "--quiet", action="store_true", help="no progress")
     return parser
+
+
+def _at_least_one(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word} is less than 1")
+    return number
 
 
 def _add(

@@ -710,7 +710,16 @@ def test_a_broken_graph_cannot_be_run_or_drawn(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["fly"], ["ls", "--stat"], ["show"], ["ls", "extra"], ["graph", "x.py:y", "-f", "gif"]]
+    "argv",
+    [
+        [],
+        ["fly"],
+        ["ls", "--stat"],
+        ["show"],
+        ["ls", "extra"],
+        ["ls", "--limit", "0"],
+        ["graph", "x.py:y", "-f", "gif"],
+    ],
 )
 def test_a_line_that_means_nothing_exits_with_2(cli: Cli, argv: list[str]) -> None:
     """Usage on stderr; nothing on stdout (V3)."""
