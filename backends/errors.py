@@ -11,7 +11,6 @@ Each carries its `category`, whether a retry may help, the provider's wish for a
 `BindingError` is not among them: it is a mistake in how a model was named, found before anything runs.
 """
 
-# ruff: noqa: N818 (a name says what happened, as TimeoutExpired does)
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar

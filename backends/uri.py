@@ -15,6 +15,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -101,6 +102,8 @@ def _check_url(uri: str, base_url: str) -> None:
 def _open_llama(uri: str, path: str, query: str) -> Backend:
     from graphrt.backends.llama import LlamaCpp
 
+    if find_spec("llama_cpp") is None:
+        raise BindingError(uri, "scheme", "llama.cpp in this process needs `pip install 'graphrt[llama]'`")
     allowed = {
         name: _reader(str(parameter.annotation))
         for name, parameter in inspect.signature(LlamaCpp).parameters.items()

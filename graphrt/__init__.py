@@ -1,9 +1,9 @@
 """graphrt: a runtime for agents that survive production.
 
-Layout. `node`, `dag` and `machine` define graphs; `check` finds their mistakes; `state` is the pure heart that folds facts and
-decides; `scheduler` acts; `runtime` is where runs are started and resumed. Ready-made nodes are in `graphrt.nodes`, models in
-`graphrt.backends`, stores in `graphrt.checkpoints`. This module only re-exports the core, each name when it is first asked for:
-`import graphrt` and `graphrt --help` cost next to nothing.
+Layout. `node`, `dag` and `machine` define graphs; `check` finds their mistakes; `state` folds facts and `decide` says
+what follows, both pure; `scheduler` acts; `runtime` is where runs are started and resumed. Ready-made nodes are in
+`graphrt.nodes`, models in `graphrt.backends`, stores in `graphrt.checkpoints`. This module only re-exports the core,
+each name when it is first asked for: `import graphrt` and `graphrt --help` cost next to nothing.
 """
 
 import sys

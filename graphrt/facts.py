@@ -55,12 +55,13 @@ class RunFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """The run cannot go on. `step` is empty when no single step is to blame."""
+    """The run cannot go on. `step` and `node` are empty when no single step is to blame."""
 
     kind: ClassVar[str] = "run failed"
     step: StepKey
     attempt: int
     failure: Failure
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class AttemptFailed:
     attempt: int
     failure: Failure
     retry_at: float
+    note: Json | None = None
+    """What the node recorded before it failed: the tokens of an answer that did not validate were paid for too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class StepFailed:
     step: StepKey
     attempt: int
     failure: Failure
+    note: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)

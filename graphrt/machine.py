@@ -81,7 +81,7 @@ class Machine(Graph[P, E]):
     def __init__(self, name: str, *, start: Callable[P, State], end: type[E], max_transitions: int = 1000) -> None: ...
     @overload
     def __init__(
-        self: Machine[P, E1 | E2],
+        self: Machine[P, E1 | E2],  # pyright: ignore[reportInvalidTypeVarUse] - how an overload narrows its class
         name: str,
         *,
         start: Callable[P, State],
@@ -90,7 +90,7 @@ class Machine(Graph[P, E]):
     ) -> None: ...
     @overload
     def __init__(
-        self: Machine[P, E1 | E2 | E3],
+        self: Machine[P, E1 | E2 | E3],  # pyright: ignore[reportInvalidTypeVarUse] - as above
         name: str,
         *,
         start: Callable[P, State],
@@ -99,7 +99,7 @@ class Machine(Graph[P, E]):
     ) -> None: ...
     @overload
     def __init__(
-        self: Machine[P, State],
+        self: Machine[P, State],  # pyright: ignore[reportInvalidTypeVarUse] - as above
         name: str,
         *,
         start: Callable[P, State],

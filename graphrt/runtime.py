@@ -51,7 +51,8 @@ from graphrt.node import Node
 from graphrt.ports import Port, type_name, upcast
 from graphrt.scheduler import Driver, Live, Shared
 from graphrt.snapshot import load
-from graphrt.state import State, apply
+from graphrt.state import apply
+from graphrt.tree import State
 from graphrt.types import ENDED, Durability, Json, RunId, Status
 
 P = ParamSpec("P")
@@ -226,6 +227,7 @@ class Runtime:
         self._seed = seed
         self._journal: Journal | None = None
         self._drivers: dict[RunId, Driver] = {}
+        self._resuming = anyio.Lock()
         self._stack: AsyncExitStack | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
         self._shared: Shared | None = None
@@ -445,6 +447,10 @@ class Runtime:
         )
 
     async def _resume(self, run: RunId, graph: Graph[..., Any]) -> Run[Any]:
+        async with self._resuming:  # two callers who resume one run at once are to get the same driver
+            return await self._take_up(run, graph)
+
+    async def _take_up(self, run: RunId, graph: Graph[..., Any]) -> Run[Any]:
         driver = self._drivers.get(run)
         if driver is not None and not driver.done.is_set():
             return Run(self, run, graph, driver)
@@ -626,7 +632,7 @@ def failure_of(info: RunInfo, fact: RunFailed) -> errors.RunError:
         info.id,
         info.graph,
         step=fact.step,
-        node=node_of(fact.step),
+        node=fact.node or node_of(fact.step),
         attempt=fact.attempt,
         error_type=failure.type,
         message=failure.message,

@@ -19,17 +19,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
-from types import UnionType
+from pathlib import Path
+from types import TracebackType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from graphrt.assignable import members
 from graphrt.clock import Clock
 from graphrt.context import Context, Resources, current
+from graphrt.decide import Cancel, Fail, Finish, Start, Stuck, decide, delayed, in_flight, wanted
 from graphrt.errors import PortError, StepTimeout
 from graphrt.facts import (
     AttemptFailed,
@@ -49,7 +51,8 @@ from graphrt.node import FunctionNode
 from graphrt.policy import Policy
 from graphrt.ports import Port, type_tag
 from graphrt.snapshot import dump
-from graphrt.state import Cancel, Fail, Finish, Start, State, Stuck, apply, decide, delayed, in_flight, wanted
+from graphrt.state import apply
+from graphrt.tree import State
 from graphrt.types import Json, RunId, StepKey
 
 SNAPSHOT_FACTS = 1000
@@ -86,7 +89,7 @@ class Live:
 class _Attempt:
     """A dispatched attempt, while it runs."""
 
-    __slots__ = ("began", "cancelled", "deadline", "heard", "number", "scope", "start", "timed_out", "watched")
+    __slots__ = ("began", "cancelled", "deadline", "heard", "notes", "number", "scope", "start", "timed_out", "watched")
 
     def __init__(self, start: Start, number: int, began: float, spent: float) -> None:
         """`number`: counts attempts. `began`: by the monotonic clock. `spent`: seconds since the step's first
@@ -101,6 +104,7 @@ class _Attempt:
         self.scope: anyio.CancelScope | None = None
         self.cancelled = False
         self.timed_out: StepTimeout | None = None
+        self.notes: Mapping[str, Any] = {}
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -253,7 +257,7 @@ class Driver:
                     self.value = (value, tag)
                     self._fold(facts, RunFinished(value, tag), now)
                 case Fail(blame=blame):
-                    self._fold(facts, RunFailed(blame.step, blame.attempt, blame.failure), now)
+                    self._fold(facts, RunFailed(blame.step, blame.attempt, blame.failure, blame.node), now)
                 case Stuck(waiting=lines):
                     failure = Failure("Deadlock", "\n".join(lines), retryable=False)
                     self._fold(facts, RunFailed(StepKey(""), 0, failure), now)
@@ -358,7 +362,7 @@ class Driver:
             if anyio.current_effective_deadline() == -math.inf:
                 raise  # the driver is being stopped; else the node cancelled its own task, which is its own affair
         except BaseException as error:
-            facts = self._failed(start, attempt.timed_out or error)
+            facts = self._failed(attempt, attempt.timed_out or error)
         finally:
             self._outcomes.append((attempt, facts))
             self._wake.set()
@@ -377,6 +381,7 @@ class Driver:
             live=lambda text: self._heard(attempt, text),
         )
         current.set(context)
+        attempt.notes = context.notes
         values = node.read(start.inputs)
         if node.is_async:
             result = await node.fn(**values)
@@ -400,12 +405,17 @@ class Driver:
 
     def _stopped(self, attempt: _Attempt) -> list[Fact]:
         if attempt.timed_out is not None:
-            return self._failed(attempt.start, attempt.timed_out)
+            return self._failed(attempt, attempt.timed_out)
         return [StepCancelled(attempt.start.step, attempt.start.attempt)]
 
-    def _failed(self, start: Start, error: BaseException) -> list[Fact]:
+    def _failed(self, attempt: _Attempt, error: BaseException) -> list[Fact]:
+        start = attempt.start
         self.causes[start.step] = error
-        return [StepFailed(start.step, start.attempt, describe(error, start.node))]
+        try:
+            note = to_json(attempt.notes) if attempt.notes else None
+        except PydanticSerializationError:
+            note = None  # it may be the very error that is being recorded
+        return [StepFailed(start.step, start.attempt, describe(error, start.node), note)]
 
 
 _VANISHED = Failure("Cancelled", "the node cancelled its own task; raise an ordinary error instead")
@@ -419,13 +429,13 @@ def after_failure(start: Start, failed: StepFailed, policy: Policy, now: float, 
     began = now if start.began is None else start.began
     if policy.deadline is not None and now + pause >= began + policy.deadline:
         return failed
-    return AttemptFailed(failed.step, failed.attempt, failed.failure, now + pause)
+    return AttemptFailed(failed.step, failed.attempt, failed.failure, now + pause, failed.note)
 
 
 def describe(error: BaseException, node: FunctionNode[..., Any]) -> Failure:
     """Write an error as a record. An error may say of itself: `category`, `retryable`, `retry_after` (seconds)."""
     own_input = isinstance(error, PortError) and error.port in node.signature.params
-    trace = "".join(traceback.format_exception(error, limit=-8))[-4000:]
+    trace = "".join(traceback.format_exception(type(error), error, _from_the_node(error.__traceback__)))[-4000:]
     return Failure(
         type=type(error).__name__,
         message=str(error)[:4000],
@@ -434,6 +444,19 @@ def describe(error: BaseException, node: FunctionNode[..., Any]) -> Failure:
         retry_after=getattr(error, "retry_after", None),
         trace=trace,
     )
+
+
+_ENGINES = frozenset({"anyio", "trio", "outcome"})
+
+
+def _from_the_node(trace: TracebackType | None) -> TracebackType | None:
+    """Leave out how the node came to be called: what a reader wants begins at its own function."""
+    while trace is not None and trace.tb_next is not None:
+        place = Path(trace.tb_frame.f_code.co_filename)
+        if place != Path(__file__) and not _ENGINES & set(place.parts):
+            break
+        trace = trace.tb_next
+    return trace
 
 
 def tag_of(node: FunctionNode[..., Any], result: object) -> str:

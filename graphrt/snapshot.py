@@ -16,7 +16,7 @@ from graphrt.facts import Failure
 from graphrt.graph import Graph
 from graphrt.machine import Machine
 from graphrt.node import FunctionNode, Node
-from graphrt.state import (
+from graphrt.tree import (
     DELAYED,
     DONE,
     RUNNING,

@@ -19,6 +19,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_json
 
 from graphrt.backends.base import Backend
 from graphrt.backends.errors import BindingError, ContentFiltered, InvalidOutput, ServerError, StreamTruncated
@@ -342,8 +343,17 @@ def _environment() -> jinja2.Environment:
     import jinja2.sandbox
 
     return jinja2.sandbox.ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
+        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_written
     )
+
+
+def _written(value: Any) -> Any:
+    """Write a value as a prompt should show it: text as it is, everything else as JSON, never as a Python repr."""
+    import jinja2
+
+    if isinstance(value, (str, jinja2.Undefined)):
+        return value
+    return to_json(value, inf_nan_mode="strings").decode()
 
 
 def _compile(template: str, name: str, place: str, params: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:

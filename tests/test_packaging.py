@@ -35,7 +35,9 @@ def packages() -> set[str]:
     for room in ROOMS:
         for path in (ROOT / room).rglob("__init__.py"):
             parts = path.parent.relative_to(ROOT).parts
-            if not path.parent.is_symlink() and not any((ROOT / Path(*parts[:n])).is_symlink() for n in range(1, len(parts) + 1)):
+            if not path.parent.is_symlink() and not any(
+                (ROOT / Path(*parts[:n])).is_symlink() for n in range(1, len(parts) + 1)
+            ):
                 found.add(".".join(parts if room == "graphrt" else ("graphrt", *parts)))
     return found
 
@@ -59,7 +61,9 @@ def test_the_wheel_holds_the_rooms_the_letters_and_the_model(wheel: Path) -> Non
         "graphrt/demo/inbox/01-emma.txt",
     } <= names
     assert len([name for name in names if name.startswith("graphrt/demo/inbox/")]) == 12
-    assert not [name for name in names if name.split("/")[0] in {"tests", "nodes", "backends", "checkpoints", "notebooks"}]
+    assert not [
+        name for name in names if name.split("/")[0] in {"tests", "nodes", "backends", "checkpoints", "notebooks"}
+    ]
 
 
 def test_the_installed_wheel_runs(wheel: Path, tmp_path: Path) -> None:
@@ -71,7 +75,12 @@ def test_the_installed_wheel_runs(wheel: Path, tmp_path: Path) -> None:
         "from graphrt.cli import main; main(['graph', 'graphrt.demo.agent:inbox'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("dag inbox(")

@@ -52,7 +52,7 @@ _here = threading.local()
 """The abort flag of the engine that runs in this thread."""
 
 
-class Aborted(Exception):  # noqa: N818 - it is no error: somebody asked for it
+class Aborted(Exception):
     """The computation was interrupted because nobody wants its result any more."""
 
 

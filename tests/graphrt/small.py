@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from graphrt import Dag, Final, Machine, State, dag, each, first, node, quorum, switch, when
+from graphrt.decide import Cancel, Fail, Finish, Start, Stuck, decide
 from graphrt.facts import (
     Fact,
     Failure,
@@ -22,8 +23,8 @@ from graphrt.facts import (
     StepStarted,
 )
 from graphrt.scheduler import tag_of
-from graphrt.state import Cancel, Fail, Finish, Start, Stuck, apply, decide
-from graphrt.state import State as RunState
+from graphrt.state import apply
+from graphrt.tree import State as RunState
 from graphrt.types import StepKey
 
 
@@ -221,7 +222,7 @@ class Bench:
                         self.fold(RunFinished(value, tag))
                         return value
                     case Fail(blame=blame):
-                        self.fold(RunFailed(blame.step, blame.attempt, blame.failure))
+                        self.fold(RunFailed(blame.step, blame.attempt, blame.failure, blame.node))
                         self.failing /= 2
                         self.fold(RunResumed())
                     case Stuck(waiting=lines):

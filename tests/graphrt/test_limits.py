@@ -7,8 +7,8 @@ from graphrt import Retry, Runtime, context, dag, each, first, node
 from graphrt.errors import UsageError
 from graphrt.journal import MemoryJournal
 from graphrt.limits import Limits
-from graphrt.state import Step
 from graphrt.testing import BreakingJournal, BrokenOff, JumpingClock
+from graphrt.tree import Step
 
 pytestmark = pytest.mark.anyio
 
