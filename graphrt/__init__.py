@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from graphrt.policy import Retry as Retry
     from graphrt.policy import Timeout as Timeout
     from graphrt.ports import upcaster as upcaster
-    from graphrt.runtime import Run as Run
+    from graphrt.run import Run as Run
     from graphrt.runtime import Runtime as Runtime
 
 __all__ = [
@@ -61,7 +61,8 @@ _HOMES = {
     "node": ("Node", "node"),
     "policy": ("Retry", "Timeout"),
     "ports": ("upcaster",),
-    "runtime": ("Run", "Runtime"),
+    "run": ("Run",),
+    "runtime": ("Runtime",),
 }
 
 

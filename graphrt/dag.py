@@ -567,3 +567,16 @@ def quorum(count: int, *options: A) -> list[A]:
 def _options(canvas: Canvas, options: Sequence[Any]) -> tuple[dict[str, Expr], list[Any]]:
     lifted = [canvas.lift(option) for option in options]
     return {str(n): expr for n, (expr, _) in enumerate(lifted)}, [annotation for _, annotation in lifted]
+
+
+def as_graph(node: Node[..., Any]) -> Graph[..., Any]:
+    """Return a graph as it is, and any other node as a dag of one step."""
+    if isinstance(node, Graph):
+        node.ready()
+        return node
+    if not isinstance(node, Node):
+        raise UsageError(f"{node!r} is not a node; make it one with @node, @dag or Machine")
+    graph: Dag[..., Any] = Dag(node.name, node.signature, place=node.place, doc=node.doc)
+    uses = {name: Arg(name) for name in node.signature.params}
+    graph.keep([Vertex(0, node.name, "call", uses, node.signature.returns.annotation, node.place, node)], Ref(0))
+    return graph

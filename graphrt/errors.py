@@ -222,3 +222,10 @@ class StoreBusy(StoreError):
             f"{path} has been locked by another process for {waited:g} s; nothing was written: "
             f"end that process's transaction, then resume the run"
         )
+
+
+def sole(error: BaseException) -> BaseException:
+    """Take an exception out of the groups that task groups wrap around it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -164,3 +164,18 @@ class Graph(Node[P, R_co]):
     def networkx(self) -> networkx.MultiDiGraph:
         """The graph as a frozen networkx.MultiDiGraph (G3)."""
         raise TypeError(f"{type(self).__name__} has no picture of itself")
+
+
+def limits_of(graph: Graph[..., Any]) -> set[str]:
+    """Return the named limits that a graph's nodes use, at any depth."""
+    found: set[str] = set()
+    todo: list[Node[..., Any]] = [graph]
+    seen: set[int] = set()
+    while todo:
+        node = todo.pop()
+        if node.policy.limit is not None:
+            found.add(node.policy.limit)
+        if isinstance(node, Graph) and id(node.origin) not in seen:
+            seen.add(id(node.origin))
+            todo.extend(node.inner())
+    return found

@@ -15,170 +15,40 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar, cast
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 import anyio
 import anyio.abc
-from pydantic_core import from_json
 
 from graphrt import errors
-from graphrt.assignable import members
 from graphrt.clock import Clock, SystemClock
 from graphrt.config import Config, load_config
 from graphrt.context import Resources
-from graphrt.dag import Dag
+from graphrt.dag import as_graph
 from graphrt.facts import (
     Entry,
-    Fact,
-    Failure,
-    RunCancelled,
-    RunFailed,
-    RunFinished,
     RunResumed,
     RunStarted,
-    StepFinished,
 )
-from graphrt.graph import Arg, Graph, Ref, Vertex, join_object
+from graphrt.graph import Graph, join_object, limits_of
+from graphrt.host import Host
 from graphrt.journal import Journal, MemoryJournal, RunInfo
 from graphrt.limits import Limits
 from graphrt.node import Node
-from graphrt.ports import Port, type_name, upcast
-from graphrt.scheduler import Driver, Live, Shared
+from graphrt.run import Run, newest
+from graphrt.scheduler import Driver, Shared
 from graphrt.snapshot import load
 from graphrt.state import apply
 from graphrt.tree import State
-from graphrt.types import ENDED, Durability, Json, RunId, Status
+from graphrt.types import Durability, RunId, Status
 
 P = ParamSpec("P")
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-
-
-class Run(Generic[R_co]):
-    """A handle to one durable execution. It may be driven here, or only be read."""
-
-    def __init__(self, runtime: Runtime, run: RunId, graph: Graph[..., Any] | None, driver: Driver | None) -> None:
-        self.id = run
-        self.graph = graph
-        self._runtime = runtime
-        self._driver = driver
-
-    def __repr__(self) -> str:
-        name = self.graph.name if self.graph else "?"
-        where = "read only" if self._driver is None else "ended" if self._driver.done.is_set() else "running"
-        return f"<run {self.id} of {name}, {where}>"
-
-    async def result(self) -> R_co:
-        """Wait for the end and return the typed result.
-
-        Raises RunFailed (Deadlock, BudgetExceeded), RunCancelled, or the StoreError that stopped its driver. Cancelling
-        the wait does not touch the run.
-        """
-        if self._driver is not None:
-            await self._driver.done.wait()
-            if self._driver.error is not None:
-                raise self._driver.error
-        entry = await self._last()
-        match newest(entry.fact):
-            case RunFinished(value=text, type=tag):
-                return cast("R_co", from_json(text) if self.graph is None else read_result(self.graph, text, tag))
-            case RunFailed(step=step) as failed:
-                cause = self._driver.causes.get(step) if self._driver else None
-                raise failure_of(await self.info(), failed) from cause
-            case RunCancelled():
-                raise errors.RunCancelled(self.id, (await self.info()).graph)
-            case _:
-                info = await self.info()
-                raise errors.UsageError(
-                    f"run {self.id} of {info.graph!r} has not ended and is not driven here; resume it first"
-                )
-
-    def events(self, after: int = 0) -> Events:
-        """Yield the recorded facts after `after`, in order, until the run ends; each has its sequence number.
-
-        Events come from the journal: the same ones, whoever asks and whenever, also after the process that made them is
-        gone. Where nobody drives the run here, they end with what is recorded. Leaving the loop early leaves nothing
-        behind.
-        """
-        return Events(self._runtime.journal, self.id, self._driver, after)
-
-    async def live(self) -> AsyncGenerator[Live]:
-        """Yield what running attempts show, such as streamed tokens, from now until the run ends here. Nothing of it is
-        kept; a reader that falls 10,000 texts behind loses the oldest."""
-        driver = self._driver
-        if driver is None:
-            return
-        heard: deque[Live] = deque(maxlen=10_000)
-        driver.listeners.append(heard)
-        try:
-            while True:
-                changed, over = driver.changed, driver.done.is_set()
-                while heard:
-                    yield heard.popleft()
-                if over:
-                    return
-                await changed.wait()
-        finally:
-            driver.listeners.remove(heard)
-
-    async def cancel(self) -> None:
-        """Cancel the run, wait for the cleanup of its attempts, and record it (E8). A run that has ended stays as it
-        is."""
-        if self._driver is not None:
-            self._driver.cancel()
-            await self._driver.done.wait()
-            return
-        info = await self.info()
-        if info.status not in ENDED:
-            await self._runtime.journal.append(self.id, info.seq, [RunCancelled()], at=self._runtime.clock.now())
-
-    async def info(self) -> RunInfo:
-        """Read what a list shows of this run."""
-        return await self._runtime.journal.info(self.id)
-
-    async def status(self) -> Status:
-        """Read where the run stands."""
-        return (await self.info()).status
-
-    async def _last(self) -> Entry:
-        info = await self.info()
-        return (await self._runtime.journal.read(self.id, info.seq - 1, 1))[0]
-
-
-class Events:
-    """The facts of a run, one after the other; an asynchronous iterator with nothing to close.
-
-    Cancelling a wait for the next one loses none: ask again.
-    """
-
-    def __init__(self, journal: Journal, run: RunId, driver: Driver | None, after: int) -> None:
-        self._journal = journal
-        self._run = run
-        self._driver = driver
-        self._after = after
-        self._page: deque[Entry] = deque()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Entry:
-        while not self._page:
-            driver = self._driver
-            changed = None if driver is None or driver.done.is_set() else driver.changed
-            self._page.extend(await self._journal.read(self._run, self._after))
-            if not self._page:
-                if changed is None:
-                    raise StopAsyncIteration
-                await changed.wait()
-        entry = self._page.popleft()
-        self._after = entry.seq
-        return entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +101,7 @@ class Runtime:
         self._stack: AsyncExitStack | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
         self._shared: Shared | None = None
-        self._hosted: _Host | None = None
+        self._hosted: Host | None = None
 
     # Opening and closing.
 
@@ -268,7 +138,7 @@ class Runtime:
         try:
             await stack.__aexit__(kind, error, trace)
         except BaseExceptionGroup as group:
-            if error is None or sole(group) is not error:
+            if error is None or errors.sole(group) is not error:
                 raise  # else the body's own error goes on as it is, without the group that the task group put around it
         finally:
             self._tasks = self._shared = None
@@ -279,7 +149,7 @@ class Runtime:
         return self._host().__await__()
 
     async def _host(self) -> Self:
-        self._hosted = await _Host.start(self)
+        self._hosted = await Host.start(self)
         return self
 
     async def aclose(self) -> None:
@@ -498,7 +368,7 @@ class Runtime:
         try:
             await driver.drive()
         except Exception as error:
-            driver.error = sole(error)
+            driver.error = errors.sole(error)
         except BaseException as error:
             driver.error = errors.UsageError(f"run {driver.run} was stopped at its last commit; resume it")
             driver.error.__cause__ = error
@@ -518,129 +388,6 @@ class Runtime:
             )
 
 
-class _Host:
-    """Holds a runtime open in a task of its own, on asyncio, so that notebook cells can come and go."""
-
-    def __init__(self) -> None:
-        self.ready = anyio.Event()
-        self.leave = anyio.Event()
-        self.error: BaseException | None = None
-        self.task: Any = None
-
-    @classmethod
-    async def start(cls, runtime: Runtime) -> _Host:
-        """Open `runtime` and return its host."""
-        import asyncio
-
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise errors.UsageError(
-                "`await Runtime(...)` is for notebooks on asyncio; here, write `async with Runtime(...) as rt:`"
-            ) from None
-        host = cls()
-        host.task = loop.create_task(host._hold(runtime))
-        await host.ready.wait()
-        if host.error is not None:
-            raise host.error
-        return host
-
-    async def _hold(self, runtime: Runtime) -> None:
-        try:
-            async with runtime:
-                self.ready.set()
-                await self.leave.wait()
-        except BaseException as error:
-            self.error = error
-            if self.ready.is_set():
-                raise
-        finally:
-            self.ready.set()
-
-    async def stop(self) -> None:
-        """Close the runtime and wait for it."""
-        self.leave.set()
-        await self.task
-
-
 async def _shielded(close: Any) -> None:
     with anyio.CancelScope(shield=True):
         await close()
-
-
-def sole(error: BaseException) -> BaseException:
-    """Take an exception out of the groups that task groups wrap around it."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
-def as_graph(node: Node[..., Any]) -> Graph[..., Any]:
-    """Return a graph as it is, and any other node as a dag of one step."""
-    if isinstance(node, Graph):
-        node.ready()
-        return node
-    if not isinstance(node, Node):
-        raise errors.UsageError(f"{node!r} is not a node; make it one with @node, @dag or Machine")
-    graph: Dag[..., Any] = Dag(node.name, node.signature, place=node.place, doc=node.doc)
-    uses = {name: Arg(name) for name in node.signature.params}
-    graph.keep([Vertex(0, node.name, "call", uses, node.signature.returns.annotation, node.place, node)], Ref(0))
-    return graph
-
-
-def limits_of(graph: Graph[..., Any]) -> set[str]:
-    """Return the named limits that a graph's nodes use, at any depth."""
-    found: set[str] = set()
-    todo: list[Node[..., Any]] = [graph]
-    seen: set[int] = set()
-    while todo:
-        node = todo.pop()
-        if node.policy.limit is not None:
-            found.add(node.policy.limit)
-        if isinstance(node, Graph) and id(node.origin) not in seen:
-            seen.add(id(node.origin))
-            todo.extend(node.inner())
-    return found
-
-
-def newest(fact: Fact) -> Fact:
-    """Bring a recorded value to its newest type by the registered upcasters (D13)."""
-    if isinstance(fact, (StepFinished, RunFinished)) and fact.type:
-        tag, text = upcast(fact.type, fact.value)
-        if tag != fact.type:
-            return replace(fact, value=text, type=tag)
-    return fact
-
-
-def read_result(graph: Graph[..., Any], text: Json, tag: str) -> Any:
-    """Read a run's result as the type its graph returns."""
-    port = graph.signature.returns
-    name = tag.partition("#")[0]
-    for option in members(port.annotation):
-        if type_name(option) == name and option is not port.annotation:
-            return Port(graph.name, "return", option).read(text)
-    return port.read(text)
-
-
-def failure_of(info: RunInfo, fact: RunFailed) -> errors.RunError:
-    """Make the error that a failed run raises."""
-    failure: Failure = fact.failure
-    if failure.type == "Deadlock":
-        return errors.Deadlock(info.id, info.graph, failure.message.splitlines())
-    kind = errors.BudgetExceeded if failure.type == "BudgetExceeded" else errors.RunFailed
-    return kind(
-        info.id,
-        info.graph,
-        step=fact.step,
-        node=fact.node or node_of(fact.step),
-        attempt=fact.attempt,
-        error_type=failure.type,
-        message=failure.message,
-        category=failure.category,
-    )
-
-
-def node_of(step: str) -> str:
-    """Return the node's name in a step key."""
-    last = step.rpartition("/")[2].partition("#")[0].partition("[")[0]
-    return last.removeprefix("each:")

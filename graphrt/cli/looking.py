@@ -15,11 +15,11 @@ from graphrt.cli.exits import OK, USAGE, TargetNotFound
 from graphrt.cli.runs import existing, find
 from graphrt.cli.screen import MARKS, note, paint, print_json, short, when
 from graphrt.cli.target import load, mistakes_of, names
+from graphrt.dag import as_graph
 from graphrt.errors import GraphError, UsageError
 from graphrt.facts import AttemptFailed, Entry, Failure, StepCancelled, StepFailed, StepFinished, StepStarted
 from graphrt.graph import Graph
 from graphrt.journal import Journal
-from graphrt.runtime import as_graph
 
 
 def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -22,7 +22,8 @@ from graphrt.errors import PortError, RunError, UsageError
 from graphrt.graph import Graph
 from graphrt.node import FunctionNode, Node
 from graphrt.ports import Port, type_name
-from graphrt.runtime import Run, Runtime
+from graphrt.run import Run
+from graphrt.runtime import Runtime
 
 T = TypeVar("T")
 
@@ -223,7 +224,7 @@ def _execute(arguments: argparse.Namespace, start: Any) -> int:
         note(f"interrupted; finished steps are kept, resume with: graphrt resume {state['run']}")
         return INTERRUPTED
     except BaseExceptionGroup as group:
-        from graphrt.runtime import sole
+        from graphrt.errors import sole
 
         raise sole(group) from None
 

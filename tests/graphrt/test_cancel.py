@@ -9,7 +9,7 @@ from graphrt import Runtime, context, dag, node
 from graphrt.errors import RunCancelled, UsageError
 from graphrt.facts import StepStarted
 from graphrt.journal import MemoryJournal
-from graphrt.runtime import Run
+from graphrt.run import Run
 
 pytestmark = pytest.mark.anyio
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from graphrt.dag import as_graph
 from graphrt.errors import GraphError
 from graphrt.graph import Const, Expr, Ref, Vertex
-from graphrt.runtime import as_graph
 from tests.graphrt.small import mix
 
 

@@ -12,7 +12,7 @@ from graphrt.errors import Deadlock, RunCancelled, RunFailed
 from graphrt.facts import Entry, RunFinished, StepCancelled, StepFinished, StepStarted
 from graphrt.graph import Ref, Vertex
 from graphrt.journal import MemoryJournal
-from graphrt.runtime import Run
+from graphrt.run import Run
 from graphrt.testing import JumpingClock
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphrt import dag, first, node, when
+from graphrt.dag import as_graph
 from graphrt.decide import decide
 from graphrt.facts import Fact, RunResumed, RunStarted, StepCancelled, StepFinished, StepStarted
-from graphrt.runtime import as_graph
 from graphrt.snapshot import dump, load
 from graphrt.state import apply
 from graphrt.tree import State
