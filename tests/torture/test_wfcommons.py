@@ -1,4 +1,4 @@
-"""83 recorded scientific workflows (WfCommons WfInstances, 5 to 1,397 tasks each) run as dags on SQLite.
+"""Recorded scientific workflows (WfCommons WfInstances, 5 to 1,397 tasks each) run as dags on SQLite, all that are there.
 
 pytest tests/torture/test_wfcommons.py -m torture -s      also kills real processes in the middle of the larger ones
 """
@@ -16,12 +16,15 @@ from graphrt.checkpoints import SqliteJournal
 from graphrt.facts import Fact, StepFinished, StepStarted
 from graphrt.testing import BreakingJournal, BrokenOff
 from graphrt.types import Json, RunId
+from tests.conftest import SHARED
 from tests.torture.killing import torment, undisturbed
 from tests.torture.workflows import Workflow, bodies, directly, draw, instances
 
 SLOTS = 8
 NEVER = 10**9
-COUNT = 83
+RECORDED = SHARED / "data" / "wfcommons" / "instances.jsonl.gz"
+COUNT = len(instances(RECORDED)) if RECORDED.is_file() else 1
+"""How many there are; without them, one test that says so."""
 LARGEST = 4
 """How many of the larger workflows are killed with their process."""
 
@@ -29,10 +32,10 @@ LARGEST = 4
 @pytest.fixture(scope="module")
 def recorded(shared_data: Path) -> Path:
     """The file of recorded workflows."""
-    path = shared_data / "wfcommons" / "instances.jsonl.gz"
-    if not path.is_file():
-        pytest.skip(f"the recorded workflows are not there ({path})")
-    return path
+    assert RECORDED.is_relative_to(shared_data)
+    if not RECORDED.is_file():
+        pytest.skip(f"the recorded workflows are not there ({RECORDED})")
+    return RECORDED
 
 
 class Watching(BreakingJournal):
