@@ -1,4 +1,4 @@
-"""Recorded scientific workflows (WfCommons WfInstances, 5 to 1,397 tasks each) run as dags on SQLite, all that are there.
+"""Recorded scientific workflows (WfCommons WfInstances, 5 to 1,397 tasks each) run as dags on SQLite, all there are.
 
 pytest tests/torture/test_wfcommons.py -m torture -s      also kills real processes in the middle of the larger ones
 """
