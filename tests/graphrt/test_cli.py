@@ -231,7 +231,16 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start a command as a process of its own."""
     line = [sys.executable, "-m", "graphrt", *argv]
-    return subprocess.Popen(line, text=True, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=env)
+    return subprocess.Popen(
+        line,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=env,
+        # A shell starts its background jobs with SIGINT ignored, and so would everything that a test run there starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads fork here
+    )
 
 
 def process(*argv: str, stdout: int = subprocess.PIPE, env: Mapping[str, str] | None = None) -> Said:
