@@ -16,6 +16,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from graphrt.checkpoints import SqliteJournal, open_journal
+from graphrt.checkpoints.sqlite import ROOM
 from graphrt.checkpoints.writer import STREAK
 from graphrt.errors import JournalConflict, RunExists, StoreFull
 from graphrt.facts import Fact
@@ -306,6 +307,23 @@ async def test_power_syncs_each_commit_and_process_does_not(tmp_path: Path) -> N
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
         await journal.aclose()
+
+
+async def test_the_log_has_its_size_before_the_first_commit_and_leaves_no_trace(path: Path) -> None:
+    """D12: a commit in "power" does not wait for the log to grow; the store holds what was committed, and no more."""
+    journal = await open_journal(path)
+    log = Path(f"{path}-wal")
+    size = log.stat().st_size
+    assert size >= ROOM
+    await begin(journal, "a")
+    assert log.stat().st_size == size
+    await journal.aclose()
+    assert not log.exists()
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'room'").fetchone() == (0,)
+    connection.close()
+    assert path.stat().st_size < ROOM / 10
 
 
 async def test_closing_commits_what_was_handed_over(journal: SqliteJournal, path: Path) -> None:
