@@ -1,5 +1,6 @@
 """Group commit: many callers, one fsync, and nobody's failure is another's (D1, D12)."""
 
+# ruff: noqa: ASYNC240 (a test may wait for its own disk)
 from __future__ import annotations
 
 import sqlite3
