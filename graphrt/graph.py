@@ -166,16 +166,18 @@ class Graph(Node[P, R_co]):
         raise TypeError(f"{type(self).__name__} has no picture of itself")
 
 
-def limits_of(graph: Graph[..., Any]) -> set[str]:
-    """Return the named limits that a graph's nodes use, at any depth."""
-    found: set[str] = set()
-    todo: list[Node[..., Any]] = [graph]
+def nodes_of(node: Node[..., Any]) -> Iterator[Node[..., Any]]:
+    """Yield a node and all that it is made of, at any depth; what is inside a graph, once."""
+    todo: list[Node[..., Any]] = [node]
     seen: set[int] = set()
     while todo:
-        node = todo.pop()
-        if node.policy.limit is not None:
-            found.add(node.policy.limit)
-        if isinstance(node, Graph) and id(node.origin) not in seen:
-            seen.add(id(node.origin))
-            todo.extend(node.inner())
-    return found
+        found = todo.pop()
+        yield found
+        if isinstance(found, Graph) and id(found.origin) not in seen:
+            seen.add(id(found.origin))
+            todo.extend(found.inner())
+
+
+def limits_of(graph: Graph[..., Any]) -> set[str]:
+    """Return the named limits that a graph's nodes use, at any depth."""
+    return {node.policy.limit for node in nodes_of(graph) if node.policy.limit is not None}

@@ -6,7 +6,7 @@ import copy
 import inspect
 import sys
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -321,7 +321,3 @@ def place_here() -> str:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
-
-
-AnyNode = Node[..., Any]
-Work = Callable[..., Awaitable[Any]]

@@ -6,14 +6,16 @@ when it was made under another structure or another schema.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from graphrt.dag import Dag
 from graphrt.facts import Failure
-from graphrt.graph import Graph
+from graphrt.graph import Graph, nodes_of
 from graphrt.machine import Machine
 from graphrt.node import FunctionNode, Node
 from graphrt.tree import (
@@ -79,28 +81,12 @@ def load(graph: Graph[..., Any], text: Json) -> State | None:
     return state
 
 
+@lru_cache(maxsize=1024)
 def schema(graph: Graph[..., Any]) -> str:
-    """Return what a snapshot's values depend on: the structure, and every type with its fields."""
-    tags: list[str] = []
-    todo: list[Node[..., Any]] = [graph]
-    seen: set[int] = set()
-    while todo:
-        node = todo.pop()
-        if id(node.origin) in seen:
-            continue
-        seen.add(id(node.origin))
-        tags.extend(param.port.tag for param in node.signature.params.values())
-        tags.append(node.signature.returns.tag)
-        if isinstance(node, Graph):
-            todo.extend(node.inner())
-    return f"{graph.fingerprint}:{hash_of(tags)}"
-
-
-def hash_of(tags: list[str]) -> str:
-    """Return a short hash of type tags, in any order."""
-    import hashlib
-
-    return hashlib.sha256("\n".join(sorted(set(tags))).encode()).hexdigest()[:12]
+    """Return what a snapshot's values depend on: the structure, and every type with its fields. Worked out once."""
+    signatures = [node.signature for node in nodes_of(graph)]
+    tags = {port.tag for each in signatures for port in (each.returns, *(param.port for param in each.params.values()))}
+    return f"{graph.fingerprint}:{hashlib.sha256('\n'.join(sorted(tags)).encode()).hexdigest()[:12]}"
 
 
 def _dump(child: Child | None) -> Any:

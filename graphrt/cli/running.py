@@ -19,7 +19,7 @@ from graphrt.cli.screen import Progress, note, print_json, print_value
 from graphrt.cli.target import load
 from graphrt.config import load_config
 from graphrt.errors import PortError, RunError, UsageError
-from graphrt.graph import Graph
+from graphrt.graph import nodes_of
 from graphrt.node import FunctionNode, Node
 from graphrt.ports import Port, type_name
 from graphrt.run import Run
@@ -86,17 +86,7 @@ async def check_models(graph: Node[..., Any], models: Mapping[str, Any]) -> None
 
 def roles_of(graph: Node[..., Any]) -> set[str]:
     """Return the model roles of a graph's `@llm` nodes, at any depth."""
-    found: set[str] = set()
-    todo: list[Node[..., Any]] = [graph]
-    seen: set[int] = set()
-    while todo:
-        node = todo.pop()
-        if isinstance(node, FunctionNode) and node.kind == "llm":
-            found.add(node.label)
-        if isinstance(node, Graph) and id(node.origin) not in seen:
-            seen.add(id(node.origin))
-            todo.extend(node.inner())
-    return found
+    return {node.label for node in nodes_of(graph) if isinstance(node, FunctionNode) and node.kind == "llm"}
 
 
 def open_runtime(arguments: argparse.Namespace) -> Runtime:
