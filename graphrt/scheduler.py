@@ -141,7 +141,6 @@ class Driver:
         self.done = anyio.Event()
         """Set when the driver has stopped, whatever the reason."""
         self._changed: anyio.Event | None = None
-        self.value: tuple[Json, str] | None = None
         self.error: BaseException | None = None
         """What stopped the driver, when it was not the run's own end."""
         self.causes: dict[StepKey, BaseException] = {}
@@ -254,7 +253,6 @@ class Driver:
                     if key in self._attempts:
                         self._attempts[key].cancel()
                 case Finish(value=value, tag=tag):
-                    self.value = (value, tag)
                     self._fold(facts, RunFinished(value, tag), now)
                 case Fail(blame=blame):
                     self._fold(facts, RunFailed(blame.step, blame.attempt, blame.failure, blame.node), now)

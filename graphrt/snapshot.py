@@ -86,7 +86,8 @@ def schema(graph: Graph[..., Any]) -> str:
     """Return what a snapshot's values depend on: the structure, and every type with its fields. Worked out once."""
     signatures = [node.signature for node in nodes_of(graph)]
     tags = {port.tag for each in signatures for port in (each.returns, *(param.port for param in each.params.values()))}
-    return f"{graph.fingerprint}:{hashlib.sha256('\n'.join(sorted(tags)).encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256("\n".join(sorted(tags)).encode()).hexdigest()
+    return f"{graph.fingerprint}:{digest[:12]}"
 
 
 def _dump(child: Child | None) -> Any:
