@@ -7,12 +7,16 @@
     │   ├── RunFailed         a step failed for good
     │   │   └── BudgetExceeded    a loop or a recursion used up its step budget
     │   ├── RunCancelled      somebody cancelled the run
+    │   ├── Suspended         it waits for a person, a message or a decision; says for what, and how to go on
     │   └── Deadlock          nothing runs, nothing waits for the world, and the run is not finished
     ├── PortError             a value does not fit its port: node, port and JSON pointer
     ├── StepTimeout           an attempt, or its first or next sign of life, took too long
     └── StoreError            the journal: what is wrong with it and what to do; nothing is lost
-        ├── RunNotFound  RunExists  GraphMismatch
+        ├── RunNotFound  RunExists  RunOver  GraphMismatch
+        ├── RunTaken          another driver holds the run's lease
         ├── JournalConflict   another driver wrote to the run
+        │   └── StaleFence    another driver has taken the run over
+        ├── MessageConflict   a message's id was used for another message
         ├── StoreTooNew  StoreDamaged  StoreReadOnly  StoreFull
         ├── StoreBusy         another process held the lock for too long
 
@@ -102,6 +106,24 @@ class RunCancelled(RunError):
         super().__init__(run, graph, "was cancelled")
 
 
+class Suspended(RunError):
+    """The run waits for something that only the world can give; no process holds it meanwhile.
+
+    `waiting`: a line for each step that waits, with the command that answers it.
+    """
+
+    def __init__(self, run: str, graph: str, waiting: Sequence[str]) -> None:
+        self.waiting = tuple(waiting)
+        super().__init__(
+            run, graph, "is suspended; these wait:\n" + "\n".join(f"    {line}" for line in waiting), resumable=False
+        )
+
+
+class NotDone(GraphrtError):
+    """Raised by a node whose effect is `once`, or by its `check`: the effect surely did not happen, and may be tried
+    again. Anything else that such a node raises leaves its outcome unknown (D3)."""
+
+
 class Deadlock(RunError):
     """Nothing is running, nothing waits for the world, and the run is not finished (E10)."""
 
@@ -179,6 +201,49 @@ class JournalConflict(StoreError):
             f"run {run!r} is being driven by somebody else: "
             f"its journal is at {found}, this driver expected {expected}; "
             f"wait for the other driver or stop it, then resume"
+        )
+
+
+class StaleFence(JournalConflict):
+    """The run was taken over: this driver's lease had expired. What it committed before stands; what it tried to commit
+    since was refused (D7)."""
+
+    def __init__(self, run: str, fence: int, found: int, driver: str | None) -> None:
+        self.fence = fence
+        who = f"by {driver} " if driver else ""
+        StoreError.__init__(
+            self,
+            f"run {run!r} was taken over {who}(fence {found}, this driver has {fence}); "
+            f"nothing of this commit was taken: leave the run to the other driver",
+        )
+
+
+class RunTaken(StoreError):
+    """Another driver holds the run's lease (D7)."""
+
+    def __init__(self, run: str, driver: str, left: float) -> None:
+        self.driver = driver
+        self.left = left
+        super().__init__(
+            f"run {run!r} is being driven by {driver}, whose lease runs for another {left:.1f} s; "
+            f"wait for it, or end that process: its run is then free at once"
+        )
+
+
+class RunOver(StoreError):
+    """The run has ended and hears nothing any more."""
+
+    def __init__(self, run: str, status: str) -> None:
+        super().__init__(f"run {run!r} has ended ({status}) and takes no message; `graphrt show {run}` says how")
+
+
+class MessageConflict(StoreError):
+    """The id of a message was used before, for a message that says something else."""
+
+    def __init__(self, run: str, message: str) -> None:
+        super().__init__(
+            f"message {message!r} was sent to run {run!r} before, with another content; the first one counts: "
+            f"give a new message a new id"
         )
 
 

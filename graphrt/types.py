@@ -14,9 +14,9 @@ StepKey = NewType("StepKey", str)
 Json = bytes
 """A value as JSON text in UTF-8: what travels between steps and what a journal keeps."""
 
-Status = Literal["running", "finished", "failed", "cancelled"]
-"""Where a run stands. A run whose process died is still `running`: nothing recorded says otherwise until it is
-resumed."""
+Status = Literal["running", "suspended", "finished", "failed", "cancelled"]
+"""Where a run stands. `suspended`: everything in it waits for the world, and no process holds it. A run whose process
+died is still `running`: nothing recorded says otherwise until it is resumed."""
 
 Durability = Literal["power", "process"]
 """What an acknowledged commit survives: the loss of power, or only the death of the process (D12)."""
