@@ -48,6 +48,7 @@ def dump(state: State) -> Json:
             "format": FORMAT,
             "schema": schema(state.graph),
             "seed": state.seed,
+            "models": state.models,
             "finished": state.finished,
             "retries": state.retries,
             "blame": state.blame,
@@ -66,6 +67,7 @@ def load(graph: Graph[..., Any], text: Json) -> State | None:
         return None
     state = State(graph)
     state.seed, state.finished, state.retries = found["seed"], found["finished"], found["retries"]
+    state.models = found.get("models", {})  # a snapshot made before there were forks has none
     state.blame = _blame(found["blame"])
     state.result = None if found["result"] is None else _value(found["result"])
     cursors: dict[str, EachScope] = {}

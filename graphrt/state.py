@@ -35,7 +35,9 @@ from graphrt.facts import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunForked,
     RunResumed,
+    RunRewound,
     RunStarted,
     StepCancelled,
     StepFailed,
@@ -112,11 +114,12 @@ def apply(state: State, fact: Fact, at: float = 0.0) -> None:
             _fail(state, step.scope, step.vertex, step.item, Blame(key, step.node.name, attempt, failure))
         case StepCancelled(step=key):
             _requeue(state, _find(state, key))
-        case RunStarted(input=given, seed=seed):
+        case RunStarted(input=given, seed=seed) | RunForked(input=given, seed=seed):
             state.seed = seed
+            state.models = dict(fact.models) if isinstance(fact, RunForked) else {}
             inputs = {name: Value(text, _input_tag(state.graph, name)) for name, text in split_object(given).items()}
             state.root = _open_graph(state, state.graph, "", (None, 0, 0), inputs, 0)
-        case RunResumed():
+        case RunResumed() | RunRewound():
             _resume(state)
         case RunFinished():
             state.status = "finished"
@@ -141,17 +144,25 @@ def _input_tag(graph: Graph[..., Any], name: str) -> str:
 
 
 def _find(state: State, key: StepKey) -> Step:
-    """Return a step by its key, opening the items of `each` that lead to it if a fact names one that is not open
-    yet."""
+    step = find(state, key)
+    if step is None:
+        raise KeyError(f"the journal speaks of step {key!r}, which this graph does not have here")
+    return step
+
+
+def find(state: State, key: StepKey) -> Step | None:
+    """Return an open step by its key, opening the items of `each` that lead to it if they are not open yet; None if it
+    is not open."""
     step = state.steps.get(key)
     position = -1
     while step is None:
         position = key.find("[", position + 1)
         if position < 0:
-            raise KeyError(f"the journal speaks of step {key!r}, which this graph does not have here")
+            return None
         cursor = _each_at(state, key[:position])
-        if cursor is not None:
-            open_item(state, cursor, int(key[position + 1 : key.index("]", position)]))
+        index = int(key[position + 1 : key.index("]", position)])
+        if cursor is not None and index < len(cursor.items):
+            open_item(state, cursor, index)
             settle(state)
         step = state.steps.get(key)
     return step

@@ -188,6 +188,8 @@ class State:
         self.result: Value | None = None
         self.blame: Blame | None = None
         self.seed = 0
+        self.models: dict[str, str] = {}
+        """Model bindings of this run's own, where a fork has other ones than its runtime: role to URI."""
         self.steps: dict[StepKey, Step] = {}
         self.running: dict[StepKey, Step] = {}
         self.delayed: dict[StepKey, Step] = {}
