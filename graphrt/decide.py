@@ -25,10 +25,8 @@ from graphrt.tree import (
     State,
     Step,
     awaited,
-    item_inputs,
-    machine_inputs,
+    inputs_of,
     under_parked,
-    values_of,
 )
 from graphrt.types import Json, StepKey
 
@@ -195,15 +193,8 @@ def _open_cursor(state: State, queue: Queue) -> EachScope | None:
 
 def _start(step: Step) -> Start:
     scope = step.scope
-    match scope:
-        case DagScope():
-            inputs = values_of(scope, scope.graph.vertices[step.vertex].uses)
-        case EachScope():
-            inputs = item_inputs(scope, step.item)
-        case MachineScope():
-            inputs = machine_inputs(scope, next(iter(step.node.signature.params)))
     lineage = (scope.prefix or ".") if isinstance(scope, MachineScope) else None
-    texts = {name: value.text for name, value in inputs.items()}
+    texts = {name: value.text for name, value in inputs_of(step).items()}
     return Start(step.key, step.attempt + 1, step.tries + 1, step.began, step.node, texts, lineage)
 
 

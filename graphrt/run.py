@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 from pydantic_core import from_json
@@ -12,10 +11,11 @@ from pydantic_core import from_json
 from graphrt import errors
 from graphrt.assignable import members
 from graphrt.clock import Clock
-from graphrt.facts import Entry, Fact, Failure, RunCancelled, RunFailed, RunFinished, StepFinished
+from graphrt.facts import Entry, Failure, RunCancelled, RunFailed, RunFinished
 from graphrt.graph import Graph
+from graphrt.history import newest
 from graphrt.journal import Journal, RunInfo
-from graphrt.ports import Port, type_name, upcast
+from graphrt.ports import Port, type_name
 from graphrt.scheduler import Driver, Live
 from graphrt.types import ENDED, Json, RunId, Status
 
@@ -155,15 +155,6 @@ class Events:
         entry = self._page.popleft()
         self._after = entry.seq
         return entry
-
-
-def newest(fact: Fact) -> Fact:
-    """Bring a recorded value to its newest type by the registered upcasters (D13)."""
-    if isinstance(fact, (StepFinished, RunFinished)) and fact.type:
-        tag, text = upcast(fact.type, fact.value)
-        if tag != fact.type:
-            return replace(fact, value=text, type=tag)
-    return fact
 
 
 def read_result(graph: Graph[..., Any], text: Json, tag: str) -> Any:

@@ -36,11 +36,12 @@ from graphrt.facts import (
     RunStarted,
 )
 from graphrt.graph import Graph, join_object, limits_of
+from graphrt.history import newest
 from graphrt.host import Host
 from graphrt.journal import Journal, MemoryJournal, RunInfo
 from graphrt.limits import Limits
 from graphrt.node import Node
-from graphrt.run import Run, newest
+from graphrt.run import Run
 from graphrt.scheduler import Driver, Shared
 from graphrt.snapshot import load
 from graphrt.state import apply

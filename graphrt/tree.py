@@ -314,6 +314,17 @@ def value_of(scope: DagScope, expr: Expr) -> Value:
             return Value(assemble(expr, texts, lambda index: scope.values[index].text), "")
 
 
+def inputs_of(step: Step) -> dict[str, Value]:
+    """Return what an open step runs on."""
+    match step.scope:
+        case DagScope() as scope:
+            return values_of(scope, scope.graph.vertices[step.vertex].uses)
+        case EachScope() as scope:
+            return item_inputs(scope, step.item)
+        case MachineScope() as scope:
+            return machine_inputs(scope, next(iter(step.node.signature.params)))
+
+
 def item_inputs(scope: EachScope, index: int) -> dict[str, Value]:
     """Return what one item of an `each` runs on."""
     return {
