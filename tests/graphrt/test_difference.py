@@ -111,8 +111,8 @@ def test_a_failure_is_an_outcome_until_the_step_has_another(resumed: bool) -> No
     """D10, E9: compared by what went wrong, not by where in the code."""
     begun = RunStarted("g", "f", b"{}", 0)
     p = StepKey("p")
-    failed = [begun, StepStarted(p, 1), StepFailed(p, 1, NO), RunFailed(p, 1, NO)]
+    failed: list[Fact] = [begun, StepStarted(p, 1), StepFailed(p, 1, NO), RunFailed(p, 1, NO)]
     other = Failure("ValueError", "no", trace="elsewhere")
-    more = [RunResumed(), StepStarted(p, 2)] if resumed else []
+    more: list[Fact] = [RunResumed(), StepStarted(p, 2)] if resumed else []
     found = compare(record("a", *failed), record("b", begun, StepFailed(p, 1, other), RunFailed(p, 1, other), *more))
     assert [row.verdict for row in found.rows] == ["same", "same", "only in a" if resumed else "same"]
