@@ -346,7 +346,8 @@ class Driver:
                     if key not in self._attempts:
                         starts.append(self._attempt(command, now, None))
                 case Await(step=key, attempt=number, node=waits, inputs=inputs):
-                    more |= self._begin_wait(key, number, waits, inputs, facts, now)
+                    self._begin_wait(key, number, waits, inputs, facts, now)
+                    more = True
                 case Due(step=key, attempt=number, value=text, tag=tag, lineage=lineage):
                     self._fold(facts, StepFinished(key, number, text, tag, lineage), now)
                     more = True
@@ -368,17 +369,16 @@ class Driver:
 
     def _begin_wait(  # noqa: PLR0917 - a wait's particulars
         self, key: StepKey, number: int, node: Any, inputs: dict[str, Json], facts: list[Fact], now: float
-    ) -> bool:
-        """Record what a step waits for; return whether it failed instead, from which more may follow."""
+    ) -> None:
+        """Record what a step waits for, or that it cannot."""
         try:
             wait = node.wait(inputs, now)
         except Exception as error:
             self.causes[key] = error
             self._fold(facts, StepFailed(key, number, describe(error, node)), now)
-            return True
+            return
         self._fold(facts, StepWaiting(key, number, node.kind, wait.name, wait.until, wait.note), now)
         self._post = self._post or node.kind != "timer"  # what it waits for may have come before it waited
-        return False
 
     def _tired(self, until: float | None, wall: float, *, patient: bool) -> bool:
         """Say whether the run has been idle for long enough to be let go, and will be."""
