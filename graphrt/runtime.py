@@ -353,9 +353,7 @@ class Runtime:
         number = (await self.journal.info(target)).seq
         await self.send(Message(f"{target}/{step}@{number}", target, "answer", step, text, self.clock.now()))
 
-    async def resolve(
-        self, run: str | Run[Any], step: str, *, done: Any = _NOTHING, not_done: bool = False
-    ) -> None:
+    async def resolve(self, run: str | Run[Any], step: str, *, done: Any = _NOTHING, not_done: bool = False) -> None:
         """Say what became of a `once` effect of which nobody knows (D3): it was done, with this output, or it was not,
         and may be tried again under the same key.
 

@@ -568,8 +568,7 @@ class Driver:
         """Do a part of a node's work, or return what it came to before."""
         used[node.name] += 1
         name = node.name if used[node.name] == 1 else f"{node.name}-{used[node.name]}"
-        here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}")
-        here.emitted, here.notes = outer.emitted, outer.notes
+        here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}", perform=None)
         found = self.state.steps.get(attempt.start.step)
         kept = ((found.subs if found else None) or {}).get(name)
         returns = node.signature.returns

@@ -482,7 +482,7 @@ async def _until_suspended(rt: Runtime, run: str, after: type | None = None) -> 
         entries = [entry.fact for entry in await rt.journal.read(run)]  # type: ignore[arg-type] # a run id
         if isinstance(entries[-1], RunSuspended) and (after is None or any(isinstance(f, after) for f in entries)):
             return
-        await rt.clock.wait(anyio.Event(), 0.1)
+        await rt.clock.wait(anyio.Event(), 2)
     raise AssertionError([fact.kind for fact in entries])
 
 
