@@ -180,7 +180,7 @@ def _due(state: State, now: float) -> Iterator[Due]:
         step = state.awaiting.get(key)
         if step is None or step.parked or step.wait is None or step.wait.until != until:
             continue
-        value = _inputs(step)["value"]
+        value = input_values(step)["value"]
         yield Due(key, step.attempt, value.text, value.tag or step.node.signature.returns.tag, lineage_of(step))
 
 
