@@ -226,11 +226,8 @@ class _Reader:
             if options:
                 other.policy = _read_policy(options)
             return other
-        if kind == "f":
-            name, word, params, returns, options = _padded(rest, 5)
-            signature = self._signature(name, params, returns)
-            policy, label = _read_policy(options), options.get("label", "")
-            return FunctionNode(_cannot_run(name), name, signature, place=_PLACE, policy=policy, kind=word, label=label)
+        if kind in {"f", "w"}:
+            return self._leaf(kind, *_padded(rest, 5))
         name, params, returns, *inside, options = rest
         graph: Dag[..., Any] | Machine[..., Any]
         if kind == "d":
