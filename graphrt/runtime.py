@@ -55,7 +55,7 @@ from graphrt.scheduler import Driver, Shared
 from graphrt.snapshot import load
 from graphrt.state import apply
 from graphrt.tree import AWAITING, UNKNOWN, State
-from graphrt.types import ENDED, Durability, Json, RunId, Status, StepKey
+from graphrt.types import ENDED, Durability, Json, RunId, Status
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -470,7 +470,7 @@ class Driver:
 
     def _patience(self) -> float | None:
         """Return the seconds until something must be done without being asked; None if there is no such thing."""
-        waits = []
+        waits: list[float] = []
         if not self._cancelling and (self.state.alarms or self.state.timers):
             now = self.shared.clock.now()
             wakes = (delayed(self.state, now)[1], next_timer(self.state))
