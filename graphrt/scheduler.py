@@ -142,6 +142,7 @@ class Driver:
         state: State,
         seq: int,
         fence: int,
+        *,
         shared: Shared,
         reload: Callable[[], Awaitable[State]] | None = None,
     ) -> None:
