@@ -47,7 +47,7 @@ from graphrt.facts import (
     StepWaiting,
 )
 from graphrt.graph import Graph, join_object, limits_of
-from graphrt.history import newest
+from graphrt.history import counted, newest
 from graphrt.host import Host
 from graphrt.journal import Claim, Journal, MemoryJournal, Message, RunInfo
 from graphrt.limits import Limits
@@ -571,16 +571,10 @@ class Runtime:
         if state is None:
             state = State(graph)
             if history.snapshot is not None:
-                entries = await self._everything(run)
+                entries = [entry for _, entry in await counted(self.journal, run)]
         for entry in entries:
             apply(state, newest(entry.fact), entry.at)
         return state, info.seq, info
-
-    async def _everything(self, run: RunId) -> list[Entry]:
-        entries: list[Entry] = []
-        while page := await self.journal.read(run, entries[-1].seq if entries else 0):
-            entries.extend(page)
-        return entries
 
     def _drive(self, run: RunId, graph: Graph[..., Any], state: State, seq: int, *, fence: int) -> Run[Any]:
         assert self._shared is not None and self._tasks is not None  # noqa: S101, PT018 - journal was asked for before
