@@ -139,6 +139,7 @@ def apply(state: State, fact: Fact, at: float = 0.0) -> None:
             step = _find(state, key)
             _take_out(state, step)
             step.phase, step.attempt, step.wait = AWAITING, attempt, fact
+            step.began = at if step.began is None else step.began
             state.awaiting[key] = step
             if until is not None:
                 heapq.heappush(state.timers, (until, key))

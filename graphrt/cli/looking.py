@@ -12,11 +12,11 @@ from pydantic_core import from_json
 
 from graphrt import draw
 from graphrt.cli.exits import OK, USAGE, TargetNotFound
-from graphrt.cli.runs import existing, find
+from graphrt.cli.runs import existing, find, one_of
 from graphrt.cli.screen import MARKS, note, paint, print_json, short, when
 from graphrt.cli.target import load, mistakes_of, names
 from graphrt.dag import as_graph
-from graphrt.errors import GraphError, UsageError
+from graphrt.errors import GraphError
 from graphrt.facts import AttemptFailed, Entry, Failure, StepCancelled, StepFailed, StepFinished, StepStarted
 from graphrt.graph import Graph
 from graphrt.journal import Journal
@@ -38,7 +38,7 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             note("no runs", quiet=arguments.quiet)
         return OK
 
-    return _reading(arguments, work)
+    return reading(arguments, work)
 
 
 def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -68,7 +68,7 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             sys.stdout.write(f"error: {info.error}\n")
         return OK
 
-    return _reading(arguments, work)
+    return reading(arguments, work)
 
 
 def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -112,7 +112,8 @@ def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     return USAGE if found else OK
 
 
-def _reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[int]]) -> int:
+def reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[int]]) -> int:
+    """Do something with a store that is not to be changed."""
     from graphrt.checkpoints import SqliteJournal
 
     path = existing(arguments)
@@ -170,14 +171,10 @@ def _error(failure: Failure) -> dict[str, Any]:
 
 
 def _show_step(steps: dict[str, dict[str, Any]], wanted: str, *, as_json: bool) -> int:
-    row = steps.get(wanted)
-    if row is None:
-        close = [key for key in steps if key.endswith(wanted)]
-        if not close:
-            raise TargetNotFound(f"the run has no step {wanted!r}; `graphrt show RUN` lists its steps")
-        if len(close) > 1:
-            raise UsageError(f"{wanted!r} could be {', '.join(close[:5])}; write more of it")
-        row = steps[close[0]]
+    key = one_of(list(steps), wanted)
+    if key is None:
+        raise TargetNotFound(f"the run has no step {wanted!r}; `graphrt show RUN` lists its steps")
+    row = steps[key]
     if as_json:
         print_json(row)
     else:
