@@ -357,9 +357,7 @@ def _open_cursor(state: State, queue: Queue) -> EachScope | None:
 
 def _start(step: Step) -> Start:
     assert isinstance(step.node, FunctionNode)  # noqa: S101 - waits are not queued
-    return Start(
-        step.key, step.attempt + 1, step.tries + 1, step.began, step.node, inputs_of(step), lineage_of(step)
-    )
+    return Start(step.key, step.attempt + 1, step.tries + 1, step.began, step.node, inputs_of(step), lineage_of(step))
 
 
 def inputs_of(step: Step) -> dict[str, Json]:

@@ -234,7 +234,7 @@ class WaitNode(Leaf[P, R_co]):
         label: str = "",
     ) -> None:
         super().__init__(name, signature, place=place, doc=doc, policy=Policy(effect="none"))
-        self.kind: Literal["signal", "person", "timer"] = kind  # type: ignore[misc] # one of the kinds there are
+        self.kind: Literal["signal", "person", "timer"] = kind
         self.wait = wait
         self.label = label
 

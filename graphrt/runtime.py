@@ -56,7 +56,7 @@ from graphrt.scheduler import Driver, Shared, stopped
 from graphrt.snapshot import load
 from graphrt.state import apply
 from graphrt.tree import AWAITING, UNKNOWN, State
-from graphrt.types import ENDED, Durability, Json, RunId, Status, StepKey
+from graphrt.types import ENDED, Durability, Json, RunId, Status
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -354,9 +354,7 @@ class Runtime:
         number = (await self.journal.info(target)).seq
         await self.send(Message(f"{target}/{step}@{number}", target, "answer", step, text, self.clock.now()))
 
-    async def resolve(
-        self, run: str | Run[Any], step: str, *, done: Any = _NOTHING, not_done: bool = False
-    ) -> None:
+    async def resolve(self, run: str | Run[Any], step: str, *, done: Any = _NOTHING, not_done: bool = False) -> None:
         """Say what became of a `once` effect of which nobody knows (D3): it was done, with this output, or it was not,
         and may be tried again under the same key.
 

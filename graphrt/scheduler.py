@@ -359,7 +359,8 @@ class Driver:
                     if key not in self._attempts and not self._draining:
                         starts.append(self._attempt(command, now, None))
                 case Await(step=key, attempt=number, node=waits, inputs=inputs):
-                    more |= self._begin_wait(key, number, waits, inputs, facts, now)
+                    self._begin_wait(key, number, waits, inputs, facts, now)
+                    more = True
                 case Due(step=key, attempt=number, value=text, tag=tag, lineage=lineage):
                     self._fold(facts, StepFinished(key, number, text, tag, lineage), now)
                     more = True
@@ -381,17 +382,16 @@ class Driver:
 
     def _begin_wait(  # noqa: PLR0917 - a wait's particulars
         self, key: StepKey, number: int, node: Any, inputs: dict[str, Json], facts: list[Fact], now: float
-    ) -> bool:
-        """Record what a step waits for; return whether it failed instead, from which more may follow."""
+    ) -> None:
+        """Record what a step waits for, or that it cannot."""
         try:
             wait = node.wait(inputs, now)
         except Exception as error:
             self.causes[key] = error
             self._fold(facts, StepFailed(key, number, describe(error, node)), now)
-            return True
+            return
         self._fold(facts, StepWaiting(key, number, node.kind, wait.name, wait.until, wait.note), now)
         self._post = self._post or node.kind != "timer"  # what it waits for may have come before it waited
-        return False
 
     def _tired(self, until: float | None, wall: float, *, patient: bool) -> bool:
         """Say whether the run has been idle for long enough to be let go, and will be."""
@@ -485,7 +485,7 @@ class Driver:
 
     def _patience(self) -> float | None:
         """Return the seconds until something must be done without being asked; None if there is no such thing."""
-        waits = []
+        waits: list[float] = []
         if not self._cancelling and (self.state.alarms or self.state.timers):
             now = self.shared.clock.now()
             wakes = (delayed(self.state, now)[1], next_timer(self.state))
@@ -583,8 +583,7 @@ class Driver:
         """Do a part of a node's work, or return what it came to before."""
         used[node.name] += 1
         name = node.name if used[node.name] == 1 else f"{node.name}-{used[node.name]}"
-        here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}")
-        here.emitted, here.notes = outer.emitted, outer.notes
+        here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}", perform=None)
         found = self.state.steps.get(attempt.start.step)
         kept = ((found.subs if found else None) or {}).get(name)
         returns = node.signature.returns
