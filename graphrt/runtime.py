@@ -56,7 +56,7 @@ from graphrt.scheduler import Driver, Shared, stopped
 from graphrt.snapshot import load
 from graphrt.state import apply
 from graphrt.tree import AWAITING, UNKNOWN, State
-from graphrt.types import ENDED, Durability, Json, RunId, Status
+from graphrt.types import ENDED, Durability, Json, RunId, Status, StepKey
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -434,8 +434,8 @@ class Runtime:
         wait.
 
         `graphs`: whose runs; `find`: how to get a graph from the target a run was started with, or None for one that is
-        nobody's here. Runs of other graphs are left alone. What stops one run does not stop the others: it is logged, as is what is taken up and how it
-        ends.
+        nobody's here. Runs of other graphs are left alone. What stops one run does not stop the others: it is logged,
+        as is what is taken up and how it ends.
         """
         known = {graph.fingerprint: graph for graph in map(as_graph, graphs)}
         tried: dict[RunId, object] = {}

@@ -13,7 +13,7 @@ import anyio
 from graphrt.cli.exits import FAILED, INTERRUPTED, OK, WAITING, TargetNotFound, code_of
 from graphrt.cli.inputs import list_inputs, pairs, read_inputs
 from graphrt.cli.runs import existing, find
-from graphrt.cli.screen import Progress, note, print_json, print_value, rows_of_waits, write_waits
+from graphrt.cli.screen import Progress, note, print_json, print_value, rows_of_waits, waits_text
 from graphrt.cli.stopping import until_stopped
 from graphrt.cli.target import load
 from graphrt.config import load_config
@@ -185,7 +185,7 @@ async def _report(runtime: Runtime, begun: Run[Any], arguments: argparse.Namespa
             rows = rows_of_waits(begun.id, waits, arguments.store)
             print_json({"run": begun.id, "status": "suspended", "until": suspended.until, "waiting": rows})
         else:
-            write_waits(begun.id, waits, arguments.store)
+            note(waits_text(begun.id, waits, arguments.store).rstrip())  # what one asked for, `--quiet` or not
         return WAITING
     except RunError as error:
         if not arguments.json:

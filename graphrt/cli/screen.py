@@ -43,6 +43,7 @@ MARKS = {
     "finished": "✓",
     "failed": "✗",
     "running": "▸",
+    "interrupted": "▸",
     "cancelled": "○",
     "suspended": "…",
     "waiting": "…",
@@ -112,14 +113,14 @@ def rows_of_waits(run: str, waits: Sequence[Pending], store: str | None) -> list
     return [row_of_wait(run, wait, store) for wait in waits]
 
 
-def write_waits(run: str, waits: Sequence[Pending], store: str | None) -> None:
-    """Say on stderr what a run waits for, and which commands give it that: what one asked for, `--quiet` or not."""
-    note(f"run {run} waits:")
+def waits_text(run: str, waits: Sequence[Pending], store: str | None) -> str:
+    """Say what a run waits for, which commands give it that, and how it goes on then."""
+    lines = [f"run {run} waits:"]
     for wait in waits:
-        note(f"  {need(wait)}")
+        lines.append(f"  {need(wait)}")
         if remedy(run, wait):
-            note(f"    {command(remedy(run, wait), store)}")
-    note(f"then go on with: {command(f'graphrt resume {run}', store)}")
+            lines.append(f"    {command(remedy(run, wait), store)}")
+    return "\n".join([*lines, f"then go on with: {command(f'graphrt resume {run}', store)}"]) + "\n"
 
 
 def command(line: str, store: str | None) -> str:
@@ -203,8 +204,3 @@ def asked(wait: StepWaiting) -> str:
             return f"waits for the signal {wait.name}"
         case "timer":
             return f"sleeps until {when(wait.until or 0)}"
-
-
-def plain(text: Json) -> Any:
-    """Read a recorded value as plain data."""
-    return from_json(text)
