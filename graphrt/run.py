@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from shlex import quote
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
@@ -16,10 +15,11 @@ from graphrt import errors
 from graphrt.assignable import members
 from graphrt.clock import Clock
 from graphrt.decide import Pending
-from graphrt.facts import Entry, Fact, Failure, RunCancelled, RunFailed, RunFinished, RunSuspended, StepFinished
+from graphrt.facts import Entry, Failure, RunCancelled, RunFailed, RunFinished, RunSuspended
 from graphrt.graph import Graph
+from graphrt.history import newest
 from graphrt.journal import Journal, Message, RunInfo
-from graphrt.ports import Port, type_name, upcast
+from graphrt.ports import Port, type_name
 from graphrt.scheduler import Driver, Live
 from graphrt.types import Json, RunId, Status
 
@@ -218,15 +218,6 @@ class Events:
         entry = self._page.popleft()
         self._after = entry.seq
         return entry
-
-
-def newest(fact: Fact) -> Fact:
-    """Bring a recorded value to its newest type by the registered upcasters (D13)."""
-    if isinstance(fact, (StepFinished, RunFinished)) and fact.type:
-        tag, text = upcast(fact.type, fact.value)
-        if tag != fact.type:
-            return replace(fact, value=text, type=tag)
-    return fact
 
 
 def read_result(graph: Graph[..., Any], text: Json, tag: str) -> Any:

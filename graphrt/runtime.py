@@ -38,6 +38,7 @@ from graphrt.config import Config, load_config
 from graphrt.context import Resources
 from graphrt.dag import as_graph
 from graphrt.decide import Pending, pending
+from graphrt.definition import define, recall
 from graphrt.facts import (
     Entry,
     RunCancelled,
@@ -46,12 +47,13 @@ from graphrt.facts import (
     StepWaiting,
 )
 from graphrt.graph import Graph, join_object, limits_of
+from graphrt.history import newest
 from graphrt.host import Host
 from graphrt.journal import Claim, Journal, MemoryJournal, Message, RunInfo
 from graphrt.limits import Limits
 from graphrt.node import Node
 from graphrt.ports import Port
-from graphrt.run import Run, Sleeper, need, newest
+from graphrt.run import Run, Sleeper, need
 from graphrt.scheduler import Driver, Shared, stopped
 from graphrt.snapshot import load
 from graphrt.state import apply
@@ -331,7 +333,7 @@ class Runtime:
 
     # What comes from outside.
 
-    async def signal(self, run: str | Run[Any], name: str, value: Any = None, *, id: str | None = None) -> bool:
+    async def signal(self, run: str | Run[Any], name: str, value: Any = None, *, id: str | None = None) -> bool:  # noqa: A002 - what everybody calls it
         """Send a signal to a run; the first step that waits for this name takes it, now or later.
 
         `id`: names the message; sent again under the same id, it changes nothing, and False is returned. Durable when
@@ -505,13 +507,17 @@ class Runtime:
         )
 
     async def _recorded(self, run: RunId) -> State:
-        """Fold a run's journal by what is known of its graph."""
+        """Fold a run's journal by what was recorded of its graph: its code is not needed."""
         driver = self._drivers.get(run)
         if driver is not None:
             return driver.state
-        sleeper = self._asleep.get(run)
-        assert sleeper is not None
-        return (await self._fold(run, sleeper.graph))[0]
+        info = await self.journal.info(run)
+        definition = await self.journal.definition(info.fingerprint)
+        if definition is None:
+            raise errors.UsageError(
+                f"run {run} of {info.graph!r} was begun by a graphrt that did not record its graph; resume it first"
+            )
+        return (await self._fold(run, recall(definition)))[0]
 
     def _written(self, run: RunId, meant: Callable[[StepWaiting], bool], value: Any) -> Json:
         """Write a message's value, by the port of the step that waits for it where that is known here."""
@@ -545,7 +551,7 @@ class Runtime:
         now = self.clock.now()
         info = RunInfo(run, graph.name, graph.fingerprint, created=now, updated=now, target=target)
         try:
-            await journal.create(info, [started], at=now, claim=self._claim(now), definition=None)
+            await journal.create(info, [started], at=now, claim=self._claim(now), definition=define(graph))
         except errors.RunExists:
             if not attach or not await self._same(run, started):
                 raise
@@ -624,7 +630,7 @@ class Runtime:
         async def reload() -> State:
             return (await self._fold(run, graph))[0]
 
-        driver = Driver(run, state, seq, fence, self._shared, reload if self._evict else None)
+        driver = Driver(run, state, seq, fence, shared=self._shared, reload=reload if self._evict else None)
         self._drivers[run] = driver
         self._forget(run)
         self._tasks.start_soon(self._supervise, driver)

@@ -147,6 +147,7 @@ class Driver:
         state: State,
         seq: int,
         fence: int,
+        *,
         shared: Shared,
         reload: Callable[[], Awaitable[State]] | None = None,
     ) -> None:
@@ -369,13 +370,8 @@ class Driver:
                     if not self._attempts and not self._post and self._tired(until, now, patient=patient):
                         self.suspended = Suspension(until, tuple(pending(self.state)))
                         self._fold(facts, RunSuspended(until), now)
-                case Finish(value=value, tag=tag):
-                    self._fold(facts, RunFinished(value, tag), now)
-                case Fail(blame=blame):
-                    self._fold(facts, RunFailed(blame.step, blame.attempt, blame.failure, blame.node), now)
-                case Stuck(waiting=lines):
-                    failure = Failure("Deadlock", "\n".join(lines), retryable=False)
-                    self._fold(facts, RunFailed(StepKey(""), 0, failure), now)
+                case Finish() | Fail() | Stuck():
+                    self._fold(facts, _end(command), now)
         if not idle:
             self._idle_since = None
         return more
@@ -636,6 +632,16 @@ class Driver:
         self._outcomes.append(_Outcome(attempt, [fact], ack))
         self._wake.set()
         await ack.wait()
+
+
+def _end(command: Finish | Fail | Stuck) -> Fact:
+    match command:
+        case Finish(value=value, tag=tag):
+            return RunFinished(value, tag)
+        case Fail(blame=blame):
+            return RunFailed(blame.step, blame.attempt, blame.failure, blame.node)
+        case Stuck(waiting=lines):
+            return RunFailed(StepKey(""), 0, Failure("Deadlock", "\n".join(lines), retryable=False))
 
 
 def _note(message: Message) -> Json:

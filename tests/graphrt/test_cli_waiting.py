@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from tests.graphrt.command import Cli, Said, process, start
+from tests.graphrt.command import Cli, process, start
 
 REFUNDS = '''
 """Graphs that wait for people, signals, the passing of time, and for somebody to say what became of a payment."""
@@ -323,7 +321,7 @@ def test_an_answer_that_does_not_fit_is_refused_when_it_is_taken_and_the_questio
     assert cli("answer", "r", "approve", '"maybe"').code == 0
     [message] = cli("show", "r", "--json").data["messages"]
     assert (message["kind"], message["name"], message["value"]) == ("answer", "approve", "maybe")
-    assert "waits in the inbox: answer approve \"maybe\"" in cli("show", "r").out
+    assert 'waits in the inbox: answer approve "maybe"' in cli("show", "r").out
     refunds.write_text(REFUNDS, encoding="utf-8")
     said = cli("resume", "r")
     assert said.code == 3
