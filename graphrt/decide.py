@@ -405,8 +405,18 @@ class Pending(NamedTuple):
     step: StepKey
     """The step, or the substep that is in doubt."""
     name: str = ""
-    """A signal's name, or what a person is asked."""
+    """A signal's name, what a person is asked, or why nobody knows."""
     until: float | None = None
+    since: float | None = None
+    """When it began to wait, or its effect was first dispatched."""
+    note: Json | None = None
+    """For a person's answer: who is meant and the schema of the answer, a JSON object."""
+
+
+def _doubt(step: Step) -> str:
+    if step.doubt is None:
+        return "its process ended before the outcome was recorded"
+    return f"{step.doubt.type}: {step.doubt.message}"
 
 
 def pending(state: State) -> list[Pending]:
@@ -417,11 +427,13 @@ def pending(state: State) -> list[Pending]:
             name = step.wait.name
             if step.wait.what == "person" and step.wait.note is not None:
                 name = str(from_json(step.wait.note).get("question", ""))
-            found.append(Pending(step.wait.what, step.key, name, step.wait.until))
+            found.append(Pending(step.wait.what, step.key, name, step.wait.until, step.began, step.wait.note))
     for step in state.unknown.values():
         if not step.parked:
             doubts = [name for name, made in (step.subs or {}).items() if isinstance(made, str)]
             keys = [step.key] if step.intent is not None else [StepKey(f"{step.key}/{name}") for name in doubts]
-            found.extend(Pending("decision", key) for key in keys)
-    found.extend(Pending("pause", step.key, "", step.wake) for step in state.delayed.values() if not step.parked)
+            found.extend(Pending("decision", key, _doubt(step), None, step.began) for key in keys)
+    found.extend(
+        Pending("pause", step.key, "", step.wake, step.began) for step in state.delayed.values() if not step.parked
+    )
     return found
