@@ -42,7 +42,9 @@ from graphrt.definition import define, recall
 from graphrt.facts import (
     Entry,
     RunCancelled,
+    RunForked,
     RunResumed,
+    RunRewound,
     RunStarted,
     StepWaiting,
 )
@@ -612,7 +614,8 @@ class Runtime:
         entries = history.entries
         if state is None:
             state = State(graph)
-            if history.snapshot is not None:
+            shares = any(isinstance(entry.fact, (RunForked, RunRewound)) for entry in entries)
+            if shares or history.snapshot is not None:
                 entries = [entry for _, entry in await counted(self.journal, run)]
         for entry in entries:
             apply(state, newest(entry.fact), entry.at)
