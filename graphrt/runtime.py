@@ -40,7 +40,6 @@ from graphrt.dag import as_graph
 from graphrt.decide import Pending, pending
 from graphrt.definition import define, recall
 from graphrt.facts import (
-    Entry,
     RunCancelled,
     RunForked,
     RunResumed,
