@@ -22,7 +22,7 @@ import anyio.to_thread
 from pydantic_core import from_json, to_json
 
 from graphrt.context import Context, Resources, current
-from graphrt.decide import inputs_of
+from graphrt.decide import texts_of
 from graphrt.difference import Difference, differ, failed
 from graphrt.errors import GraphrtError
 from graphrt.facts import (
@@ -328,7 +328,7 @@ class _Replay:
             self._change(step.key, "not recorded", f"is run today, and was not then: {node!r}")
             models = self.models({}, b'""', partial(self._asked, step.key)) or {}
             self.ran += 1
-            found = await self._run(self.record[0].run, node, inputs_of(step), step.key, 1, {}, models)
+            found = await self._run(self.record[0].run, node, texts_of(step), step.key, 1, {}, models)
             self._fold(StepStarted(step.key, 1), 0.0, step.key)
             if isinstance(found, Failure):
                 self._change(step.key, "failure", f"fails: {found.type}: {found.message}")

@@ -201,6 +201,8 @@ class State:
         self.result: Value | None = None
         self.blame: Blame | None = None
         self.seed = 0
+        self.models: Mapping[str, str] = {}
+        """Model bindings of this run's own, where a fork has others than its runtime: role to URI."""
         self.steps: dict[StepKey, Step] = {}
         self.running: dict[StepKey, Step] = {}
         self.delayed: dict[StepKey, Step] = {}
@@ -219,8 +221,6 @@ class State:
         """A heap of when awaited timers are due; entries of steps that no longer wait are passed over."""
         self.unknown: dict[StepKey, Step] = {}
         """Steps of which nobody knows whether their effect was done."""
-        self.models: Mapping[str, str] = {}
-        """Model bindings of this run alone: role to URI."""
         self.work: deque[Callable[[State], None]] = deque()
         self.parks = 0
         """How many vertices are parked anywhere."""
