@@ -93,7 +93,7 @@ def decode(columns: Columns, value: bytes | None) -> Fact:
         else:
             given[name] = columns[at]
     if shape.rest:
-        detail = _object(columns.detail)
+        detail = _object(columns.detail) if columns.detail is not None else {}  # before the class had such fields
         for name in shape.rest:
             if name in detail:
                 cell = detail[name]
