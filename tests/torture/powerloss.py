@@ -17,6 +17,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from itertools import cycle
 from pathlib import Path
 from random import Random
@@ -37,8 +38,8 @@ from tests.torture.standin import Connection
 
 STORE = "store.db"
 AUTOCHECKPOINTS = (8, 40)
-"""Pages of log after which SQLite checkpoints, in one life and in the next: few, so that the log begins anew many times.
-"""
+"""Pages of log after which SQLite checkpoints, in one life and in the next: few, so that the log often begins anew."""
+INTENTS = "intent" in signature(SqliteJournal.append).parameters
 ROOM = 128 * 1024
 """Bytes of log made before the first commit, instead of megabytes: an image is to be written quickly."""
 WIDTH = 8
@@ -146,7 +147,8 @@ async def _submit(journal: SqliteJournal, append: Append) -> None:
         info = RunInfo(append.run, "demo", "f" * 16, AT, AT)
         await journal.create(info, append.facts, at=AT)
     else:
-        await journal.append(append.run, append.after, append.facts, at=AT, snapshot=append.snapshot)
+        intent = {"intent": append.intent} if INTENTS else {}
+        await journal.append(append.run, append.after, append.facts, at=AT, snapshot=append.snapshot, **intent)
 
 
 def first_life(seed: int, autocheckpoint: int = AUTOCHECKPOINTS[0]) -> Life:
