@@ -332,7 +332,7 @@ async def lose_power(
     autocheckpoints: Sequence[int] = AUTOCHECKPOINTS,
     synchronous: str | None = None,
 ) -> Tally:
-    """Live `lives` times, each time from an image of the life before; open `images` images in all."""
+    """Live `lives` times, every second time from an image of the life before; open `images` images in all."""
     chance = Random(seed)
     tally = Tally()
     pages = cycle(autocheckpoints)
@@ -352,7 +352,5 @@ async def lose_power(
             sound = tally.take(life, moment, found)
             if sound and heir is None and moment > len(life.log) // 3 and not isinstance(found, str):
                 heir = next_life(life, image, found, next(pages))
-        # When most of it is written, somebody begins anew.
-        fresh = heir is None or sum(append.submitted == 0 for append in heir.appends) > len(heir.appends) * 3 // 4
-        life = first_life(seed + number + 1, next(pages)) if heir is None or fresh else heir
+        life = heir if heir is not None and number % 2 == 0 else first_life(seed + number + 1, next(pages))
     return tally
