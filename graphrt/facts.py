@@ -278,9 +278,7 @@ StepFact = (
     | StepCancelled
     | Emitted
 )
-RunFact = (
-    RunStarted | RunForked | RunResumed | RunRewound | RunSuspended | RunFinished | RunFailed | RunCancelled
-)
+RunFact = RunStarted | RunForked | RunResumed | RunRewound | RunSuspended | RunFinished | RunFailed | RunCancelled
 Fact = RunFact | StepFact
 
 
