@@ -3,7 +3,7 @@
 A `Life` is what a process does with a store: several runs at once, each with values that grow and are kept as deltas,
 large ones that are kept once, snapshots, leases, and messages that are sent and taken; then one run alone, with commits
 that may take the writer's shortcut. It ends with an orderly close. At any moment of it the power may fail, and whatever
-the disk then holds is opened by the standard library's SQLite through a SqliteJournal of its own. Another life may begin
+the disk then holds is opened by the standard library's SQLite through a SqliteJournal of its own. Another life begins
 from there.
 
 Time is counted in operations of the disk: what was acknowledged when `n` of them had happened must be in every image
