@@ -158,6 +158,10 @@ class Canvas:
         uses = self._bind(node, args, kwargs)
         return self.add("call", node.name, uses, node.signature.returns.annotation, node=node)
 
+    def type_of(self, value: Any) -> Any:
+        """Return the type of a placeholder, or of a constant."""
+        return self.lift(value)[1]
+
     def map(self, node: Node[Any, Any], items: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Draw a call for every item of a list."""
         params = list(node.signature.params)
@@ -293,6 +297,7 @@ class Canvas:
             return name
         other, count = before
         same = (other.origin if other else None) is (node.origin if node else None)
+        same = same or (other is not None and node is not None and other.kind == node.kind == "timer")
         if node is not None and (node.explicit_name or not same):
             self.mistake(
                 f"the name {name!r} is used twice", f"give one of them another name: {node.origin.name}.named('...')"

@@ -110,14 +110,15 @@ class RunCancelled(RunError):
 class Suspended(RunError):
     """The run waits for something that only the world can give; no process holds it meanwhile.
 
-    `waiting`: a line for each step that waits, with the command that answers it.
+    `waiting`: a line for each step that waits, with the command that gives it what it waits for. `until`: when the run
+    has something to do without being asked, in seconds since the epoch.
     """
 
-    def __init__(self, run: str, graph: str, waiting: Sequence[str]) -> None:
+    def __init__(self, run: str, graph: str, waiting: Sequence[str], until: float | None = None) -> None:
         self.waiting = tuple(waiting)
-        super().__init__(
-            run, graph, "is suspended; these wait:\n" + "\n".join(f"    {line}" for line in waiting), resumable=False
-        )
+        self.until = until
+        lines = "\n".join(f"    {line}" for line in waiting)
+        super().__init__(run, graph, f"is suspended; these wait:\n{lines}")
 
 
 class NotDone(GraphrtError):

@@ -32,21 +32,31 @@ from graphrt.facts import (
     Emitted,
     Fact,
     Failure,
+    MessageRefused,
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunForked,
     RunResumed,
+    RunRewound,
     RunStarted,
+    RunSuspended,
     StepCancelled,
     StepFailed,
     StepFinished,
     StepStarted,
+    StepUnknown,
+    StepWaiting,
+    SubstepFailed,
+    SubstepFinished,
+    SubstepStarted,
 )
 from graphrt.graph import Graph, Vertex, join_object, split_object
 from graphrt.machine import Machine
-from graphrt.node import FunctionNode, Node
+from graphrt.node import Leaf, Node, WaitNode
 from graphrt.tree import (
     ACTIVE,
+    AWAITING,
     DELAYED,
     DONE,
     FAILED,
@@ -54,6 +64,7 @@ from graphrt.tree import (
     IDLE,
     READY,
     RUNNING,
+    UNKNOWN,
     WAITING,
     Blame,
     Child,
@@ -75,56 +86,93 @@ from graphrt.tree import (
     value_of,
     values_of,
 )
-from graphrt.types import StepKey
+from graphrt.types import Json, StepKey
 
 
 def apply(state: State, fact: Fact, at: float = 0.0) -> None:
     """Fold one fact into the state. `at` is when it was recorded, in seconds since the epoch."""
     match fact:
-        case StepFinished(step=key) | AttemptFailed(step=key) | StepFailed(step=key) | StepCancelled(step=key) if (
-            key in state.strays
-        ):
+        case (
+            StepFinished(step=key)
+            | AttemptFailed(step=key)
+            | StepFailed(step=key)
+            | StepUnknown(step=key)
+            | StepCancelled(step=key)
+        ) if key in state.strays:
             del state.strays[key]
-        case StepStarted(step=key, attempt=attempt):
+        case SubstepStarted(step=key) | SubstepFinished(step=key) | SubstepFailed(step=key) if key in state.strays:
+            pass
+        case StepStarted(step=key, attempt=attempt, intent=intent):
             step = _find(state, key)
-            _dequeue(state, step)
+            _take_out(state, step)
             step.phase, step.attempt, step.tries = RUNNING, attempt, step.tries + 1
             step.began = at if step.began is None else step.began
-            state.delayed.pop(key, None)
+            step.intent, step.doubt, step.checked = intent, None, False
             state.running[key] = step
         case StepFinished(step=key, value=value, type=tag):
             step = _find(state, key)
-            state.running.pop(key, None)
+            _take_out(state, step)
             del state.steps[key]
             state.finished += 1
             _deliver(state, step.scope, step.vertex, step.item, Value(value, tag))
         case AttemptFailed(step=key, retry_at=wake):
             step = _find(state, key)
-            state.running.pop(key, None)
-            step.phase, step.wake = DELAYED, wake
+            _take_out(state, step)
+            step.phase, step.wake, step.intent = DELAYED, wake, None
             state.delayed[key] = step
             heapq.heappush(state.alarms, (wake, key))
             state.retries += 1
         case StepFailed(step=key, attempt=attempt, failure=failure):
             step = _find(state, key)
-            state.running.pop(key, None)
-            step.phase = GIVEN_UP
+            _take_out(state, step)
+            step.phase, step.intent = GIVEN_UP, None
             _fail(state, step.scope, step.vertex, step.item, Blame(key, step.node.name, attempt, failure))
+        case StepUnknown(step=key, failure=failure):
+            step = _find(state, key)
+            if step.phase == UNKNOWN:
+                step.checked = True
+            else:
+                _take_out(state, step)
+                step.doubt = failure
+                _doubt(state, step)
+        case StepWaiting(step=key, attempt=attempt, until=until):
+            step = _find(state, key)
+            _take_out(state, step)
+            step.phase, step.attempt, step.wait = AWAITING, attempt, fact
+            state.awaiting[key] = step
+            if until is not None:
+                heapq.heappush(state.timers, (until, key))
+        case SubstepStarted(step=key, name=name, intent=intent):
+            step = _find(state, key)
+            step.subs = {**(step.subs or {}), name: intent}
+        case SubstepFinished(step=key, name=name, value=value, type=tag):
+            step = _find(state, key)
+            step.subs = {**(step.subs or {}), name: Value(value, tag)}
+            _go_on(state, step)
+        case SubstepFailed(step=key, name=name):
+            step = _find(state, key)
+            step.subs = {other: made for other, made in (step.subs or {}).items() if other != name}
+            _go_on(state, step)
         case StepCancelled(step=key):
-            _requeue(state, _find(state, key))
+            step = _find(state, key)
+            _take_out(state, step)
+            _enqueue(state, step)
         case RunStarted(input=given, seed=seed):
-            state.seed = seed
-            inputs = {name: Value(text, _input_tag(state.graph, name)) for name, text in split_object(given).items()}
-            state.root = _open_graph(state, state.graph, "", (None, 0, 0), inputs, 0)
-        case RunResumed():
+            _begin(state, given, seed)
+        case RunForked(input=given, seed=seed, models=models):
+            state.models = dict(models)
+            _begin(state, given, seed)
+        case RunResumed() | RunRewound():
             _resume(state)
+        case RunSuspended():
+            state.status = "suspended"
         case RunFinished():
             state.status = "finished"
         case RunFailed():
             state.status = "failed"
         case RunCancelled():
             state.status = "cancelled"
-        case Emitted():
+        case Emitted() | MessageRefused():
             pass
     settle(state)
 
@@ -133,6 +181,12 @@ def settle(state: State) -> None:
     """Work off the list of what follows, until nothing does."""
     while state.work:
         state.work.popleft()(state)
+
+
+def _begin(state: State, given: Json, seed: int) -> None:
+    state.seed = seed
+    inputs = {name: Value(text, _input_tag(state.graph, name)) for name, text in split_object(given).items()}
+    state.root = _open_graph(state, state.graph, "", (None, 0, 0), inputs, 0)
 
 
 def _input_tag(graph: Graph[..., Any], name: str) -> str:
@@ -176,7 +230,7 @@ def _open(  # noqa: PLR0917 - what a place in the tree is made of
     gone."""
     if slot[0].gone:
         return None
-    if isinstance(node, FunctionNode):
+    if isinstance(node, Leaf):
         step = Step(StepKey(key), node, *slot)
         state.steps[step.key] = step
         _enqueue(state, step)
@@ -217,19 +271,49 @@ def _recursion(graph: Dag[..., Any], scope: Scope | None) -> int:
 
 
 def _enqueue(state: State, step: Step) -> None:
-    step.phase = READY
+    step.phase, step.intent = READY, None
     step.parked = bool(state.parks) and under_parked(step)
-    if not step.parked:
+    if step.parked:
+        return
+    if isinstance(step.node, WaitNode):
+        state.asking[step.key] = step
+    else:
         queue_of(state, step.node.policy.limit).steps[step.key] = step
 
 
 def _dequeue(state: State, step: Step) -> None:
-    queue_of(state, step.node.policy.limit).steps.pop(step.key, None)
+    if isinstance(step.node, WaitNode):
+        state.asking.pop(step.key, None)
+    else:
+        queue_of(state, step.node.policy.limit).steps.pop(step.key, None)
 
 
-def _requeue(state: State, step: Step) -> None:
-    state.running.pop(step.key, None)
-    _enqueue(state, step)
+def _take_out(state: State, step: Step) -> None:
+    """Take a step out of where its phase has put it."""
+    phase = step.phase
+    if phase == RUNNING:
+        state.running.pop(step.key, None)
+    elif phase == READY:
+        _dequeue(state, step)
+    elif phase == DELAYED:
+        state.delayed.pop(step.key, None)
+    elif phase == UNKNOWN:
+        state.unknown.pop(step.key, None)
+    elif phase == AWAITING:
+        state.awaiting.pop(step.key, None)
+
+
+def _go_on(state: State, step: Step) -> None:
+    """Let a step run again that was given up in doubt of one of its substeps, now that it is settled."""
+    if step.phase == UNKNOWN and step.intent is None:
+        _take_out(state, step)
+        _enqueue(state, step)
+
+
+def _doubt(state: State, step: Step) -> None:
+    """Nobody knows whether the effect of a step was done."""
+    step.phase, step.checked = UNKNOWN, False
+    state.unknown[step.key] = step
 
 
 # Dags.
@@ -427,10 +511,9 @@ def _discard(state: State, finished: DagScope) -> None:
                 todo.append(machine.child)
             case Step() as step:
                 del state.steps[step.key]
-                _dequeue(state, step)
-                state.delayed.pop(step.key, None)
-                if state.running.pop(step.key, None) is not None:
+                if step.phase == RUNNING:
                     state.strays[step.key] = None
+                _take_out(state, step)
             case None:
                 pass
 
@@ -494,7 +577,7 @@ def _open_each(state: State, scope: DagScope, vertex: Vertex) -> None:
 
 def _cursor_limit(scope: EachScope) -> str | None:
     node = each_vertex(scope).node
-    return node.policy.limit if isinstance(node, FunctionNode) else None
+    return node.policy.limit if isinstance(node, Leaf) else None
 
 
 def _drop_cursor(state: State, scope: EachScope) -> None:
@@ -597,13 +680,26 @@ def _rebalance(state: State, scope: DagScope) -> None:
 
 
 def _resume(state: State) -> None:
-    """Take up a run again: what was in flight is ready once more, and what had failed gets another chance."""
-    state.status = "running"
+    """Take up a run again: what was in flight is ready once more, or unknown if it must not be repeated, and what had
+    failed gets another chance.
+
+    A run that was suspended had nothing in flight; it goes on as if it had never stopped, its retries counted on.
+    """
+    suspended, state.status = state.status == "suspended", "running"
+    if suspended:
+        for step in state.unknown.values():
+            step.checked = False
+        return
     for step in list(state.running.values()):
-        _requeue(state, step)
+        _take_out(state, step)
+        if step.intent is None:
+            _enqueue(state, step)
+        else:
+            step.doubt = None
+            _doubt(state, step)
     state.strays.clear()
     for step in state.steps.values():
-        step.tries, step.began = 0, None
+        step.tries, step.began, step.checked = 0, None, False
         if step.phase == GIVEN_UP:
             _enqueue(state, step)
     state.blame = None

@@ -22,7 +22,7 @@ from graphrt.facts import (
     StepFinished,
     StepStarted,
 )
-from graphrt.scheduler import tag_of
+from graphrt.outcome import tag_of
 from graphrt.state import apply
 from graphrt.tree import State as RunState
 from graphrt.types import StepKey
