@@ -9,7 +9,8 @@ from __future__ import annotations
 import anyio
 from pydantic import BaseModel, Field
 
-from graphrt import Final, Machine, State, context, dag, each, first, node, quorum, switch, when
+from graphrt import Final, Machine, State, context, dag, each, first, node, quorum, step, switch, when
+from graphrt.nodes import answered, person, signal, sleep
 
 ran: list[str] = []
 
@@ -198,3 +199,64 @@ def crossing(crew: int) -> str:
 @dag
 def becalmed(crew: int) -> int:
     return never(rig(crew))
+
+
+# Waiting for the world: a signal, a person, a timer. Since format 3.
+
+
+paid = signal("paid", int)
+
+
+@person("Sail with {{ crew }}?")
+def captain(crew: int) -> bool:
+    return answered()
+
+
+@node
+async def depart(ropes: int, fee: int, ready: bool, tide: str) -> str:
+    _note()
+    return f"{ropes} ropes, {fee} paid, {ready}, {tide}"
+
+
+@dag
+def voyage(crew: int) -> str:
+    return depart(rig(crew), paid(), captain(crew), sleep("tide", 3600))
+
+
+# An effect that must not be repeated, and parts of a node that are done once. Since format 3.
+
+
+def receipt(ropes: int) -> int:
+    return ropes * 3
+
+
+@node(effect="once", check=receipt)
+async def toll(ropes: int) -> int:
+    _note()
+    return ropes * 3
+
+
+@dag
+def passage(crew: int) -> str:
+    return sail(toll(rig(crew)))
+
+
+async def buy(crew: int) -> int:
+    ran.append("provision/buy")
+    return crew * 10
+
+
+async def stow(barrels: int) -> int:
+    ran.append("provision/stow")
+    return barrels + 1
+
+
+@node
+async def provision(crew: int) -> int:
+    _note()
+    return await step(stow, await step(buy, crew))
+
+
+@dag
+def stores(crew: int) -> int:
+    return provision(crew)

@@ -16,21 +16,24 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from unittest.mock import patch
 
 import anyio
 
-from graphrt import Runtime, scheduler
+from graphrt import Runtime, lease, scheduler
 from graphrt.checkpoints import open_journal
 from graphrt.checkpoints.schema import VERSION
 from graphrt.errors import RunCancelled, RunFailed
-from graphrt.facts import Entry, Fact, RunFinished, StepFinished
+from graphrt.facts import Entry, Fact, RunFinished, RunSuspended, StepFinished
 from graphrt.graph import Graph
-from graphrt.journal import Journal, RunInfo, ending
+from graphrt.journal import Journal, Message, RunInfo, ending
 from graphrt.testing import BreakingJournal, BrokenOff, JumpingClock
 from graphrt.types import RunId
-from tests.checkpoints.golden.graphs import Weather, becalmed, crossing, ledger, report
+from tests.checkpoints.golden.graphs import Weather, becalmed, crossing, ledger, passage, report, stores, voyage
 
 HERE = Path(__file__).parent
+DRIVER = "a machine:1:1:0"
+"""Who drives the runs, under a name that tells nothing of the machine that they are made on."""
 BEGAN = 1_800_000_000.0
 SEED = 7
 SNAPSHOT_FACTS = 50
@@ -45,6 +48,7 @@ class Recorded:
     def __init__(self, store: Journal) -> None:
         self._store = store
         self.given: dict[str, list[Entry]] = {}
+        self.inbox: dict[str, Message] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -56,6 +60,12 @@ class Recorded:
     async def append(self, run: RunId, after: int, facts: Sequence[Fact], *, at: float, **more: Any) -> None:
         await self._store.append(run, after, facts, at=at, **more)
         self._keep(run, facts, at)
+        for name in more.get("taking", ()):
+            del self.inbox[name]
+
+    async def send(self, message: Message) -> bool:
+        self.inbox[message.id] = message
+        return await self._store.send(message)
 
     def _keep(self, run: RunId, facts: Sequence[Fact], at: float) -> None:
         kept = self.given.setdefault(run, [])
@@ -124,6 +134,24 @@ async def break_off(recipe: Recipe, journal: Journal) -> None:
     raise AssertionError(f"{recipe.run} has fewer than {recipe.breaks_at} commits")
 
 
+async def suspend(recipe: Recipe, journal: Journal) -> None:
+    """Leave a run that waits for what has been sent meanwhile, and for a time that will have come."""
+    async with runtime(journal) as rt:
+        run = await rt.start_as(recipe.run, recipe.graph, **recipe.inputs)
+        async for entry in run.events():
+            if isinstance(entry.fact, RunSuspended):
+                break
+    run_id = RunId(recipe.run)
+    await journal.send(Message(f"{run_id}/fee", run_id, "signal", "paid", b"12", BEGAN))
+    await journal.send(Message(f"{run_id}/yes", run_id, "answer", "captain", b"true", BEGAN))
+
+
+async def suspend_and_go_on(recipe: Recipe, journal: Journal) -> None:
+    await suspend(recipe, journal)
+    async with runtime(journal, after=24 * 3600) as rt:
+        await (await rt.resume(recipe.run, recipe.graph)).result()
+
+
 RECIPES = (
     Recipe("finished dag", report, {"text": TEXT, "factor": 3}, finish),
     Recipe("finished machine", ledger, {"page": 0}, finish),
@@ -132,17 +160,20 @@ RECIPES = (
     Recipe("cancelled", becalmed, {"crew": 6}, cancel),
     Recipe("broken off dag", report, {"text": TEXT, "factor": 3}, break_off, breaks_at=8, ends_as="finished dag"),
     Recipe("broken off machine", ledger, {"page": 0}, break_off, breaks_at=105, ends_as="finished machine"),
+    Recipe("suspended", voyage, {"crew": 7}, suspend, ends_as="suspended and gone on"),
+    Recipe("suspended and gone on", voyage, {"crew": 7}, suspend_and_go_on),
+    Recipe("broken off after an intent", passage, {"crew": 8}, break_off, breaks_at=4, ends_as="paid once"),
+    Recipe("paid once", passage, {"crew": 8}, finish),
+    Recipe("broken off in a node", stores, {"crew": 9}, break_off, breaks_at=4, ends_as="done in parts"),
+    Recipe("done in parts", stores, {"crew": 9}, finish),
 )
 
 
 async def live_all(journal: Journal) -> None:
     """Make every run, one after the other."""
-    usual, scheduler.SNAPSHOT_FACTS = scheduler.SNAPSHOT_FACTS, SNAPSHOT_FACTS
-    try:
+    with patch.object(scheduler, "SNAPSHOT_FACTS", SNAPSHOT_FACTS), patch.object(lease, "begin", lambda: DRIVER):
         for recipe in RECIPES:
             await recipe.live(recipe, journal)
-    finally:
-        scheduler.SNAPSHOT_FACTS = usual
 
 
 async def everything(journal: Journal, run: str) -> list[Entry]:
@@ -153,7 +184,7 @@ async def everything(journal: Journal, run: str) -> list[Entry]:
     return found
 
 
-def account(entries: Iterable[Entry]) -> dict[str, Any]:
+def account(entries: Iterable[Entry], inbox: Iterable[Message] = ()) -> dict[str, Any]:
     """Say what a run amounts to, in words that every later version still understands."""
     status, result, values, lines = "running", None, {}, []
     for entry in entries:
@@ -168,7 +199,10 @@ def account(entries: Iterable[Entry]) -> dict[str, Any]:
         elif isinstance(fact, RunFinished):
             result = _short(fact.value)
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return {"status": status, "entries": len(lines), "sha256": digest, "result": result, "values": values}
+    found = {"status": status, "entries": len(lines), "sha256": digest, "result": result, "values": values}
+    if mail := [[message.id, message.kind, message.name, _short(message.value or b"")] for message in inbox]:
+        found["inbox"] = mail
+    return found
 
 
 def _short(value: bytes) -> str:
@@ -197,7 +231,8 @@ async def make(folder: Path) -> None:
         await journal.aclose()
         sql = "".join(f"{statement}\n" for statement in dump(store))
     (folder / f"v{VERSION}.sql").write_bytes(sql.encode())
-    expected = {run: account(entries) for run, entries in journal.given.items()}
+    mail = journal.inbox.values()
+    expected = {run: account(given, [each for each in mail if each.run == run]) for run, given in journal.given.items()}
     (folder / f"v{VERSION}.json").write_bytes(f"{json.dumps(expected, indent=1, ensure_ascii=False)}\n".encode())
 
 
