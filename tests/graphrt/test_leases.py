@@ -62,7 +62,7 @@ async def test_a_driver_whose_lease_was_taken_over_commits_nothing_more() -> Non
         fence = await journal.claim(RUN, Claim("elsewhere", clock.time + 1e6), at=clock.time + 1000)
         assert fence == 2
         before = await journal.read(RUN)
-        with pytest.raises(StaleFence, match="taken over by elsewhere .fence 2, this driver has 1"):
+        with pytest.raises(StaleFence, match=r"taken over by elsewhere .fence 2, this driver has 1"):
             await zombie.result()
         assert await journal.read(RUN) == before
         with pytest.raises(RunTaken, match="driven by elsewhere"):
