@@ -31,7 +31,7 @@ from graphrt.tree import (
     State,
     Step,
     awaited,
-    inputs_of,
+    input_values,
     under_parked,
 )
 from graphrt.types import Json, StepKey
@@ -180,7 +180,7 @@ def _due(state: State, now: float) -> Iterator[Due]:
         step = state.awaiting.get(key)
         if step is None or step.parked or step.wait is None or step.wait.until != until:
             continue
-        value = inputs_of(step)["value"]
+        value = input_values(step)["value"]
         yield Due(key, step.attempt, value.text, value.tag or step.node.signature.returns.tag, lineage_of(step))
 
 
@@ -359,7 +359,7 @@ def _start(step: Step) -> Start:
 
 def texts_of(step: Step) -> dict[str, Json]:
     """Return what a step runs on, as JSON texts."""
-    return {name: value.text for name, value in inputs_of(step).items()}
+    return {name: value.text for name, value in input_values(step).items()}
 
 
 def lineage_of(step: Step) -> str | None:

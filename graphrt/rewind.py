@@ -31,15 +31,16 @@ from graphrt.facts import (
     StepFinished,
     StepStarted,
     StepWaiting,
+    SubstepFailed,
     SubstepFinished,
     SubstepStarted,
 )
 from graphrt.graph import Graph, refs, split_object
 from graphrt.history import Counted, newest, spans_of
-from graphrt.node import FunctionNode
+from graphrt.node import Leaf
 from graphrt.ports import type_tag, upcast
 from graphrt.state import apply, find
-from graphrt.tree import DagScope, EachScope, State, Step, Value, each_vertex, inputs_of, item_inputs, value_of
+from graphrt.tree import DagScope, EachScope, State, Step, Value, each_vertex, input_values, item_inputs, value_of
 from graphrt.types import Json, StepKey
 
 
@@ -158,11 +159,9 @@ class _Walk:
         track = self.tracks.get(fact.step)
         if track is None:
             track = self.tracks[fact.step] = _Track(rename(fact.step, self.renamed))
-        if isinstance(fact, StepStarted):
+        if isinstance(fact, (StepStarted, StepWaiting)):
             step = find(self.then, fact.step)
             track.keeping = step is not None and self._holds(step, track.key)
-            effect = "" if step is None else step.node.policy.effect
-            track.risky |= fact.intent is not None or str(effect) == "once"
         return track
 
     def _holds(self, before: Step, key: StepKey) -> bool:
@@ -172,10 +171,10 @@ class _Walk:
         step = find(self.now, key)
         if step is None or not self._same_node(before.node, step.node, renamed=key != before.key):
             return False
-        had, has = inputs_of(before), inputs_of(step)
+        had, has = input_values(before), input_values(step)
         return had.keys() == has.keys() and all(_equal(value, has[name]) for name, value in had.items())
 
-    def _same_node(self, before: FunctionNode[..., Any], now: FunctionNode[..., Any], *, renamed: bool) -> bool:
+    def _same_node(self, before: Leaf[..., Any], now: Leaf[..., Any], *, renamed: bool) -> bool:
         if before is now:
             return True
         pair = (id(before), id(now))
@@ -205,32 +204,28 @@ class _Walk:
 
     def _note(self, track: _Track, fact: StepFact) -> None:
         match fact:
-            case StepStarted(attempt=attempt):
-                track.attempt, track.waiting = attempt, False
+            case StepStarted(attempt=attempt, intent=intent):
+                track.attempt, track.waiting, track.risky = attempt, False, intent is not None
+            case StepWaiting(attempt=attempt):
+                track.attempt, track.waiting = attempt, track.keeping
             case StepFinished(step=key):
                 step = self.then.steps.get(key)
                 track.finished, track.kept, track.waiting = True, track.keeping, False
                 track.wasted = step is None or step.parked
-            case StepFailed(attempt=attempt):
-                track.failed.add(attempt)
-                track.risky &= fact.failure.type != _NOT_DONE
-            case StepCancelled():
-                track.waiting = False
-            case AttemptFailed():
-                track.waiting = False
-                track.risky &= fact.failure.type != _NOT_DONE
-            case StepWaiting():
-                track.waiting = track.keeping
+            case StepFailed() | AttemptFailed() | StepCancelled():
+                # Of an effect that must not be repeated, this is only said if it surely did not happen.
+                track.waiting = track.risky = False
+                if isinstance(fact, StepFailed):
+                    track.failed.add(fact.attempt)
             case SubstepStarted(name=name):
                 track.substeps[name] = "begun" if track.keeping else "lost"
             case SubstepFinished(name=name):
                 if name in track.substeps:
                     track.substeps[name] = "ended" if track.keeping else "lost"
+            case SubstepFailed(name=name):
+                track.substeps.pop(name, None)
             case _:
                 pass
-
-
-_NOT_DONE = "NotDone"
 
 
 _LACKS = "the graph asks it for {}, which it has not got"
@@ -277,7 +272,7 @@ def _places(walk: _Walk, track: _Track, *, fork: bool) -> Iterator[int]:
         match walk.record[place].entry.fact:
             case _ if track.kept:
                 yield place
-            case SubstepStarted(name=name) | SubstepFinished(name=name):
+            case SubstepStarted(name=name) | SubstepFinished(name=name) | SubstepFailed(name=name):
                 if not fork or track.substeps.get(name) != "begun":
                     yield place
             case StepStarted(attempt=attempt) | StepWaiting(attempt=attempt) | MessageRefused(attempt=attempt) if fork:
@@ -338,7 +333,7 @@ def _equal(had: Value, has: Value) -> bool:
     return had.text == has.text or (bool(had.tag) and upcast(had.tag, had.text)[1] == has.text)
 
 
-def _definition(node: FunctionNode[..., Any], renamed: bool) -> list[Any]:
+def _definition(node: Leaf[..., Any], renamed: bool) -> list[Any]:
     kind, name, *ports = node.structure()
     return [kind, *ports] if renamed else [kind, name, *ports]
 
@@ -380,7 +375,7 @@ def misfits(state: State) -> list[str]:
     that nobody handles. Nothing behind it is looked at (D11)."""
     lines = [] if state.blame is None else [f"{state.blame.step}: {state.blame.failure.message}"]
     for step in state.steps.values():
-        lines.extend(_unreadable(step.node, lambda step=step: inputs_of(step), step.key))  # type: ignore[misc]
+        lines.extend(_unreadable(step.node, lambda step=step: input_values(step), step.key))  # type: ignore[misc]
     for queue in state.queues.values():
         for each in queue.cursors.values():
             lines.extend(_items(each))
@@ -390,7 +385,7 @@ def misfits(state: State) -> list[str]:
 def _items(each: EachScope) -> Iterator[str]:
     """The items that are not opened yet are at the frontier, too."""
     node = each_vertex(each).node
-    if isinstance(node, FunctionNode):
+    if isinstance(node, Leaf):
         for index in range(each.next, len(each.items)):
             if index not in each.opened:
                 yield from _unreadable(
@@ -400,9 +395,11 @@ def _items(each: EachScope) -> Iterator[str]:
                 )
 
 
-def _unreadable(node: FunctionNode[..., Any], inputs: Callable[[], Mapping[str, Value]], key: str) -> Iterator[str]:
+def _unreadable(node: Leaf[..., Any], inputs: Callable[[], Mapping[str, Value]], key: str) -> Iterator[str]:
     try:
-        node.read({name: value.text for name, value in inputs().items()})
+        given = inputs()
+        for name, param in node.signature.params.items():
+            param.port.read(given[name].text)
     except PortError as error:
         yield f"{key}: {error}"
     except (KeyError, TypeError, IndexError) as error:

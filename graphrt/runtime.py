@@ -40,14 +40,15 @@ from graphrt.dag import as_graph
 from graphrt.decide import Pending, pending
 from graphrt.definition import define, recall
 from graphrt.facts import (
-    Entry,
     RunCancelled,
+    RunForked,
     RunResumed,
+    RunRewound,
     RunStarted,
     StepWaiting,
 )
 from graphrt.graph import Graph, join_object, limits_of
-from graphrt.history import newest
+from graphrt.history import counted, newest
 from graphrt.host import Host
 from graphrt.journal import Claim, Journal, MemoryJournal, Message, RunInfo
 from graphrt.limits import Limits
@@ -612,17 +613,12 @@ class Runtime:
         entries = history.entries
         if state is None:
             state = State(graph)
-            if history.snapshot is not None:
-                entries = await self._everything(run)
+            shares = any(isinstance(entry.fact, (RunForked, RunRewound)) for entry in entries)
+            if shares or history.snapshot is not None:
+                entries = [entry for _, entry in await counted(self.journal, run)]
         for entry in entries:
             apply(state, newest(entry.fact), entry.at)
         return state, info.seq, info
-
-    async def _everything(self, run: RunId) -> list[Entry]:
-        entries: list[Entry] = []
-        while page := await self.journal.read(run, entries[-1].seq if entries else 0):
-            entries.extend(page)
-        return entries
 
     def _drive(self, run: RunId, graph: Graph[..., Any], state: State, seq: int, *, fence: int) -> Run[Any]:
         assert self._shared is not None and self._tasks is not None  # noqa: S101, PT018 - journal was asked for before
