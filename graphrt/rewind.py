@@ -23,6 +23,7 @@ from graphrt.facts import (
     Fact,
     MessageRefused,
     RunForked,
+    RunRewound,
     RunStarted,
     Span,
     StepCancelled,
@@ -49,7 +50,7 @@ class Rewind:
     """What a run goes on from, and what that costs: "re-executes N, reuses M" (D10)."""
 
     state: State
-    """The kept part of the record, folded over today's graph."""
+    """The kept part of the record, folded over today's graph; for the run itself, its RunRewound is folded in."""
     spans: tuple[Span, ...]
     copied: tuple[StepFact, ...]
     """Facts that are kept under another key, and those after them: they are recorded anew, after the spans."""
@@ -57,6 +58,8 @@ class Rewind:
     """Finished steps that are kept."""
     again: tuple[StepKey, ...]
     """Steps that had begun and are not kept, in the order they began. What else comes after them is not known yet."""
+    lost: tuple[StepKey, ...]
+    """Those among them that had finished, or waited for the world."""
     effects: tuple[StepKey, ...]
     """Those among them that did something to the world that must not be repeated, or may have."""
     unfit: Mapping[StepKey, str]
@@ -179,7 +182,7 @@ class _Walk:
             return True
         pair = (id(before), id(now))
         if pair not in self.alike:
-            self.alike[pair] = _definition(before, renamed) == _definition(now, renamed)
+            self.alike[pair] = same_definition(before, now, renamed=renamed)
         return self.alike[pair]
 
     def _take(self, place: int, track: _Track, fact: Fact, at: float) -> str | None:
@@ -228,6 +231,9 @@ class _Walk:
                 pass
 
 
+_REWOUND = RunRewound("", "", "")
+"""What a rewind does to a state does not depend on what it says."""
+
 _LACKS = "the graph asks it for {}, which it has not got"
 
 
@@ -258,12 +264,17 @@ def _settle(walk: _Walk, *, fork: bool) -> Rewind:
     copied = () if moved is None else tuple(_moved(record[place], tracks) for place in order[moved:])
     state = State(walk.now.graph)
     apply(state, walk.first, record[0].entry.at)
-    for place in order:
+    for number, place in enumerate(order):
+        if number == len(shared) and not fork:
+            apply(state, _REWOUND)
         fact = newest(record[place].entry.fact)
         apply(state, _under(fact, tracks[_key(record[place])].key), record[place].entry.at)
+    if len(shared) == len(order) and not fork:
+        apply(state, _REWOUND)
     again = tuple(key for key, track in tracks.items() if _again(walk, key, track))
+    lost = tuple(key for key in again if tracks[key].finished or key in walk.then.awaiting)
     effects = tuple(key for key in again if _doubles(tracks[key], fork=fork))
-    return Rewind(state, spans_of(record, set(shared)), copied, state.finished, again, effects, dict(walk.unfit))
+    return Rewind(state, spans_of(record, set(shared)), copied, state.finished, again, lost, effects, dict(walk.unfit))
 
 
 def _places(walk: _Walk, track: _Track, *, fork: bool) -> Iterator[int]:
@@ -331,6 +342,11 @@ def _moved(counted: Counted, tracks: Mapping[StepKey, _Track]) -> StepFact:
 def _equal(had: Value, has: Value) -> bool:
     """Return whether an input is what it was: the same bytes, or what upcasters make of them."""
     return had.text == has.text or (bool(had.tag) and upcast(had.tag, had.text)[1] == has.text)
+
+
+def same_definition(one: Leaf[..., Any], other: Leaf[..., Any], *, renamed: bool = False) -> bool:
+    """Return whether two nodes have the same ports, and the same name unless one was `renamed`."""
+    return one is other or _definition(one, renamed) == _definition(other, renamed)
 
 
 def _definition(node: Leaf[..., Any], renamed: bool) -> list[Any]:

@@ -21,9 +21,10 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Self, TypeVar, cast
@@ -39,7 +40,9 @@ from graphrt.context import Resources
 from graphrt.dag import as_graph
 from graphrt.decide import Pending, pending
 from graphrt.definition import define, recall
+from graphrt.difference import Comparison
 from graphrt.facts import (
+    Fact,
     RunCancelled,
     RunForked,
     RunResumed,
@@ -54,10 +57,12 @@ from graphrt.journal import Claim, Journal, MemoryJournal, Message, RunInfo
 from graphrt.limits import Limits
 from graphrt.node import Node
 from graphrt.ports import Port
+from graphrt.replay import Replayed
 from graphrt.run import Run, Sleeper, need
 from graphrt.scheduler import Driver, Shared, stopped
 from graphrt.snapshot import load
 from graphrt.state import apply
+from graphrt.travel import UNCHANGED, Plan, compare_runs, plan_fork, plan_resume, plan_retry, replay_run
 from graphrt.tree import AWAITING, UNKNOWN, State
 from graphrt.types import ENDED, Durability, Json, RunId, Status, StepKey
 
@@ -297,15 +302,72 @@ class Runtime:
             raise error
         return cast("R", result)
 
-    async def resume(self, run: str, graph: Node[..., R]) -> Run[R]:
+    async def resume(self, run: str, graph: Node[..., R], *, accept: bool = False, again: bool = False) -> Run[R]:
         """Take up a run where its journal ends: finished steps are not run again (D2), what was in flight or had failed
         is.
 
-        A run that has finished is only attached to. Raises RunNotFound; RunTaken if another process drives it;
-        GraphMismatch, before anything is done, if the graph's structure is not the one the run began with.
+        A run that has finished is only attached to. Where the graph's structure has changed, the run goes on if all
+        that had finished still holds, or a `migration` says what became of it (D11); `accept` lets go of what does not
+        hold, and does it again, but for effects that must not be repeated unless `again`. Raises, before anything is
+        done: RunNotFound; RunTaken if another process drives it; GraphMismatch; EffectsRepeated.
         """
         found = as_graph(graph)
-        return cast("Run[R]", await self._resume(RunId(run), found))
+        return cast("Run[R]", await self._resume(RunId(run), found, accept=accept, again=again))
+
+    async def fork(
+        self,
+        run: str | Run[Any],
+        graph: Node[..., R],
+        *,
+        at: str = "",
+        output: Any = UNCHANGED,
+        inputs: Mapping[str, Any] | None = None,
+        models: Mapping[str, str] | None = None,
+        again: bool = False,
+        new: str | None = None,
+    ) -> Run[R]:
+        """Begin a new run that shares another one's history up to what differs (D9). That one is only read, and may
+        still be running.
+
+        `at`: the step that is done anew, or is given `output`; what does not depend on it is not run again. `inputs`:
+        the run's inputs that are others. `models`: roles bound otherwise, to URIs; without `at`, what asked them is
+        asked anew. `again`: effects that must not be repeated may be. `new`: the new run's id. Raises, before anything
+        is done: RunNotFound; UsageError; PortError; EffectsRepeated; GraphMismatch; RunExists.
+        """
+        found, parent, now = as_graph(graph), _id_of(run), self.clock.now()
+        self._check_limits(found)
+        plan = await plan_fork(
+            self.journal, parent, found, at=at, output=output, inputs=inputs, models=models, again=again, now=now
+        )
+        target = (await self.journal.info(parent)).target
+        fork = self.new_id() if new is None else RunId(new)
+        info = RunInfo(fork, found.name, found.fingerprint, created=now, updated=now, target=target, parent=parent)
+        await self.journal.create(
+            info, plan.facts, at=now, claim=self._claim(now), definition=define(found), snapshot=plan.snapshot
+        )
+        return cast("Run[R]", self._drive(fork, found, plan.state, len(plan.facts), fence=1))
+
+    async def retry(self, run: str | Run[Any], graph: Node[..., R], *, at: str, again: bool = False) -> Run[R]:
+        """Do a step of a run anew in the run itself, finished or not, and all that depends on it; nothing else is run
+        again.
+
+        Its idempotency keys stay what they were. Raises as `fork` does, and RunTaken if the run is being driven.
+        """
+        target, found = _id_of(run), as_graph(graph)
+        if target in self._drivers:
+            raise errors.UsageError(f"run {target} is being driven here; wait for its end or cancel it, then retry")
+        async with self._resuming:
+            plan = partial(plan_retry, self.journal, target, found, at=at, again=again)
+            return cast("Run[R]", await self._take_up(target, found, plan))
+
+    async def replay(self, run: str | Run[Any], graph: Node[..., Any]) -> Replayed:
+        """Run today's code against a recorded run, with no effect leaving the process, and say what it does otherwise
+        (D10). Raises RunNotFound; GraphMismatch if the graph has changed and the store does not say from what."""
+        return await replay_run(self.journal, _id_of(run), as_graph(graph))
+
+    async def diff(self, a: str | Run[Any], b: str | Run[Any]) -> Comparison:
+        """Compare two runs step by step: where they part, and how (D10). Raises RunNotFound."""
+        return await compare_runs(self.journal, _id_of(a), _id_of(b))
 
     async def prospect(self, run: str, graph: Node[..., Any]) -> Prospect:
         """Say what resuming would do, without doing it."""
@@ -568,37 +630,52 @@ class Runtime:
             started.input,
         )
 
-    async def _resume(self, run: RunId, graph: Graph[..., Any]) -> Run[Any]:
+    async def _resume(
+        self, run: RunId, graph: Graph[..., Any], *, accept: bool = False, again: bool = False
+    ) -> Run[Any]:
         async with self._resuming:  # two callers who resume one run at once are to get the same driver
-            return await self._take_up(run, graph)
+            driver = self._drivers.get(run)
+            if driver is not None and not driver.done.is_set():
+                return Run(self, run, graph, driver)
+            info = await self.journal.info(run)
+            if info.status == "finished":
+                self._check_fit(info, graph)
+                return Run(self, run, graph, None)
+            changed = info.fingerprint != graph.fingerprint
+            plan = partial(plan_resume, self.journal, run, graph, accept=accept, again=again) if changed else None
+            return await self._take_up(run, graph, plan)
 
-    async def _take_up(self, run: RunId, graph: Graph[..., Any]) -> Run[Any]:
+    async def _take_up(
+        self, run: RunId, graph: Graph[..., Any], plan: Callable[[], Awaitable[Plan]] | None = None
+    ) -> Run[Any]:
+        """Claim a run and drive it from where it stands, or from where a plan takes it."""
         journal = self.journal
-        driver = self._drivers.get(run)
-        if driver is not None and not driver.done.is_set():
-            return Run(self, run, graph, driver)
         self._check_limits(graph)
-        info = await journal.info(run)
-        self._check_fit(info, graph)
-        if info.status == "finished":
-            return Run(self, run, graph, None)
         now = self.clock.now()
         fence = await journal.claim(run, self._claim(now), at=now, dead=lease.is_dead)
+        facts: list[Fact] = [RunResumed(fence, self._driver_name)]
         try:
-            state, seq, info = await self._fold(run, graph)
-            if state.status == "finished":
-                await journal.release(run, fence)
-                return Run(self, run, graph, None)
-            resumed = RunResumed(fence, self._driver_name)
-            await journal.append(run, seq, [resumed], at=now, fence=fence)
+            if plan is None:
+                state, seq, _ = await self._fold(run, graph)
+                if state.status == "finished":
+                    await journal.release(run, fence)
+                    return Run(self, run, graph, None)
+                apply(state, facts[0], now)
+                await journal.append(run, seq, facts, at=now, fence=fence)
+            else:
+                planned = await plan()
+                state, seq, facts = planned.state, planned.seq, [*planned.facts, *facts]
+                apply(state, facts[-1], now)
+                await journal.append(
+                    run, seq, facts, at=now, fence=fence, snapshot=planned.snapshot, definition=define(graph)
+                )
         except BaseException:
             with anyio.CancelScope(shield=True), suppress(Exception):
                 await journal.release(run, fence)
             raise
-        apply(state, resumed, now)
-        words = {"run": run, "graph": info.graph, "status": "running"}
-        log.info("run %s of %s is taken up, with %d finished steps", run, info.graph, state.finished, extra=words)
-        return self._drive(run, graph, state, seq + 1, fence=fence)
+        words = {"run": run, "graph": graph.name, "status": "running"}
+        log.info("run %s of %s is taken up, with %d finished steps", run, graph.name, state.finished, extra=words)
+        return self._drive(run, graph, state, seq + len(facts), fence=fence)
 
     def _check_fit(self, info: RunInfo, graph: Graph[..., Any]) -> None:
         if info.fingerprint != graph.fingerprint:
