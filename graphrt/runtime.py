@@ -753,6 +753,8 @@ class Runtime:
                     log.warning("leases could not be renewed: %s", error)
                     continue
                 for run, driver in list(self._drivers.items()):
+                    if driver.state.status != "running" or driver.suspended is not None:
+                        continue  # its last commit has given the lease back
                     if renewal.held.get(run) != driver.fence:
                         driver.stop(await self._lost(driver))
                     elif run in renewal.mail:
