@@ -31,6 +31,7 @@ from graphrt.types import RunId
 
 log = logging.getLogger("graphrt")
 
+
 class Doubtful(BaseException):
     """Ends an attempt that needs a substep of which nobody knows whether it was done. A node cannot catch it by
     mistake."""

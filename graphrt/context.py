@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import anyio
 from pydantic_core import to_json
@@ -148,4 +148,4 @@ async def step(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def _part(fn: Callable[..., Any]) -> FunctionNode[..., Any]:
-    return cast("FunctionNode[..., Any]", node(fn))
+    return node(fn)

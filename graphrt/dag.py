@@ -21,7 +21,7 @@ from pydantic_core import to_json
 from graphrt.assignable import assignable, element, is_typed_dict, members, union
 from graphrt.check import check_dag
 from graphrt.errors import GraphError, Mistake, PortError, UsageError
-from graphrt.graph import Arg, Const, Expr, Fields, Graph, Items, Ref, Vertex, VertexKind, refs
+from graphrt.graph import Arg, Const, Expr, Fields, Graph, Items, Ref, Vertex, VertexKind, nodes_of, refs
 from graphrt.node import Node, Signature, caller_names, drawing, place_here, place_of, read_signature
 from graphrt.ports import Port, type_name, type_tag
 from graphrt.types import Json
@@ -359,6 +359,9 @@ class Dag(Graph[P, R]):
         self.vertices, self.output = tuple(vertices), output
         if found := [*mistakes, *check_dag(self)]:
             raise GraphError(self.name, found)
+        for node in nodes_of(self):  # copies that the body made of this dag before it was drawn
+            if isinstance(node, Dag) and node.origin is self:
+                node.vertices, node.output = self.vertices, self.output
 
     def inner(self) -> Iterator[Node[..., Any]]:
         """Yield the nodes this dag calls."""

@@ -30,12 +30,9 @@ from graphrt.tree import (
     Queue,
     State,
     Step,
-    Value,
     awaited,
-    item_inputs,
-    machine_inputs,
+    input_values,
     under_parked,
-    values_of,
 )
 from graphrt.types import Json, StepKey
 
@@ -149,7 +146,7 @@ def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[
         commands.extend(Cancel(step.key) for step in state.running.values() if step.parked)
     commands.extend(_starts(state, now, room))
     commands.extend(
-        Await(step.key, step.attempt + 1, step.node, inputs_of(step))
+        Await(step.key, step.attempt + 1, step.node, texts_of(step))
         for step in state.asking.values()
         if isinstance(step.node, WaitNode)
     )
@@ -183,7 +180,7 @@ def _due(state: State, now: float) -> Iterator[Due]:
         step = state.awaiting.get(key)
         if step is None or step.parked or step.wait is None or step.wait.until != until:
             continue
-        value = _inputs(step)["value"]
+        value = input_values(step)["value"]
         yield Due(key, step.attempt, value.text, value.tag or step.node.signature.returns.tag, lineage_of(step))
 
 
@@ -199,7 +196,7 @@ def _checks(state: State) -> Iterator[Check]:
                 step.began,
                 step.doubt,
                 step.node,
-                inputs_of(step),
+                texts_of(step),
                 lineage_of(step),
             )
 
@@ -357,25 +354,12 @@ def _open_cursor(state: State, queue: Queue) -> EachScope | None:
 
 def _start(step: Step) -> Start:
     assert isinstance(step.node, FunctionNode)  # noqa: S101 - waits are not queued
-    return Start(
-        step.key, step.attempt + 1, step.tries + 1, step.began, step.node, inputs_of(step), lineage_of(step)
-    )
+    return Start(step.key, step.attempt + 1, step.tries + 1, step.began, step.node, texts_of(step), lineage_of(step))
 
 
-def inputs_of(step: Step) -> dict[str, Json]:
+def texts_of(step: Step) -> dict[str, Json]:
     """Return what a step runs on, as JSON texts."""
-    return {name: value.text for name, value in _inputs(step).items()}
-
-
-def _inputs(step: Step) -> dict[str, Value]:
-    scope = step.scope
-    match scope:
-        case DagScope():
-            return values_of(scope, scope.graph.vertices[step.vertex].uses)
-        case EachScope():
-            return item_inputs(scope, step.item)
-        case MachineScope():
-            return machine_inputs(scope, next(iter(step.node.signature.params)))
+    return {name: value.text for name, value in input_values(step).items()}
 
 
 def lineage_of(step: Step) -> str | None:
@@ -421,8 +405,18 @@ class Pending(NamedTuple):
     step: StepKey
     """The step, or the substep that is in doubt."""
     name: str = ""
-    """A signal's name, or what a person is asked."""
+    """A signal's name, what a person is asked, or why nobody knows."""
     until: float | None = None
+    since: float | None = None
+    """When it began to wait, or its effect was first dispatched."""
+    note: Json | None = None
+    """For a person's answer: who is meant and the schema of the answer, a JSON object."""
+
+
+def _doubt(step: Step) -> str:
+    if step.doubt is None:
+        return "its process ended before the outcome was recorded"
+    return f"{step.doubt.type}: {step.doubt.message}"
 
 
 def pending(state: State) -> list[Pending]:
@@ -433,11 +427,13 @@ def pending(state: State) -> list[Pending]:
             name = step.wait.name
             if step.wait.what == "person" and step.wait.note is not None:
                 name = str(from_json(step.wait.note).get("question", ""))
-            found.append(Pending(step.wait.what, step.key, name, step.wait.until))
+            found.append(Pending(step.wait.what, step.key, name, step.wait.until, step.began, step.wait.note))
     for step in state.unknown.values():
         if not step.parked:
             doubts = [name for name, made in (step.subs or {}).items() if isinstance(made, str)]
             keys = [step.key] if step.intent is not None else [StepKey(f"{step.key}/{name}") for name in doubts]
-            found.extend(Pending("decision", key) for key in keys)
-    found.extend(Pending("pause", step.key, "", step.wake) for step in state.delayed.values() if not step.parked)
+            found.extend(Pending("decision", key, _doubt(step), None, step.began) for key in keys)
+    found.extend(
+        Pending("pause", step.key, "", step.wake, step.began) for step in state.delayed.values() if not step.parked
+    )
     return found

@@ -212,10 +212,10 @@ class StaleFence(JournalConflict):
 
     def __init__(self, run: str, fence: int, found: int, driver: str | None) -> None:
         self.fence = fence
-        who = f"by {driver} " if driver else ""
+        by = f"by {who(driver)} " if driver else ""
         StoreError.__init__(
             self,
-            f"run {run!r} was taken over {who}(fence {found}, this driver has {fence}); "
+            f"run {run!r} was taken over {by}(fence {found}, this driver has {fence}); "
             f"nothing of this commit was taken: leave the run to the other driver",
         )
 
@@ -231,6 +231,13 @@ class MessageTaken(JournalConflict):
         )
 
 
+def who(driver: str) -> str:
+    """Say a driver's name as people would: which process, on which machine. See `graphrt.lease`."""
+    machine, *rest = driver.split(":")
+    host = machine.partition("/")[0]
+    return f"process {rest[0]} on {host}" if rest else driver
+
+
 class RunTaken(StoreError):
     """Another driver holds the run's lease (D7)."""
 
@@ -238,7 +245,7 @@ class RunTaken(StoreError):
         self.driver = driver
         self.left = left
         super().__init__(
-            f"run {run!r} is being driven by {driver}, whose lease runs for another {left:.1f} s; "
+            f"run {run!r} is being driven by {who(driver)}, whose lease runs for another {left:.1f} s; "
             f"wait for it, or end that process: its run is then free at once"
         )
 

@@ -234,7 +234,7 @@ class WaitNode(Leaf[P, R_co]):
         label: str = "",
     ) -> None:
         super().__init__(name, signature, place=place, doc=doc, policy=Policy(effect="none"))
-        self.kind: Literal["signal", "person", "timer"] = kind  # type: ignore[misc] # one of the kinds there are
+        self.kind: Literal["signal", "person", "timer"] = kind
         self.wait = wait
         self.label = label
 
@@ -279,7 +279,8 @@ def node(
 
     `retry`: attempts in all, or a Retry. `timeout`: seconds for one attempt, or a Timeout. `deadline`: seconds for all
     attempts together. `effect`: what the function does to the world; `check`: for `once`, what finds out whether it was
-    done (see FunctionNode). `limit`: the named limit each attempt holds a permit of. Raises GraphError for a parameter or return without annotation, or of a type that does not survive JSON.
+    done (see FunctionNode). `limit`: the named limit each attempt holds a permit of. Raises GraphError for a parameter
+    or return without annotation, or of a type that does not survive JSON.
     """
     chosen = policy(retry, timeout, deadline, effect, limit)
     scope = caller_names(2)

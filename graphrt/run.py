@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 import anyio
@@ -15,10 +15,11 @@ from graphrt import errors
 from graphrt.assignable import members
 from graphrt.clock import Clock
 from graphrt.decide import Pending
-from graphrt.facts import Entry, Fact, Failure, RunCancelled, RunFailed, RunFinished, RunSuspended, StepFinished
+from graphrt.facts import Entry, Failure, RunCancelled, RunFailed, RunFinished, RunSuspended
 from graphrt.graph import Graph
+from graphrt.history import newest
 from graphrt.journal import Journal, Message, RunInfo
-from graphrt.ports import Port, type_name, upcast
+from graphrt.ports import Port, type_name
 from graphrt.scheduler import Driver, Live
 from graphrt.types import Json, RunId, Status
 
@@ -219,15 +220,6 @@ class Events:
         return entry
 
 
-def newest(fact: Fact) -> Fact:
-    """Bring a recorded value to its newest type by the registered upcasters (D13)."""
-    if isinstance(fact, (StepFinished, RunFinished)) and fact.type:
-        tag, text = upcast(fact.type, fact.value)
-        if tag != fact.type:
-            return replace(fact, value=text, type=tag)
-    return fact
-
-
 def read_result(graph: Graph[..., Any], text: Json, tag: str) -> Any:
     """Read a run's result as the type its graph returns."""
     port = graph.signature.returns
@@ -264,16 +256,32 @@ def node_of(step: str) -> str:
 
 def hint(run: str, pending: Pending) -> str:
     """Say in a line what a step waits for, and how to give it that."""
+    command = remedy(run, pending)
+    return f"{need(pending)}: {command}" if command else need(pending)
+
+
+def need(pending: Pending) -> str:
+    """Say what a step waits for."""
     match pending.what:
         case "signal":
-            return f"{pending.step} waits for a signal: graphrt signal {run} {pending.name} JSON"
+            return f"{pending.step} waits for the signal {pending.name}"
         case "person":
-            return f"{pending.step} asks: {pending.name}: graphrt answer {run} {pending.step} JSON"
+            return f"{pending.step} asks: {pending.name}"
         case "decision":
-            return (
-                f"{pending.step} may or may not have been done: "
-                f"graphrt resolve {run} {pending.step} --done JSON, or --not-done"
-            )
+            return f"{pending.step} may or may not have been done ({pending.name})"
         case "timer" | "pause":
             at = datetime.fromtimestamp(pending.until or 0, tz=UTC).isoformat(" ", "seconds")
             return f"{pending.step} goes on at {at}"
+
+
+def remedy(run: str, pending: Pending) -> str:
+    """Return the command that gives a step what it waits for; empty where only time can."""
+    match pending.what:
+        case "signal":
+            return f"graphrt signal {run} {pending.name} JSON"
+        case "person":
+            return f"graphrt answer {run} {quote(pending.step)} JSON"
+        case "decision":
+            return f"graphrt resolve {run} {quote(pending.step)} --done JSON, or --not-done"
+        case "timer" | "pause":
+            return ""

@@ -38,20 +38,24 @@ from graphrt.config import Config, load_config
 from graphrt.context import Resources
 from graphrt.dag import as_graph
 from graphrt.decide import Pending, pending
+from graphrt.definition import define, recall
 from graphrt.facts import (
-    Entry,
     RunCancelled,
+    RunForked,
     RunResumed,
+    RunRewound,
     RunStarted,
     StepWaiting,
 )
 from graphrt.graph import Graph, join_object, limits_of
+from graphrt.history import counted, newest
 from graphrt.host import Host
 from graphrt.journal import Claim, Journal, MemoryJournal, Message, RunInfo
 from graphrt.limits import Limits
 from graphrt.node import Node
-from graphrt.run import Run, Sleeper, newest
-from graphrt.scheduler import Driver, Shared
+from graphrt.ports import Port
+from graphrt.run import Run, Sleeper, need
+from graphrt.scheduler import Driver, Shared, stopped
 from graphrt.snapshot import load
 from graphrt.state import apply
 from graphrt.tree import AWAITING, UNKNOWN, State
@@ -330,7 +334,7 @@ class Runtime:
 
     # What comes from outside.
 
-    async def signal(self, run: str | Run[Any], name: str, value: Any = None, *, id: str | None = None) -> bool:
+    async def signal(self, run: str | Run[Any], name: str, value: Any = None, *, id: str | None = None) -> bool:  # noqa: A002 - what everybody calls it
         """Send a signal to a run; the first step that waits for this name takes it, now or later.
 
         `id`: names the message; sent again under the same id, it changes nothing, and False is returned. Durable when
@@ -353,9 +357,7 @@ class Runtime:
         number = (await self.journal.info(target)).seq
         await self.send(Message(f"{target}/{step}@{number}", target, "answer", step, text, self.clock.now()))
 
-    async def resolve(
-        self, run: str | Run[Any], step: str, *, done: Any = _NOTHING, not_done: bool = False
-    ) -> None:
+    async def resolve(self, run: str | Run[Any], step: str, *, done: Any = _NOTHING, not_done: bool = False) -> None:
         """Say what became of a `once` effect of which nobody knows (D3): it was done, with this output, or it was not,
         and may be tried again under the same key.
 
@@ -384,6 +386,13 @@ class Runtime:
         """Return what a run waits for from outside, read from its journal; the graph's code is not needed."""
         state = await self._recorded(_id_of(run))
         return [] if state.status in ENDED else pending(state)
+
+    async def port(self, run: str | Run[Any], step: str, graph: Node[..., Any]) -> Port | None:
+        """Return what reads the value that a waiting step is given, by today's types of the run's graph; None if no
+        such step is there, or it is a substep. Raises GraphMismatch if it is another graph."""
+        state, _, _ = await self._fold(_id_of(run), as_graph(graph))
+        found = state.steps.get(StepKey(step))
+        return None if found is None else found.node.signature.returns
 
     async def inbox(self, *, limit: int = 1000) -> list[tuple[RunInfo, Pending]]:
         """List what people are asked, over all suspended runs: answers and decisions, newest run first."""
@@ -420,15 +429,20 @@ class Runtime:
             await self.journal.append(target, info.seq, [RunCancelled()], at=now, fence=fence)
         self._forget(target)
 
-    async def serve(self, *graphs: Node[..., Any], find: Callable[[str], Node[..., Any]] | None = None) -> None:
+    async def serve(
+        self, *graphs: Node[..., Any], find: Callable[[str], Node[..., Any] | None] | None = None, once: bool = False
+    ) -> None:
         """Take up every run that nobody drives and that can go on, until cancelled: runs whose process died, whose
-        timer is due, or that got what they waited for.
+        timer is due, or that got what they waited for. With `once`, only those that can go on now, until they end or
+        wait.
 
-        `graphs`: whose runs; `find`: how to get a graph from the target a run was started with. Runs of other graphs
-        are left alone. What stops one run does not stop the others: it is logged.
+        `graphs`: whose runs; `find`: how to get a graph from the target a run was started with, or None for one that is
+        nobody's here. Runs of other graphs are left alone. What stops one run does not stop the others: it is logged,
+        as is what is taken up and how it ends.
         """
         known = {graph.fingerprint: graph for graph in map(as_graph, graphs)}
         tried: dict[RunId, object] = {}
+        taken: list[Run[Any]] = []
         while True:
             for info in await self._orphans():
                 mark = (info.seq, info.driver, tuple(message.id for message in await self.journal.inbox(info.id)))
@@ -439,14 +453,41 @@ class Runtime:
                 try:
                     graph = known.get(info.fingerprint)
                     if graph is None and find is not None and info.target is not None:
-                        graph = as_graph(find(info.target))
+                        found = find(info.target)
+                        graph = None if found is None else as_graph(found)
                     if graph is not None:
-                        await self._resume(info.id, graph)
+                        taken.append(await self._resume(info.id, graph))
                 except errors.RunTaken:
                     pass
                 except Exception as error:
-                    log.warning("run %s of %r cannot be taken up: %s", info.id, info.graph, error)
+                    words = {"run": info.id, "graph": info.graph, "status": info.status}
+                    log.warning("run %s of %s cannot be taken up: %s", info.id, info.graph, error, extra=words)
+            if once:
+                for driver in [run._driver for run in taken if run._driver is not None]:
+                    await driver.done.wait()
+                return
+            taken.clear()
             await self.clock.wait(anyio.Event(), POLL)
+
+    async def drain(self, grace: float) -> None:
+        """Stop the runs driven here, and take up no other: their steps in flight may finish for `grace` seconds, no
+        further one is started, and then they stop at their last commit. Each can be resumed, here or elsewhere.
+
+        Cancelling this stops them at once. Waiting for the result of one of them raises UsageError.
+        """
+        self._leaving = True
+        self._stir()
+        drivers = list(self._drivers.values())
+        for driver in drivers:
+            driver.drain()
+        try:
+            with anyio.move_on_after(grace):
+                for driver in drivers:
+                    await driver.done.wait()
+        finally:
+            for driver in drivers:
+                if not driver.done.is_set():
+                    driver.stop(stopped(driver.run))
 
     async def _orphans(self) -> list[RunInfo]:
         """List the runs that could go on and have no driver that lives."""
@@ -467,13 +508,17 @@ class Runtime:
         )
 
     async def _recorded(self, run: RunId) -> State:
-        """Fold a run's journal by what is known of its graph."""
+        """Fold a run's journal by what was recorded of its graph: its code is not needed."""
         driver = self._drivers.get(run)
         if driver is not None:
             return driver.state
-        sleeper = self._asleep.get(run)
-        assert sleeper is not None
-        return (await self._fold(run, sleeper.graph))[0]
+        info = await self.journal.info(run)
+        definition = await self.journal.definition(info.fingerprint)
+        if definition is None:
+            raise errors.UsageError(
+                f"run {run} of {info.graph!r} was begun by a graphrt that did not record its graph; resume it first"
+            )
+        return (await self._fold(run, recall(definition)))[0]
 
     def _written(self, run: RunId, meant: Callable[[StepWaiting], bool], value: Any) -> Json:
         """Write a message's value, by the port of the step that waits for it where that is known here."""
@@ -507,7 +552,7 @@ class Runtime:
         now = self.clock.now()
         info = RunInfo(run, graph.name, graph.fingerprint, created=now, updated=now, target=target)
         try:
-            await journal.create(info, [started], at=now, claim=self._claim(now), definition=None)
+            await journal.create(info, [started], at=now, claim=self._claim(now), definition=define(graph))
         except errors.RunExists:
             if not attach or not await self._same(run, started):
                 raise
@@ -551,6 +596,8 @@ class Runtime:
                 await journal.release(run, fence)
             raise
         apply(state, resumed, now)
+        words = {"run": run, "graph": info.graph, "status": "running"}
+        log.info("run %s of %s is taken up, with %d finished steps", run, info.graph, state.finished, extra=words)
         return self._drive(run, graph, state, seq + 1, fence=fence)
 
     def _check_fit(self, info: RunInfo, graph: Graph[..., Any]) -> None:
@@ -566,17 +613,12 @@ class Runtime:
         entries = history.entries
         if state is None:
             state = State(graph)
-            if history.snapshot is not None:
-                entries = await self._everything(run)
+            shares = any(isinstance(entry.fact, (RunForked, RunRewound)) for entry in entries)
+            if shares or history.snapshot is not None:
+                entries = [entry for _, entry in await counted(self.journal, run)]
         for entry in entries:
             apply(state, newest(entry.fact), entry.at)
         return state, info.seq, info
-
-    async def _everything(self, run: RunId) -> list[Entry]:
-        entries: list[Entry] = []
-        while page := await self.journal.read(run, entries[-1].seq if entries else 0):
-            entries.extend(page)
-        return entries
 
     def _drive(self, run: RunId, graph: Graph[..., Any], state: State, seq: int, *, fence: int) -> Run[Any]:
         assert self._shared is not None and self._tasks is not None  # noqa: S101, PT018 - journal was asked for before
@@ -584,7 +626,7 @@ class Runtime:
         async def reload() -> State:
             return (await self._fold(run, graph))[0]
 
-        driver = Driver(run, state, seq, fence, self._shared, reload if self._evict else None)
+        driver = Driver(run, state, seq, fence, shared=self._shared, reload=reload if self._evict else None)
         self._drivers[run] = driver
         self._forget(run)
         self._tasks.start_soon(self._supervise, driver)
@@ -600,7 +642,7 @@ class Runtime:
         except Exception as error:
             driver.error = driver.error or errors.sole(error)
         except BaseException as error:
-            driver.error = errors.UsageError(f"run {driver.run} was stopped at its last commit; resume it")
+            driver.error = stopped(driver.run)
             driver.error.__cause__ = error
             raise
         finally:
@@ -615,6 +657,7 @@ class Runtime:
                     self._rouse(driver.run)
             if not self._drivers:
                 self._stir()
+            _tell(driver)
             driver.done.set()
             driver.publish()
 
@@ -712,6 +755,23 @@ class Runtime:
             raise errors.UsageError(
                 f"graph {graph.name!r} needs the limits {', '.join(missing)}; give them: Runtime(limits={{{sizes}}})"
             )
+
+
+def _tell(driver: Driver) -> None:
+    """Log how a driver let its run go."""
+    state, status = driver.state, driver.state.status
+    if driver.error is not None:
+        words = f"is let go: {driver.error}"
+    elif driver.suspended is not None:
+        status = "suspended"
+        words = "waits: " + "; ".join(need(each) for each in driver.suspended.pending)
+    elif status == "failed" and state.blame is not None:
+        failure = state.blame.failure
+        words = f"failed: step {state.blame.step!r}: {failure.type}: {failure.message}"
+    else:
+        words = status
+    run, graph = driver.run, driver.graph.name
+    log.info("run %s of %s %s", run, graph, words, extra={"run": run, "graph": graph, "status": status})
 
 
 async def _shielded(close: Any) -> None:

@@ -128,6 +128,11 @@ class _Outcome(NamedTuple):
     ack: anyio.Event | None = None
 
 
+def stopped(run: RunId) -> errors.UsageError:
+    """Say to whoever waits for a run that its driver was stopped before its end."""
+    return errors.UsageError(f"run {run} was stopped at its last commit; resume it")
+
+
 class Driver:
     """Drives one run from where its state stands to its end, or until everything in it waits for the world.
 
@@ -142,6 +147,7 @@ class Driver:
         state: State,
         seq: int,
         fence: int,
+        *,
         shared: Shared,
         reload: Callable[[], Awaitable[State]] | None = None,
     ) -> None:
@@ -167,7 +173,7 @@ class Driver:
         self._outcomes: list[_Outcome] = []
         self._wake = anyio.Event()
         self._scope = anyio.CancelScope()
-        self._cancelling = False
+        self._cancelling = self._draining = False
         self._numbers = count()
         self._watched = 0
         self._mail: list[Message] = []
@@ -198,6 +204,11 @@ class Driver:
     def cancel(self) -> None:
         """Cancel the run: stop its attempts, wait for their cleanup, record it."""
         self._cancelling = True
+        self.wake()
+
+    def drain(self) -> None:
+        """Start nothing more, and stop once the outcomes of what is in flight are committed."""
+        self._draining = True
         self.wake()
 
     def stop(self, error: BaseException | None = None) -> None:
@@ -234,6 +245,9 @@ class Driver:
                         ack.set()
                 if self.state.status != "running":
                     await self._leave()
+                    return
+                if self._draining and not self._attempts:
+                    self.error = stopped(self.run)
                     return
                 if facts and self._reload is not None:
                     self.state = await self._reload()
@@ -343,10 +357,11 @@ class Driver:
                     if key in self._attempts:
                         self._attempts[key].cancel()
                 case Check(step=key):
-                    if key not in self._attempts:
+                    if key not in self._attempts and not self._draining:
                         starts.append(self._attempt(command, now, None))
                 case Await(step=key, attempt=number, node=waits, inputs=inputs):
-                    more |= self._begin_wait(key, number, waits, inputs, facts, now)
+                    self._begin_wait(key, number, waits, inputs, facts, now)
+                    more = True
                 case Due(step=key, attempt=number, value=text, tag=tag, lineage=lineage):
                     self._fold(facts, StepFinished(key, number, text, tag, lineage), now)
                     more = True
@@ -355,34 +370,28 @@ class Driver:
                     if not self._attempts and not self._post and self._tired(until, now, patient=patient):
                         self.suspended = Suspension(until, tuple(pending(self.state)))
                         self._fold(facts, RunSuspended(until), now)
-                case Finish(value=value, tag=tag):
-                    self._fold(facts, RunFinished(value, tag), now)
-                case Fail(blame=blame):
-                    self._fold(facts, RunFailed(blame.step, blame.attempt, blame.failure, blame.node), now)
-                case Stuck(waiting=lines):
-                    failure = Failure("Deadlock", "\n".join(lines), retryable=False)
-                    self._fold(facts, RunFailed(StepKey(""), 0, failure), now)
+                case Finish() | Fail() | Stuck():
+                    self._fold(facts, _end(command), now)
         if not idle:
             self._idle_since = None
         return more
 
     def _begin_wait(  # noqa: PLR0917 - a wait's particulars
         self, key: StepKey, number: int, node: Any, inputs: dict[str, Json], facts: list[Fact], now: float
-    ) -> bool:
-        """Record what a step waits for; return whether it failed instead, from which more may follow."""
+    ) -> None:
+        """Record what a step waits for, or that it cannot."""
         try:
             wait = node.wait(inputs, now)
         except Exception as error:
             self.causes[key] = error
             self._fold(facts, StepFailed(key, number, describe(error, node)), now)
-            return True
+            return
         self._fold(facts, StepWaiting(key, number, node.kind, wait.name, wait.until, wait.note), now)
         self._post = self._post or node.kind != "timer"  # what it waits for may have come before it waited
-        return False
 
     def _tired(self, until: float | None, wall: float, *, patient: bool) -> bool:
         """Say whether the run has been idle for long enough to be let go, and will be."""
-        if patient or self.shared.linger <= 0:
+        if patient or self._draining or self.shared.linger <= 0:
             return True
         if until is not None and until - wall <= SOON:
             return False
@@ -416,6 +425,8 @@ class Driver:
         facts.append(fact)
 
     def _room(self, limit: str | None) -> int:
+        if self._draining:
+            return 0
         if limit is None:
             return self.shared.concurrency - in_flight(self.state)
         return self.shared.limits.room(limit, self)
@@ -470,7 +481,7 @@ class Driver:
 
     def _patience(self) -> float | None:
         """Return the seconds until something must be done without being asked; None if there is no such thing."""
-        waits = []
+        waits: list[float] = []
         if not self._cancelling and (self.state.alarms or self.state.timers):
             now = self.shared.clock.now()
             wakes = (delayed(self.state, now)[1], next_timer(self.state))
@@ -568,8 +579,7 @@ class Driver:
         """Do a part of a node's work, or return what it came to before."""
         used[node.name] += 1
         name = node.name if used[node.name] == 1 else f"{node.name}-{used[node.name]}"
-        here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}")
-        here.emitted, here.notes = outer.emitted, outer.notes
+        here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}", perform=None)
         found = self.state.steps.get(attempt.start.step)
         kept = ((found.subs if found else None) or {}).get(name)
         returns = node.signature.returns
@@ -622,6 +632,16 @@ class Driver:
         self._outcomes.append(_Outcome(attempt, [fact], ack))
         self._wake.set()
         await ack.wait()
+
+
+def _end(command: Finish | Fail | Stuck) -> Fact:
+    match command:
+        case Finish(value=value, tag=tag):
+            return RunFinished(value, tag)
+        case Fail(blame=blame):
+            return RunFailed(blame.step, blame.attempt, blame.failure, blame.node)
+        case Stuck(waiting=lines):
+            return RunFailed(StepKey(""), 0, Failure("Deadlock", "\n".join(lines), retryable=False))
 
 
 def _note(message: Message) -> Json:

@@ -179,9 +179,7 @@ def _load(  # noqa: PLR0917 - what a place in the tree is made of
     return _load_dag(state, node, rest, slot, prefix, depth, cursors)
 
 
-def _load_step(
-    state: State, node: Leaf[..., Any], found: list[Any], slot: tuple[Scope, int, int], key: str
-) -> Step:
+def _load_step(state: State, node: Leaf[..., Any], found: list[Any], slot: tuple[Scope, int, int], key: str) -> Step:
     step = Step(StepKey(key), node, *slot)
     step.attempt, step.tries, step.began, step.wake, step.phase, step.parked, rest = found
     if rest is not None:

@@ -86,95 +86,118 @@ from graphrt.tree import (
     value_of,
     values_of,
 )
-from graphrt.types import Json, StepKey
+from graphrt.types import Status, StepKey
 
 
 def apply(state: State, fact: Fact, at: float = 0.0) -> None:
     """Fold one fact into the state. `at` is when it was recorded, in seconds since the epoch."""
+    if state.strays and getattr(fact, "step", None) in state.strays:
+        _apply_to_stray(state, fact)
+    else:
+        _APPLY[type(fact)](state, fact, at)
+    if state.work:
+        settle(state)
+
+
+def _apply_to_stray(state: State, fact: Any) -> None:
+    """A step whose scope is finished without it has said something: only its end is waited for."""
+    if isinstance(fact, (StepFinished, AttemptFailed, StepFailed, StepUnknown, StepCancelled)):
+        del state.strays[fact.step]
+
+
+def _started(state: State, fact: StepStarted, at: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    step.phase, step.attempt, step.tries = RUNNING, fact.attempt, step.tries + 1
+    step.began = at if step.began is None else step.began
+    step.intent, step.doubt, step.checked = fact.intent, None, False
+    state.running[fact.step] = step
+
+
+def _finished(state: State, fact: StepFinished, _: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    del state.steps[fact.step]
+    state.finished += 1
+    _deliver(state, step.scope, step.vertex, step.item, Value(fact.value, fact.type))
+
+
+def _attempt_failed(state: State, fact: AttemptFailed, _: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    step.phase, step.wake, step.intent = DELAYED, fact.retry_at, None
+    state.delayed[fact.step] = step
+    heapq.heappush(state.alarms, (fact.retry_at, fact.step))
+    state.retries += 1
+
+
+def _failed(state: State, fact: StepFailed, _: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    step.phase, step.intent = GIVEN_UP, None
+    blame = Blame(fact.step, step.node.name, fact.attempt, fact.failure)
+    _fail(state, step.scope, step.vertex, step.item, blame)
+
+
+def _unknown(state: State, fact: StepUnknown, _: float) -> None:
+    step = _find(state, fact.step)
+    if step.phase == UNKNOWN:
+        step.checked = True
+        return
+    _take_out(state, step)
+    step.doubt = fact.failure
+    _doubt(state, step)
+
+
+def _waiting(state: State, fact: StepWaiting, at: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    step.phase, step.attempt, step.wait = AWAITING, fact.attempt, fact
+    step.began = at if step.began is None else step.began
+    state.awaiting[fact.step] = step
+    if fact.until is not None:
+        heapq.heappush(state.timers, (fact.until, fact.step))
+
+
+def _cancelled(state: State, fact: StepCancelled, _: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    _enqueue(state, step)
+
+
+def _substep(state: State, fact: SubstepStarted | SubstepFinished | SubstepFailed, _: float) -> None:
+    step = _find(state, fact.step)
+    subs = dict(step.subs or {})
     match fact:
-        case (
-            StepFinished(step=key)
-            | AttemptFailed(step=key)
-            | StepFailed(step=key)
-            | StepUnknown(step=key)
-            | StepCancelled(step=key)
-        ) if key in state.strays:
-            del state.strays[key]
-        case SubstepStarted(step=key) | SubstepFinished(step=key) | SubstepFailed(step=key) if key in state.strays:
-            pass
-        case StepStarted(step=key, attempt=attempt, intent=intent):
-            step = _find(state, key)
-            _take_out(state, step)
-            step.phase, step.attempt, step.tries = RUNNING, attempt, step.tries + 1
-            step.began = at if step.began is None else step.began
-            step.intent, step.doubt, step.checked = intent, None, False
-            state.running[key] = step
-        case StepFinished(step=key, value=value, type=tag):
-            step = _find(state, key)
-            _take_out(state, step)
-            del state.steps[key]
-            state.finished += 1
-            _deliver(state, step.scope, step.vertex, step.item, Value(value, tag))
-        case AttemptFailed(step=key, retry_at=wake):
-            step = _find(state, key)
-            _take_out(state, step)
-            step.phase, step.wake, step.intent = DELAYED, wake, None
-            state.delayed[key] = step
-            heapq.heappush(state.alarms, (wake, key))
-            state.retries += 1
-        case StepFailed(step=key, attempt=attempt, failure=failure):
-            step = _find(state, key)
-            _take_out(state, step)
-            step.phase, step.intent = GIVEN_UP, None
-            _fail(state, step.scope, step.vertex, step.item, Blame(key, step.node.name, attempt, failure))
-        case StepUnknown(step=key, failure=failure):
-            step = _find(state, key)
-            if step.phase == UNKNOWN:
-                step.checked = True
-            else:
-                _take_out(state, step)
-                step.doubt = failure
-                _doubt(state, step)
-        case StepWaiting(step=key, attempt=attempt, until=until):
-            step = _find(state, key)
-            _take_out(state, step)
-            step.phase, step.attempt, step.wait = AWAITING, attempt, fact
-            state.awaiting[key] = step
-            if until is not None:
-                heapq.heappush(state.timers, (until, key))
-        case SubstepStarted(step=key, name=name, intent=intent):
-            step = _find(state, key)
-            step.subs = {**(step.subs or {}), name: intent}
-        case SubstepFinished(step=key, name=name, value=value, type=tag):
-            step = _find(state, key)
-            step.subs = {**(step.subs or {}), name: Value(value, tag)}
-            _go_on(state, step)
-        case SubstepFailed(step=key, name=name):
-            step = _find(state, key)
-            step.subs = {other: made for other, made in (step.subs or {}).items() if other != name}
-            _go_on(state, step)
-        case StepCancelled(step=key):
-            step = _find(state, key)
-            _take_out(state, step)
-            _enqueue(state, step)
-        case RunStarted(input=given, seed=seed):
-            _begin(state, given, seed)
-        case RunForked(input=given, seed=seed, models=models):
-            state.models = dict(models)
-            _begin(state, given, seed)
-        case RunResumed() | RunRewound():
-            _resume(state)
-        case RunSuspended():
-            state.status = "suspended"
-        case RunFinished():
-            state.status = "finished"
-        case RunFailed():
-            state.status = "failed"
-        case RunCancelled():
-            state.status = "cancelled"
-        case Emitted() | MessageRefused():
-            pass
-    settle(state)
+        case SubstepStarted(name=name, intent=intent):
+            subs[name] = intent
+        case SubstepFinished(name=name, value=value, type=tag):
+            subs[name] = Value(value, tag)
+        case SubstepFailed(name=name):
+            subs.pop(name, None)
+    step.subs = subs
+    if not isinstance(fact, SubstepStarted) and step.phase == UNKNOWN and step.intent is None:
+        # It was given up in doubt of one of its substeps, which is settled now: it may run again.
+        _take_out(state, step)
+        _enqueue(state, step)
+
+
+def _begin(state: State, fact: RunStarted | RunForked, _: float) -> None:
+    state.seed = fact.seed
+    state.models = dict(fact.models) if isinstance(fact, RunForked) else {}
+    inputs = {name: Value(text, _input_tag(state.graph, name)) for name, text in split_object(fact.input).items()}
+    state.root = _open_graph(state, state.graph, "", (None, 0, 0), inputs, 0)
+
+
+def _status(status: Status) -> Callable[[State, Any, float], None]:
+    def apply_status(state: State, _: Any, __: float) -> None:
+        state.status = status
+
+    return apply_status
+
+
+def _nothing(state: State, fact: Any, at: float) -> None:
+    """What a node said while it ran, and what was said to it in vain, moves nothing."""
 
 
 def settle(state: State) -> None:
@@ -183,29 +206,31 @@ def settle(state: State) -> None:
         state.work.popleft()(state)
 
 
-def _begin(state: State, given: Json, seed: int) -> None:
-    state.seed = seed
-    inputs = {name: Value(text, _input_tag(state.graph, name)) for name, text in split_object(given).items()}
-    state.root = _open_graph(state, state.graph, "", (None, 0, 0), inputs, 0)
-
-
 def _input_tag(graph: Graph[..., Any], name: str) -> str:
     param = graph.signature.params.get(name)
     return param.port.tag if param else ""
 
 
 def _find(state: State, key: StepKey) -> Step:
-    """Return a step by its key, opening the items of `each` that lead to it if a fact names one that is not open
-    yet."""
+    step = find(state, key)
+    if step is None:
+        raise KeyError(f"the journal speaks of step {key!r}, which this graph does not have here")
+    return step
+
+
+def find(state: State, key: StepKey) -> Step | None:
+    """Return an open step by its key, opening the items of `each` that lead to it if they are not open yet; None if it
+    is not open."""
     step = state.steps.get(key)
     position = -1
     while step is None:
         position = key.find("[", position + 1)
         if position < 0:
-            raise KeyError(f"the journal speaks of step {key!r}, which this graph does not have here")
+            return None
         cursor = _each_at(state, key[:position])
-        if cursor is not None:
-            open_item(state, cursor, int(key[position + 1 : key.index("]", position)]))
+        index = int(key[position + 1 : key.index("]", position)])
+        if cursor is not None and index < len(cursor.items):
+            open_item(state, cursor, index)
             settle(state)
         step = state.steps.get(key)
     return step
@@ -301,13 +326,6 @@ def _take_out(state: State, step: Step) -> None:
         state.unknown.pop(step.key, None)
     elif phase == AWAITING:
         state.awaiting.pop(step.key, None)
-
-
-def _go_on(state: State, step: Step) -> None:
-    """Let a step run again that was given up in doubt of one of its substeps, now that it is settled."""
-    if step.phase == UNKNOWN and step.intent is None:
-        _take_out(state, step)
-        _enqueue(state, step)
 
 
 def _doubt(state: State, step: Step) -> None:
@@ -679,7 +697,7 @@ def _rebalance(state: State, scope: DagScope) -> None:
 # Resuming.
 
 
-def _resume(state: State) -> None:
+def _resume(state: State, _: Any, __: float) -> None:
     """Take up a run again: what was in flight is ready once more, or unknown if it must not be repeated, and what had
     failed gets another chance.
 
@@ -734,3 +752,28 @@ def _revive(state: State, scope: DagScope) -> None:
             _await(state, scope, index, awaited(scope, index))
     if failed and scope.plan.racing:
         _rebalance(state, scope)
+
+
+_APPLY: dict[type[Any], Callable[[State, Any, float], None]] = {
+    StepStarted: _started,
+    StepFinished: _finished,
+    AttemptFailed: _attempt_failed,
+    StepFailed: _failed,
+    StepUnknown: _unknown,
+    StepWaiting: _waiting,
+    StepCancelled: _cancelled,
+    SubstepStarted: _substep,
+    SubstepFinished: _substep,
+    SubstepFailed: _substep,
+    Emitted: _nothing,
+    MessageRefused: _nothing,
+    RunStarted: _begin,
+    RunForked: _begin,
+    RunResumed: _resume,
+    RunRewound: _resume,
+    RunSuspended: _status("suspended"),
+    RunFinished: _status("finished"),
+    RunFailed: _status("failed"),
+    RunCancelled: _status("cancelled"),
+}
+"""What each class of facts does. A test compares it with the vocabulary."""

@@ -219,8 +219,6 @@ class State:
         """A heap of when awaited timers are due; entries of steps that no longer wait are passed over."""
         self.unknown: dict[StepKey, Step] = {}
         """Steps of which nobody knows whether their effect was done."""
-        self.models: Mapping[str, str] = {}
-        """Model bindings of this run alone: role to URI."""
         self.work: deque[Callable[[State], None]] = deque()
         self.parks = 0
         """How many vertices are parked anywhere."""
@@ -333,6 +331,17 @@ def value_of(scope: DagScope, expr: Expr) -> Value:
         case _:
             texts = {name: value.text for name, value in scope.inputs.items()}
             return Value(assemble(expr, texts, lambda index: scope.values[index].text), "")
+
+
+def input_values(step: Step) -> dict[str, Value]:
+    """Return what an open step runs on."""
+    match step.scope:
+        case DagScope() as scope:
+            return values_of(scope, scope.graph.vertices[step.vertex].uses)
+        case EachScope() as scope:
+            return item_inputs(scope, step.item)
+        case MachineScope() as scope:
+            return machine_inputs(scope, next(iter(step.node.signature.params)))
 
 
 def item_inputs(scope: EachScope, index: int) -> dict[str, Value]:

@@ -42,7 +42,9 @@ def _written(value: Any) -> Any:
     return to_json(value, inf_nan_mode="strings").decode()
 
 
-def compile_template(template: str, name: str, place: str, params: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
+def compile_template(
+    template: str, name: str, place: str, params: Mapping[str, Any]
+) -> Callable[[Mapping[str, Any]], str]:
     """Return what renders a template. Raises GraphError with every name it asks for that is no parameter."""
     import jinja2
     import jinja2.meta

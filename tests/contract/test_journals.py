@@ -40,6 +40,7 @@ from graphrt.facts import (
     StepStarted,
     StepUnknown,
     StepWaiting,
+    SubstepFailed,
     SubstepFinished,
     SubstepStarted,
 )
@@ -391,6 +392,7 @@ happenings: st.SearchStrategy[tuple[Fact, ...]] = st.tuples(  # one of each kind
     st.builds(MessageRefused, steps, whole, text, failures),
     st.builds(SubstepStarted, steps, whole, text, text),
     st.builds(SubstepFinished, steps, whole, text, jsons, text),
+    st.builds(SubstepFailed, steps, whole, text, failures),
     st.builds(StepCancelled, steps, whole),
     st.builds(Emitted, steps, whole, text, jsons),
 )

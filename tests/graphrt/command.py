@@ -1,0 +1,212 @@
+"""Commands of the command line, run in this process or in one of their own, and graphs to run by them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FLOWS = '''
+"""Graphs to run from a command line."""
+import sys
+from pathlib import Path
+from typing import Literal
+
+import anyio
+from pydantic import BaseModel
+
+from graphrt import Final, Machine, State, dag, node
+from graphrt.nodes import ask, generated, llm
+
+
+class Topic(BaseModel):
+    name: str
+    weight: int = 1
+
+
+@node
+def shout(text: str, times: int) -> str:
+    print("a node's own words", file=sys.stderr)
+    return text.upper() * times
+
+
+@dag
+def greet(text: str, times: int = 2) -> str:
+    return shout(text, times)
+
+
+@node
+def measure(topic: Topic, factor: float, mode: Literal["a", "1"], note: str | None) -> dict[str, float]:
+    return {topic.name: topic.weight * factor, mode: len(note or "")}
+
+
+@dag
+def weigh(
+    topic: Topic, factor: float = 1.5, mode: Literal["a", "1"] = "a", note: str | None = None
+) -> dict[str, float]:
+    return measure(topic, factor, mode, note)
+
+
+@node
+def check_mended(text: str) -> str:
+    if not Path("mended").exists():
+        raise ValueError("it is broken")
+    return text + "!"
+
+
+@dag
+def fragile(text: str) -> str:
+    return check_mended(shout(text, 1))
+
+
+@node
+async def wait_for_permission(text: str) -> str:
+    if not Path("permitted").exists():
+        print("in the middle", file=sys.stderr, flush=True)
+        await anyio.sleep_forever()
+    return text + "."
+
+
+@dag
+def patient(text: str) -> str:
+    return wait_for_permission(shout(text, 1))
+
+
+@llm("Say {{ text }}.", model="fast")
+def say(text: str) -> str:
+    return generated()
+
+
+@dag
+def talk(text: str) -> str:
+    return say(text)
+
+
+@node
+async def ask_somebody(text: str) -> str:
+    return (await ask("somebody", text)).text
+
+
+@dag
+def private(text: str) -> str:
+    return ask_somebody(text)
+
+
+@dag
+def collide(limit: int) -> str:
+    return shout("x", limit)
+
+
+class On(State):
+    count: int = 0
+
+
+class Off(Final):
+    count: int
+
+
+lamp = Machine("lamp", start=On, end=Off)
+
+
+@lamp.on
+def switch_off(state: On) -> Off:
+    return Off(count=state.count + 1)
+'''
+
+BROKEN = """
+from __future__ import annotations
+
+from graphrt import Final, Machine, State, dag, node
+
+
+@node
+def length(text: str) -> int:
+    return len(text)
+
+
+@dag
+def first_wrong(text: str) -> str:
+    return length(length(text))
+
+
+@dag
+def uses_what_is_not_there(text: str) -> str:
+    return first_wrong(text)
+
+
+class Begin(State):
+    x: int = 0
+
+
+class Lost(State):
+    x: int = 0
+
+
+class End(Final):
+    x: int = 0
+
+
+stuck = Machine("stuck", start=Begin, end=End)
+
+
+@stuck.on
+def go(state: Begin) -> Lost:
+    return Lost()
+
+
+@dag
+def right(text: str) -> int:
+    return length(text)
+"""
+
+
+@dataclass
+class Said:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """The one JSON document on stdout: fails if there is anything beside it."""
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Said]
+
+
+def start(
+    *argv: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start a command as a process of its own."""
+    line = [sys.executable, "-m", "graphrt", *argv]
+    return subprocess.Popen(
+        line,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=env,
+        # A shell starts its background jobs with SIGINT ignored, and so would everything that a test run there starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads fork here
+    )
+
+
+def process(*argv: str, stdout: int = subprocess.PIPE, env: Mapping[str, str] | None = None) -> Said:
+    """Run a command as a process of its own, to its end."""
+    running = start(*argv, stdout=stdout, env=env)
+    out, err = running.communicate(timeout=60)
+    return Said(running.returncode, out or "", err or "")
+
+
+def run_id(said: Said) -> str:
+    found = re.search(r"^run (\S+)$", said.err, re.MULTILINE)
+    assert found is not None, said
+    return found[1]
