@@ -100,7 +100,7 @@ async def plan_fork(
     found = await _read(journal, run, graph)
     places = [at] if at else _asked(found.record, models or {})
     if at:
-        _check_place(found, at)
+        _check_place(found, at, one=output is not UNCHANGED)
     given = _given(found, graph, inputs or {})
     kept = rewind(found.record, found.old, graph, at=places, given=given, fork=True, renamed=found.renamed)
     if output is not UNCHANGED:
@@ -171,9 +171,7 @@ def overridden(state: State, run: str, step: str, value: Any) -> tuple[StepStart
     key = StepKey(step)
     found = find(state, key)
     if found is None:
-        inside = sorted(other for other in state.steps if step in places_above(other))
-        why = f"it stands for {', '.join(inside)}" if inside else "nothing in this run needs it any more"
-        raise UsageError(f"run {run!r}: {step!r} cannot be given an output: {why}")
+        raise UsageError(f"run {run!r}: {step!r} cannot be given an output: nothing needs it any more")
     text, tag = written(found.node, value)
     attempt = found.attempt + 1
     return StepStarted(key, attempt), StepFinished(key, attempt, text, tag, note=b'{"overridden":true}')
@@ -225,13 +223,19 @@ def _losses(kept: Rewind) -> Iterator[str]:
         yield f"step {key!r} would be done again{why}"
 
 
-def _check_place(found: _Recorded, at: str) -> None:
+def _check_place(found: _Recorded, at: str, *, one: bool = False) -> None:
+    """Refuse what the record knows nothing of; and, where `one` step is meant, what stands for several."""
     keys = list(dict.fromkeys(fact.step for _, (_, _, fact) in found.record if isinstance(fact, StepFact)))
     places = dict.fromkeys(place for key in keys for place in places_above(key))
     if at not in places:
         near = difflib.get_close_matches(at, places, n=3) or list(places)[:10]
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "; no step has begun in it"
         raise UsageError(f"run {found.run!r} has no step {at!r}{hint}")
+    if one and at not in keys:
+        inside = [key for key in keys if at in places_above(key)]
+        more = f" and {len(inside) - 3} more" if len(inside) > 3 else ""  # noqa: PLR2004 - enough to see what is meant
+        names = ", ".join(map(repr, inside[:3])) + more
+        raise UsageError(f"run {found.run!r}: {at!r} stands for {names}; give one of them an output")
 
 
 def _asked(record: Sequence[Counted], models: Collection[str]) -> list[StepKey]:
