@@ -670,12 +670,15 @@ class Runtime:
                 await self.clock.wait(self._stirred, self._lease / 3)
                 if not self._drivers:
                     return
+                asked = list(self._drivers.items())  # a run begun meanwhile is not in the answer
                 try:
                     renewal = await self.journal.renew(self._driver_name, until=self.clock.now() + self._lease)
                 except errors.StoreError as error:
                     log.warning("leases could not be renewed: %s", error)
                     continue
-                for run, driver in list(self._drivers.items()):
+                for run, driver in asked:
+                    if self._drivers.get(run) is not driver or driver.leaving:
+                        continue  # it gave its lease back by itself, or is about to
                     if renewal.held.get(run) != driver.fence:
                         driver.stop(await self._lost(driver))
                     elif run in renewal.mail:
