@@ -369,15 +369,23 @@ class Runtime:
         """Compare two runs step by step: where they part, and how (D10). Raises RunNotFound."""
         return await compare_runs(self.journal, _id_of(a), _id_of(b))
 
-    async def prospect(self, run: str, graph: Node[..., Any]) -> Prospect:
-        """Say what resuming would do, without doing it."""
-        state, _, _ = await self._fold(RunId(run), as_graph(graph))
+    async def prospect(self, run: str, graph: Node[..., Any], *, accept: bool = False, again: bool = False) -> Prospect:
+        """Say what resuming would do, without doing it. Raises as `resume` does."""
+        found, target = as_graph(graph), RunId(run)
+        info = await self.journal.info(target)
+        dropped: list[StepKey] = []
+        if info.status != "finished" and info.fingerprint != found.fingerprint:
+            plan = await plan_resume(self.journal, target, found, accept=accept, again=again)
+            state, dropped = plan.state, list(plan.rewind.again)
+        else:
+            state, _, _ = await self._fold(target, found)
         if state.status == "finished":
             return Prospect(state.finished, ())
         apply(state, RunResumed())
         needed = [step for step in state.steps.values() if step.attempt > 0 and not step.parked]
-        again = [step.key for step in needed if step.phase not in {AWAITING, UNKNOWN}]
-        return Prospect(state.finished, tuple(again), tuple(step.key for step in needed if step.phase == UNKNOWN))
+        goes_on = [step.key for step in needed if step.phase not in {AWAITING, UNKNOWN}]
+        doubts = [step.key for step in needed if step.phase == UNKNOWN]
+        return Prospect(state.finished, tuple(dict.fromkeys([*dropped, *goes_on])), tuple(doubts))
 
     async def get(self, run: str) -> Run[Any]:
         """Return a handle to a run, driven here or only read. Raises RunNotFound."""
@@ -753,6 +761,8 @@ class Runtime:
                     log.warning("leases could not be renewed: %s", error)
                     continue
                 for run, driver in list(self._drivers.items()):
+                    if driver.state.status != "running" or driver.suspended is not None:
+                        continue  # its last commit has given the lease back
                     if renewal.held.get(run) != driver.fence:
                         driver.stop(await self._lost(driver))
                     elif run in renewal.mail:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import from_json
@@ -103,6 +103,8 @@ async def plan_fork(
         _check_place(found, at, one=output is not UNCHANGED)
     given = _given(found, graph, inputs or {})
     kept = rewind(found.record, found.old, graph, at=places, given=given, fork=True, renamed=found.renamed)
+    if output is not UNCHANGED:
+        kept = _spared(kept, rename(StepKey(at), found.renamed))
     if kept.effects and not again:
         raise EffectsRepeated(run, kept.effects)
     first = found.first
@@ -173,6 +175,12 @@ def overridden(state: State, run: str, step: str, value: Any) -> tuple[StepStart
     text, tag = written(found.node, value)
     attempt = found.attempt + 1
     return StepStarted(key, attempt), StepFinished(key, attempt, text, tag, note=b'{"overridden":true}')
+
+
+def _spared(kept: Rewind, step: str) -> Rewind:
+    """A step that is given its output is not done again."""
+    again = tuple(key for key in kept.again if key != step)
+    return replace(kept, again=again, effects=tuple(key for key in kept.effects if key != step))
 
 
 async def _read(journal: Journal, run: RunId, graph: Graph[..., Any]) -> _Recorded:

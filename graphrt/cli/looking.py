@@ -20,8 +20,8 @@ from graphrt.cli.target import load, mistakes_of, names
 from graphrt.dag import as_graph
 from graphrt.decide import Pending
 from graphrt.errors import GraphError, who
-from graphrt.facts import Entry
 from graphrt.graph import Graph
+from graphrt.history import counted
 from graphrt.journal import Journal, Message, RunInfo
 from graphrt.lease import is_dead
 from graphrt.run import need
@@ -86,7 +86,7 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
     async def work(journal: Journal) -> int:
         info = await find(journal, word)
-        rows = rows_of(await _everything(journal, info.id))
+        rows = rows_of(await counted(journal, info.id))
         if at:
             return _show_step(rows, wanted, as_json=arguments.json)
         waits = await waits_of(journal, info)
@@ -129,8 +129,10 @@ def _step_line(key: str, row: Row, width: int) -> str:
     words = f"{row['error']['type']}: {row['error']['message']}" if row["error"] else row["shown"]
     if row["status"] == "unknown" and not row["error"]:
         words = "its process ended before the outcome was recorded"
+    words = short(words)
     mark = paint(MARKS[row["status"]], sys.stdout)
-    return f"{mark} {key:<{width}}  {row['status']:<11}  {took:>8}{attempts}  {short(words)}".rstrip()
+    words += f"  (shared with {row['shared_with']})" if row["shared_with"] else ""
+    return f"{mark} {key:<{width}}  {row['status']:<11}  {took:>8}{attempts}  {words}".rstrip()
 
 
 def _substep_line(key: str, part: Row, width: int) -> str:
@@ -203,13 +205,6 @@ def reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[i
             await journal.aclose()
 
     return anyio.run(main)
-
-
-async def _everything(journal: Journal, run: Any) -> list[Entry]:
-    entries: list[Entry] = []
-    while page := await journal.read(run, entries[-1].seq if entries else 0):
-        entries.extend(page)
-    return entries
 
 
 def _show_step(steps: Mapping[str, Row], wanted: str, *, as_json: bool) -> int:
