@@ -154,7 +154,7 @@ def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[
         commands.extend(_due(state, now))
     if state.unknown:
         commands.extend(_checks(state))
-    if not commands and not state.running and not _can_start(state):
+    if not commands and not state.running and not _can_start(state, now):
         return [_rest(state, now)]
     return commands
 
@@ -367,8 +367,10 @@ def lineage_of(step: Step) -> str | None:
     return (step.scope.prefix or ".") if isinstance(step.scope, MachineScope) else None
 
 
-def _can_start(state: State) -> bool:
+def _can_start(state: State, now: float) -> bool:
     """Return whether something that is still needed could start, were there room."""
+    if state.alarms and delayed(state, now)[0]:
+        return True
     return any(queue.steps or _open_cursor(state, queue) is not None for queue in state.queues.values())
 
 
