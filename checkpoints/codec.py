@@ -1,7 +1,8 @@
 """A fact as the columns of a row, and back (D13).
 
 What a person looks for in a file has a column of its own: kind, step, attempt, value, type, lineage, note, error. The
-other fields of a fact share the JSON object `detail`. Reading builds one of the known fact classes from plain JSON
+other fields of a fact share the JSON object `detail`, which holds those that differ from their defaults and is NULL
+when none does. Reading builds one of the known fact classes from plain JSON
 values, by name out of a fixed table: there is no pickle and no module path, and nothing that a file says can choose
 what code runs. A field that the file lacks takes its default; one that the class lacks is passed over.
 
@@ -10,12 +11,13 @@ Pure: no I/O, no state, nothing to interrupt.
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, NamedTuple, get_args, get_type_hints
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields
+from typing import Any, NamedTuple, get_args
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from graphrt.facts import Fact, Failure, RunFact, StepFact
+from graphrt.facts import Fact, Failure, RunFact, Span, StepFact
 
 COLUMNS = ("kind", "step", "attempt", "value", "type", "lineage", "note", "error", "detail")
 """The columns that hold a fact, in the order in which rows are handed to and taken from SQLite."""
@@ -39,6 +41,11 @@ class Columns(NamedTuple):
     detail: str | None = None
 
 
+def _default(field: Field[Any]) -> Any:
+    """Return what a field is when nobody said otherwise; MISSING, which nothing equals, if somebody must say."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
 class _Shape:
     """How one class of facts is laid out; worked out once."""
 
@@ -50,9 +57,7 @@ class _Shape:
         self.plain = [(name, at) for name, at in self.direct if COLUMNS[at] not in _CONVERTED]
         self.json = [(name, at) for name, at in self.direct if COLUMNS[at] in _JSON]
         self.failure = [(name, at) for name, at in self.direct if COLUMNS[at] == "error"]
-        self.rest = [name for name in names if column[name] not in COLUMNS[1:]]
-        hints = get_type_hints(cls)
-        self.bytes = {name for name in self.rest if bytes in {hints[name], *get_args(hints[name])}}
+        self.rest = [(field.name, _default(field)) for field in fields(cls) if column[field.name] not in COLUMNS[1:]]
 
 
 _SHAPES = {cls.kind: _Shape(cls) for cls in (*get_args(RunFact), *get_args(StepFact))}
@@ -72,7 +77,9 @@ def encode(fact: Fact) -> Columns:
         failure: Failure = getattr(fact, name)
         row[at] = _json({field.name: getattr(failure, field.name) for field in fields(failure)})
     if shape.rest:
-        row[-1] = _json({name: getattr(fact, name) for name in shape.rest})
+        detail = {name: value for name, default in shape.rest if (value := getattr(fact, name)) != default}
+        if detail:
+            row[-1] = _json(detail)
     return Columns(*row)
 
 
@@ -92,17 +99,32 @@ def decode(columns: Columns, value: bytes | None) -> Fact:
             given[name] = _failure(columns.error)
         else:
             given[name] = columns[at]
-    if shape.rest:
+    if shape.rest and columns.detail is not None:
         detail = _object(columns.detail)
-        for name in shape.rest:
+        for name, _ in shape.rest:
             if name in detail:
-                cell = detail[name]
-                given[name] = cell.encode() if name in shape.bytes and isinstance(cell, str) else cell
+                read = _READ.get(name)
+                given[name] = detail[name] if read is None else read(detail[name])
     try:
         fact: Fact = shape.cls(**given)
     except TypeError as error:
         raise ValueError(f"a fact of kind {columns.kind!r} lacks a field: {error}") from None
     return fact
+
+
+def _spans(cell: Any) -> tuple[Span, ...]:
+    found = []
+    for item in cell if isinstance(cell, list) else [None]:
+        match item:
+            case [str(run), int(first), int(last)]:
+                found.append(Span(run, first, last))
+            case _:
+                raise ValueError("a span of shared entries is a run's name and two numbers")
+    return tuple(found)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {"spans": _spans}
+"""How a field is read that is not what JSON makes of it."""
 
 
 def _failure(cell: str | None) -> Failure:
@@ -131,4 +153,8 @@ def _json(value: dict[str, Any]) -> str:
 
 
 def _clean(value: Any) -> Any:
-    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, Mapping):
+        return {_clean(name): _clean(item) for name, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, tuple) else value

@@ -15,19 +15,35 @@ from pydantic_core import from_json
 from graphrt.checkpoints.codec import COLUMNS, Columns, decode
 from graphrt.checkpoints.delta import patch, replay
 from graphrt.checkpoints.lineages import Version, weight
-from graphrt.checkpoints.tables import SPAN
+from graphrt.checkpoints.messages import COLUMNS as MESSAGE
+from graphrt.checkpoints.messages import read as message_of
+from graphrt.checkpoints.schema import SPAN
 from graphrt.errors import RunNotFound
 from graphrt.facts import Entry
-from graphrt.journal import History, RunInfo
-from graphrt.types import RunId, Status
+from graphrt.journal import History, Message, RunInfo
+from graphrt.types import Json, RunId, Status
 
 _TEXT = "coalesce(facts.value, (SELECT text FROM blobs WHERE hash = facts.blob))"
 _INFO = """
 SELECT runs.n, runs.id, runs.graph, runs.fingerprint, runs.created, coalesce(last.at, runs.created), runs.status,
-    runs.target, coalesce(last.n & 4294967295, 0), runs.error
-FROM runs LEFT JOIN facts AS last ON last.n =
+    runs.target, coalesce(last.n & 4294967295, 0), runs.error, runs.wake, leases.driver, leases.until, runs.parent
+FROM runs LEFT JOIN leases ON leases.run = runs.n LEFT JOIN facts AS last ON last.n =
     (SELECT max(n) FROM facts WHERE n BETWEEN runs.n << 32 AND (runs.n << 32) + 4294967295)
 """
+_DUE = f"""
+{_INFO} LEFT JOIN (SELECT run, min(at) AS at FROM messages WHERE taken IS NULL GROUP BY run) AS mail
+    ON mail.run = runs.n
+WHERE runs.status IN ('running', 'suspended') AND (leases.until IS NULL OR leases.until <= :now)
+    AND (runs.status = 'running' OR runs.wake <= :now OR mail.at IS NOT NULL)
+ORDER BY CASE runs.status
+    WHEN 'running' THEN coalesce(leases.until, last.at, runs.created)
+    ELSE min(coalesce(mail.at, runs.wake), iif(runs.wake <= :now, runs.wake, mail.at)) END, runs.n
+LIMIT :limit
+"""  # noqa: S608 - a constant
+_INBOX = (
+    f"SELECT {MESSAGE} FROM messages JOIN runs ON runs.n = messages.run "  # noqa: S608 - names from constants
+    f"WHERE messages.taken IS NULL AND (:n IS NULL OR messages.run = :n) ORDER BY messages.n"
+)
 _ENTRIES = (
     f"SELECT n, at, base, {', '.join(COLUMNS).replace('value', f'{_TEXT} AS value')} "  # noqa: S608 - names from constants
     f"FROM facts WHERE n > ? AND n < ? ORDER BY n LIMIT ?"
@@ -65,17 +81,36 @@ def infos(connection: sqlite3.Connection, path: str, status: Status | None, limi
     return [_info(row)[1] for row in rows]
 
 
+def due(connection: sqlite3.Connection, path: str, now: float, limit: int) -> list[RunInfo]:
+    """List the runs that could go on and have no driver."""
+    del path
+    return [_info(row)[1] for row in connection.execute(_DUE, {"now": now, "limit": limit}).fetchall()]
+
+
+def inbox(connection: sqlite3.Connection, path: str, run: RunId | None) -> list[Message]:
+    """Read the messages that nobody took yet."""
+    n = None if run is None else _find(connection, path, run)[0]
+    return [message_of(row) for row in connection.execute(_INBOX, {"n": n}).fetchall()]
+
+
+def definition(connection: sqlite3.Connection, path: str, fingerprint: str) -> Json | None:
+    """Read what a graph looked like."""
+    del path
+    row = connection.execute("SELECT definition FROM definitions WHERE fingerprint = ?", (fingerprint,)).fetchone()
+    return None if row is None else row[0].encode()
+
+
 def entries(connection: sqlite3.Connection, path: str, run: RunId, after: int, limit: int) -> list[Entry]:
     """Read at most `limit` entries after `after`."""
     n, _ = _find(connection, path, run)
-    return _Values(connection, n).entries(after, limit)
+    return Values(connection, n).entries(after, limit)
 
 
 def load(connection: sqlite3.Connection, path: str, run: RunId) -> Loaded:
     """Read the newest snapshot and what came after it."""
     n, found = _find(connection, path, run)
     row = connection.execute("SELECT seq, value, anchors FROM snapshots WHERE run = ?", (n,)).fetchone()
-    values = _Values(connection, n)
+    values = Values(connection, n)
     if row is None:
         return Loaded(History(found, None, 0, values.entries(0, SPAN)), values.versions)
     seq, text, anchors = row
@@ -84,7 +119,7 @@ def load(connection: sqlite3.Connection, path: str, run: RunId) -> Loaded:
     return Loaded(History(found, snapshot, seq, values.entries(seq, SPAN)), values.versions)
 
 
-class _Values:
+class Values:
     """Puts values together while the entries of one run are read in order; each patch finds its base already there."""
 
     def __init__(self, connection: sqlite3.Connection, n: int) -> None:
@@ -158,8 +193,8 @@ def _find(connection: sqlite3.Connection, path: str, run: RunId) -> tuple[int, R
 
 
 def _info(row: Any) -> tuple[int, RunInfo]:
-    n, run, graph, fingerprint, created, updated, status, target, seq, error = row
+    n, run, graph, fingerprint, created, updated, status, target, seq, error, wake, driver, lease, parent = row
     return n, RunInfo(
         id=run, graph=graph, fingerprint=fingerprint, created=created, updated=updated, status=status, target=target,
-        seq=seq, error=error,
+        seq=seq, error=error, wake=wake, driver=driver, lease=lease, parent=parent,
     )  # fmt: skip

@@ -8,6 +8,10 @@ one needs no sqlite-utils and costs nothing.
 pair WITHOUT ROWID is an index b-tree, whose cells may use only a quarter of a page: measured with values of 1 KiB it
 took 3.4 times the file and twice the time, because each value sat on an overflow page of its own.
 
+The number of a run is never given to another one: a process that was away while its run was removed must not write
+into somebody else's. So the lease with the highest number outlives its run. Every table and every index takes a page of
+4 KiB, which is why there are no more of them.
+
 `runs` holds nothing that changes with each commit: where a journal stands and when it was last written is its last
 fact, found by one look-up. So the usual commit is an insert into one table and writes one page."""
 
@@ -24,7 +28,10 @@ if TYPE_CHECKING:
 APPLICATION = 0x67727274
 """The file's application id: `grrt` in ASCII."""
 
-NAMES = ("journal_tables", "readable_views")
+SPAN = 1 << 32
+"""Entries a run can have: a fact's key is `run * SPAN + seq`."""
+
+NAMES = ("journal_tables", "readable_views", "leases_and_messages")
 """The migrations, in their order. A file's version is how many of them it has seen."""
 
 VERSION = len(NAMES)
@@ -130,6 +137,117 @@ LEFT JOIN facts AS last ON last.n =
 ORDER BY runs.created DESC, runs.n DESC;
 """
 
+_LEASES = """
+CREATE TABLE leases (
+    run INTEGER PRIMARY KEY,
+    driver TEXT,            -- NULL: given back
+    fence INTEGER NOT NULL, -- one more with every claim
+    until REAL              -- seconds since the epoch
+) STRICT;
+CREATE INDEX leases_held ON leases (driver) WHERE driver IS NOT NULL;
+CREATE TABLE messages (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE, -- the sender's
+    run INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT,              -- JSON
+    at REAL NOT NULL,
+    taken INTEGER            -- the last entry of the commit that used it up
+) STRICT;
+CREATE INDEX messages_waiting ON messages (run) WHERE taken IS NULL;
+CREATE TABLE definitions (
+    fingerprint TEXT PRIMARY KEY,
+    definition TEXT NOT NULL -- JSON
+) STRICT, WITHOUT ROWID;
+CREATE TABLE forks (
+    source INTEGER NOT NULL REFERENCES runs (n), -- whose entries are shared
+    run INTEGER NOT NULL,                        -- by whom
+    PRIMARY KEY (source, run)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE runs ADD COLUMN wake REAL; -- when a suspended run has something to do without being asked
+ALTER TABLE runs ADD COLUMN parent TEXT;
+CREATE INDEX runs_unfinished ON runs (status) WHERE status IN ('running', 'suspended');
+DROP VIEW steps;
+CREATE VIEW steps AS
+SELECT
+    runs.id AS run,
+    spans.step,
+    spans.attempts,
+    CASE last.kind WHEN 'started' THEN 'running' WHEN 'attempt failed' THEN 'retrying' ELSE last.kind END AS status,
+    strftime('%Y-%m-%d %H:%M:%f', first.at, 'unixepoch') AS started,
+    CASE WHEN last.kind IN ('finished', 'failed', 'cancelled')
+        THEN strftime('%Y-%m-%d %H:%M:%f', last.at, 'unixepoch') END AS finished,
+    CASE WHEN last.kind IN ('finished', 'failed', 'cancelled') THEN round(last.at - first.at, 6) END AS seconds,
+    CASE last.kind WHEN 'finished' THEN coalesce(last.value, blobs.text) END AS output,
+    last.base AS changes,
+    last.error
+FROM (
+    SELECT n >> 32 AS run, step, min(n) AS first, max(n) AS last, max(attempt) AS attempts
+    FROM facts
+    WHERE kind IN ('started', 'finished', 'attempt failed', 'failed', 'cancelled', 'waiting', 'unknown')
+    GROUP BY 1, 2
+) AS spans
+JOIN runs ON runs.n = spans.run
+JOIN facts AS first ON first.n = spans.first
+JOIN facts AS last ON last.n = spans.last
+LEFT JOIN blobs ON blobs.hash = last.blob
+ORDER BY spans.first;
+CREATE VIEW waiting AS
+SELECT
+    runs.id AS run,
+    last.step,
+    CASE last.kind WHEN 'unknown' THEN 'decision' ELSE json_extract(last.detail, '$.what') END AS waits_for,
+    json_extract(last.detail, '$.name') AS name,
+    strftime('%Y-%m-%d %H:%M:%f', json_extract(last.detail, '$.until'), 'unixepoch') AS due,
+    json_extract(last.note, '$.question') AS question,
+    strftime('%Y-%m-%d %H:%M:%f', last.at, 'unixepoch') AS since
+FROM (
+    SELECT max(facts.n) AS last
+    FROM runs
+    JOIN facts ON facts.n BETWEEN runs.n << 32 AND (runs.n << 32) + 4294967295
+    WHERE runs.status IN ('running', 'suspended')
+        AND kind IN ('started', 'finished', 'attempt failed', 'failed', 'cancelled', 'waiting', 'unknown')
+    GROUP BY runs.n, step
+) AS spans
+JOIN facts AS last ON last.n = spans.last
+JOIN runs ON runs.n = last.n >> 32
+WHERE last.kind IN ('waiting', 'unknown')
+ORDER BY last.n;
+CREATE VIEW inbox AS
+SELECT
+    runs.id AS run,
+    messages.id AS message,
+    messages.kind,
+    messages.name,
+    messages.value,
+    strftime('%Y-%m-%d %H:%M:%f', messages.at, 'unixepoch') AS at
+FROM messages
+JOIN runs ON runs.n = messages.run
+WHERE messages.taken IS NULL
+ORDER BY messages.n;
+DROP VIEW overview;
+CREATE VIEW overview AS
+SELECT
+    runs.id AS run,
+    runs.graph,
+    runs.status,
+    strftime('%Y-%m-%d %H:%M:%f', runs.created, 'unixepoch') AS created,
+    strftime('%Y-%m-%d %H:%M:%f', coalesce(last.at, runs.created), 'unixepoch') AS updated,
+    strftime('%Y-%m-%d %H:%M:%f', runs.wake, 'unixepoch') AS wake,
+    leases.driver,
+    strftime('%Y-%m-%d %H:%M:%f', leases.until, 'unixepoch') AS lease,
+    coalesce(last.n & 4294967295, 0) AS seq,
+    runs.parent,
+    runs.target,
+    runs.error
+FROM runs
+LEFT JOIN leases ON leases.run = runs.n
+LEFT JOIN facts AS last ON last.n =
+    (SELECT max(n) FROM facts WHERE n BETWEEN runs.n << 32 AND (runs.n << 32) + 4294967295)
+ORDER BY runs.created DESC, runs.n DESC;
+"""
+
 
 def migrations() -> Migrations:
     """Return the named migrations of this version."""
@@ -143,7 +261,10 @@ def migrations() -> Migrations:
     def readable_views(db: Database) -> None:
         _run(db, _VIEWS)
 
-    for name, function in zip(NAMES, (journal_tables, readable_views), strict=True):
+    def leases_and_messages(db: Database) -> None:
+        _run(db, _LEASES)
+
+    for name, function in zip(NAMES, (journal_tables, readable_views, leases_and_messages), strict=True):
         found(name=name)(function)
     return found
 

@@ -22,16 +22,17 @@ import anyio
 import anyio.to_thread
 from pydantic_core import to_json
 
-from graphrt.checkpoints import reading
+from graphrt import failpoints
+from graphrt.checkpoints import leases, messages, reading
 from graphrt.checkpoints.codec import encode
 from graphrt.checkpoints.faults import PATIENCE, translating
 from graphrt.checkpoints.lineages import TWIN, Lineages, Version, find, store
 from graphrt.checkpoints.schema import VERSION, check, upgrade
-from graphrt.checkpoints.tables import Commit, StoreTables, place
+from graphrt.checkpoints.tables import Commit, Errand, StoreTables, place
 from graphrt.checkpoints.writer import Statistics, Writer
 from graphrt.errors import StoreDamaged, StoreError, StoreReadOnly, UsageError
-from graphrt.facts import Entry, Fact, RunFinished, StepFinished
-from graphrt.journal import History, RunInfo, ending
+from graphrt.facts import Entry, Fact, RunFinished, RunRewound, RunSuspended, StepFinished
+from graphrt.journal import Claim, History, Message, Renewal, RunInfo, ending, sources
 from graphrt.types import Durability, Json, RunId, Status
 
 P = ParamSpec("P")
@@ -57,7 +58,7 @@ class SqliteJournal:
         self._opening = threading.Lock()
         self._reading = threading.Lock()
         self._reader: sqlite3.Connection | None = None
-        self._writer: Writer[Commit] | None = None
+        self._writer: Writer[Commit | Errand] | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -82,6 +83,11 @@ class SqliteJournal:
         return self._path
 
     @property
+    def private(self) -> bool:
+        """See Journal.private."""
+        return False
+
+    @property
     def durability(self) -> Durability:
         """What an acknowledged commit survives."""
         return self._durability
@@ -90,17 +96,74 @@ class SqliteJournal:
         """Return how many commits were made, and how."""
         return self._writer.statistics() if self._writer is not None else Statistics()
 
-    async def create(self, info: RunInfo, facts: Sequence[Fact], *, at: float) -> None:
+    async def create(
+        self,
+        info: RunInfo,
+        facts: Sequence[Fact],
+        *,
+        at: float,
+        claim: Claim | None = None,
+        definition: Json | None = None,
+        snapshot: Json | None = None,
+    ) -> None:
         """See Journal.create."""
-        commit = self._encode(info.id, 0, facts, at, None)
-        commit.begin = info
+        commit = self._encode(info.id, 0, facts, at, snapshot)
+        commit.begin, commit.claim, commit.sources = info, claim, sources(facts, info.id)
+        commit.definition = None if definition is None else definition.decode()
         await self._submit(commit)
 
     async def append(
-        self, run: RunId, after: int, facts: Sequence[Fact], *, at: float, snapshot: Json | None = None
+        self,
+        run: RunId,
+        after: int,
+        facts: Sequence[Fact],
+        *,
+        at: float,
+        snapshot: Json | None = None,
+        fence: int | None = None,
+        taking: Sequence[str] = (),
+        intent: bool = False,
+        definition: Json | None = None,
     ) -> None:
         """See Journal.append."""
-        await self._submit(self._encode(run, after, facts, at, snapshot))
+        commit = self._encode(run, after, facts, at, snapshot)
+        commit.fence, commit.taking, commit.intent = fence, tuple(dict.fromkeys(taking)), intent
+        commit.definition = None if definition is None else definition.decode()
+        await self._submit(commit)
+
+    async def claim(self, run: RunId, claim: Claim, *, at: float, dead: Callable[[str], bool] = lambda _: False) -> int:
+        """See Journal.claim."""
+        fence = await self._ask(run, lambda cursor: leases.claim_run(cursor, self._path, run, claim, at, dead))
+        if failpoints.armed is not None:
+            failpoints.point("lease: claimed")
+        return fence
+
+    async def renew(self, driver: str, *, until: float) -> Renewal:
+        """See Journal.renew."""
+        renewal = await self._ask(None, lambda cursor: leases.renew_all(cursor, driver, until))
+        if failpoints.armed is not None:
+            failpoints.point("lease: renewed")
+        return renewal
+
+    async def release(self, run: RunId, fence: int) -> None:
+        """See Journal.release."""
+        await self._ask(run, lambda cursor: leases.release_run(cursor, run, fence))
+
+    async def send(self, message: Message) -> bool:
+        """See Journal.send."""
+        return await self._ask(message.run, lambda cursor: messages.send(cursor, self._path, message))
+
+    async def inbox(self, run: RunId | None = None) -> list[Message]:
+        """See Journal.inbox."""
+        return await self._read(reading.inbox, run)
+
+    async def due(self, now: float, limit: int = 100) -> list[RunInfo]:
+        """See Journal.due."""
+        return await self._read(reading.due, now, limit)
+
+    async def definition(self, fingerprint: str) -> Json | None:
+        """See Journal.definition."""
+        return await self._read(reading.definition, fingerprint)
 
     async def load(self, run: RunId) -> History:
         """See Journal.load."""
@@ -126,18 +189,25 @@ class SqliteJournal:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._close)
 
-    async def _submit(self, commit: Commit) -> None:
+    async def _ask(self, run: RunId | None, work: Callable[[sqlite3.Cursor], R]) -> R:
+        """Do something in the writer's thread, inside its transaction, and return what it says."""
+        errand = Errand(run, work)
+        await self._submit(errand, aside=True)
+        result: R = errand.result
+        return result
+
+    async def _submit(self, job: Commit | Errand, *, aside: bool = False) -> None:
         if self._read_only:
             raise StoreReadOnly(self._path)
         if self._writer is None or self._closed:
             await anyio.to_thread.run_sync(self._open)
         assert self._writer is not None  # noqa: S101 - for the type checker: _open made it or raised
-        await self._writer.submit(commit)
+        await self._writer.submit(job, aside=aside)
 
     def _encode(self, run: RunId, after: int, facts: Sequence[Fact], at: float, snapshot: Json | None) -> Commit:
         """Turn one append into rows. Deltas are taken here, against what is already committed, so the writer only
         writes."""
-        commit = Commit(run, after)
+        commit = Commit(run, after, facts, at)
         known: dict[str, Version] | None = None
         for seq, fact in enumerate(facts, after + 1):
             columns = encode(fact)
@@ -158,7 +228,13 @@ class SqliteJournal:
                 commit.blobs += blobs
                 commit.size += len(text)
             commit.rows.append((seq, at, base, blob, *columns))
-            commit.status = ending(fact) or commit.status
+            ended = ending(fact)
+            if ended is not None:
+                commit.status = ended
+                commit.wake = fact.until if isinstance(fact, RunSuspended) else None
+                if isinstance(fact, RunRewound):
+                    commit.graph = fact.graph, fact.fingerprint
+                    commit.sources = sources(facts, run)
         if snapshot is not None:
             known = known if known is not None else dict(self._lineages.of(run))
             anchors = dict(find(snapshot, known))
@@ -195,7 +271,10 @@ class SqliteJournal:
                     self._reader_connection()
             elif self._writer is None:
                 self._writer = Writer(
-                    _connect(self._path, self._durability), StoreTables(self._path, self._lineages), self._path
+                    _connect(self._path, self._durability),
+                    StoreTables(self._path, self._lineages),
+                    self._path,
+                    relaxed=self._durability == "process",
                 )
 
     def _reader_connection(self) -> sqlite3.Connection:

@@ -1,25 +1,28 @@
 """How a commit becomes rows: the SQL of the hot path, and the check that nobody else wrote (D1, D7).
 
-The usual commit is one insert. Whether a journal stands where its driver thinks is known from this process's own last
-commit, and if another process wrote since, the insert meets that one's entries and fails on their key; only then, and
-for a run seen for the first time, is there a query. Everything here runs inside the writer's transaction."""
+The usual commit is one insert and, under a lease, one look-up of its fence. Whether a journal stands where its driver
+thinks is known from this process's own last commit, and if another process wrote since, the insert meets that one's
+entries and fails on their key; only then, and for a run seen for the first time, is there a query. Everything here runs
+inside the writer's transaction. All checks of a commit come before its first row, so that one that is refused leaves
+nothing behind in the transaction of its neighbours."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from graphrt.checkpoints.codec import COLUMNS
+from graphrt.checkpoints import leases, messages, reading
+from graphrt.checkpoints.codec import COLUMNS, encode
+from graphrt.checkpoints.leases import Lease
 from graphrt.checkpoints.lineages import Lineages, Version
-from graphrt.errors import JournalConflict, RunExists, RunNotFound
-from graphrt.journal import RunInfo
+from graphrt.checkpoints.schema import SPAN
+from graphrt.errors import JournalConflict, RunExists, RunNotFound, StaleFence, StoreDamaged, StoreError
+from graphrt.facts import Fact
+from graphrt.journal import Claim, RunInfo
 from graphrt.types import RunId, Status
-
-SPAN = 1 << 32
-"""Entries a run can have: a fact's key is `run * SPAN + seq`."""
 
 LARGE = 4096
 """Bytes beyond which a text is stored once, by its hash, whatever run it belongs to."""
@@ -28,9 +31,19 @@ _INSERT_FACT = (
     f"INSERT INTO facts (n, at, base, blob, {', '.join(COLUMNS)}) "  # noqa: S608 - names from a constant
     f"VALUES (? + ?, ?, ?, ?, {', '.join('?' * len(COLUMNS))})"
 )
-_INSERT_RUN = "INSERT INTO runs (id, graph, fingerprint, status, target, created, error) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_RUN = """
+INSERT INTO runs (n, id, graph, fingerprint, status, target, created, error, parent)
+VALUES (1 + max(coalesce((SELECT max(n) FROM runs), 0), coalesce((SELECT max(run) FROM leases), 0)),
+    ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _INSERT_BLOB = "INSERT INTO blobs (hash, text) VALUES (?, ?) ON CONFLICT DO NOTHING"
-_SET_STATUS = "UPDATE runs SET status = ?, error = ? WHERE n = ?"
+_SET_STATUS = "UPDATE runs SET status = ?, error = ?, wake = ? WHERE n = ?"
+_SET_GRAPH = "UPDATE runs SET graph = ?, fingerprint = ? WHERE n = ?"
+_INSERT_DEFINITION = (
+    "INSERT INTO definitions (fingerprint, definition) SELECT fingerprint, ? FROM runs WHERE n = ? "
+    "ON CONFLICT DO NOTHING"
+)
+_INSERT_SOURCE = "INSERT INTO forks (run, source) SELECT ?, n FROM runs WHERE id = ? ON CONFLICT DO NOTHING"
 _SET_SNAPSHOT = (
     "INSERT INTO snapshots (run, seq, value, anchors) VALUES (?, ?, ?, ?) ON CONFLICT (run) DO UPDATE "
     "SET seq = excluded.seq, value = excluded.value, anchors = excluded.anchors"
@@ -55,18 +68,50 @@ class Commit:
 
     run: RunId
     after: int
+    facts: Sequence[Fact] = ()
+    at: float = 0.0
     rows: list[tuple[object, ...]] = field(default_factory=list)
     """One for each fact: seq, at, base, blob, and its columns."""
     blobs: list[tuple[str, str]] = field(default_factory=list)
     begin: RunInfo | None = None
+    claim: Claim | None = None
+    """The lease that a run begins with."""
+    fence: int | None = None
+    taking: Sequence[str] = ()
+    intent: bool = False
+    definition: str | None = None
+    sources: Sequence[RunId] = ()
+    """Other runs whose entries it shares."""
     status: tuple[Status, str | None] | None = None
+    wake: float | None = None
+    graph: tuple[str, str] | None = None
+    """The name and the fingerprint of the graph that the run goes on with, if it is another one."""
     snapshot: tuple[str, str | None] | None = None
     """The state and its anchors, as JSON."""
     versions: dict[str, Version] = field(default_factory=dict)
     """What its lineages will be once it is committed."""
     size: int = 0
     error: BaseException | None = None
+    in_doubt: bool = False
+    """A transaction with it raised at its COMMIT: it may have been made."""
+    known: bool = False
+    """It was made before; nothing of it is written again."""
     head: Head | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Errand:
+    """Anything else that is done in the writer's transaction: claiming a run, sending a message."""
+
+    run: RunId | None
+    work: Callable[[sqlite3.Cursor], Any]
+    """Raises a StoreError before it has written anything, or does its work and returns what there is to tell."""
+    result: Any = None
+    size: int = 0
+    intent: bool = False
+    error: BaseException | None = None
+    in_doubt: bool = False
+    known: bool = False
 
 
 class StoreTables:
@@ -77,68 +122,186 @@ class StoreTables:
         self._lineages = lineages
         self._heads: dict[RunId, Head] = {}
 
-    def write(self, cursor: sqlite3.Cursor, commits: Sequence[Commit], /) -> None:
+    def write(self, cursor: sqlite3.Cursor, jobs: Sequence[Commit | Errand], /) -> None:
         """See Tables.write."""
-        ahead: dict[RunId, Head] = {}
-        facts: list[tuple[object, ...]] = []
-        blobs: list[tuple[str, str]] = []
-        for commit in commits:
-            head = self._begin(cursor, commit, ahead) if commit.begin is not None else self._find(cursor, commit, ahead)
-            if head is None:
-                continue
-            n = head.n
-            key = n * SPAN
-            facts += [(key, *row) for row in commit.rows]
-            blobs += commit.blobs
-            commit.head = ahead[commit.run] = Head(n, commit.after + len(commit.rows))
-            if commit.status is not None:
-                cursor.execute(_SET_STATUS, (*commit.status, n))
-            if commit.snapshot is not None:
-                cursor.execute(_SET_SNAPSHOT, (n, commit.head.seq, *commit.snapshot))
+        batch = _Batch(cursor)
+        for job in jobs:
+            if isinstance(job, Errand):
+                batch.fences.clear()
+                try:
+                    job.result = job.work(cursor)
+                except StoreError as error:
+                    job.error = error
+            else:
+                head = self._begin(batch, job) if job.begin is not None else self._find(batch, job)
+                if head is not None:
+                    _write(batch, job, head)
         try:
-            cursor.executemany(_INSERT_FACT, facts)
+            batch.insert()
         except sqlite3.IntegrityError:
             # Another process wrote to one of these runs. The writer tries each again on its own, with a fresh look.
-            for commit in commits:
-                self._heads.pop(commit.run, None)
+            self._forget(jobs)
             raise
-        if blobs:
-            cursor.executemany(_INSERT_BLOB, blobs)
 
-    def committed(self, commits: Sequence[Commit], /) -> None:
+    def committed(self, jobs: Sequence[Commit | Errand], /) -> None:
         """See Tables.committed."""
-        for commit in commits:
-            if commit.status is not None and commit.status[0] != "running":
-                self._heads.pop(commit.run, None)
-                self._lineages.drop(commit.run)
-            elif commit.head is not None:
-                self._heads[commit.run] = commit.head
-                self._lineages.keep(commit.run, commit.versions)
+        for job in jobs:
+            if isinstance(job, Errand):
+                continue
+            if job.status is not None and job.status[0] != "running":
+                self._heads.pop(job.run, None)
+                self._lineages.drop(job.run)
+            elif job.head is not None:
+                self._heads[job.run] = job.head
+                self._lineages.keep(job.run, job.versions)
 
-    def _begin(self, cursor: sqlite3.Cursor, commit: Commit, ahead: dict[RunId, Head]) -> Head | None:
-        info = commit.begin
+    def doubted(self, jobs: Sequence[Commit | Errand], /) -> None:
+        """See Tables.doubted."""
+        self._forget(jobs)
+
+    def _forget(self, jobs: Sequence[Commit | Errand]) -> None:
+        for job in jobs:
+            if job.run is not None:
+                self._heads.pop(job.run, None)
+
+    def _begin(self, batch: _Batch, commit: Commit) -> Head | None:
+        """Make a run's row, or say why not."""
+        info, cursor = commit.begin, batch.cursor
         assert info is not None  # noqa: S101 - for the type checker: the caller looked
-        row = (info.id, info.graph, info.fingerprint, info.status, info.target, info.created, info.error)
-        if commit.run in ahead or cursor.execute("SELECT 1 FROM runs WHERE id = ?", (info.id,)).fetchone():
+        there = batch.ahead.get(commit.run) or _head(cursor, commit.run)
+        if there is not None:
+            if commit.in_doubt and self._made_before(batch, commit, there):
+                return None
             commit.error = RunExists(commit.run, self._path)
             return None
+        if not self._find_sources(batch, commit):
+            return None
+        row = (info.id, info.graph, info.fingerprint, info.status, info.target, info.created, info.error, info.parent)
         cursor.execute(_INSERT_RUN, row)
-        return Head(cursor.lastrowid or 0, 0)
+        n = cursor.lastrowid or 0
+        if commit.claim is not None:
+            leases.begin(cursor, n, commit.claim)
+        return Head(n, 0)
 
-    def _find(self, cursor: sqlite3.Cursor, commit: Commit, ahead: dict[RunId, Head]) -> Head | None:
-        head = ahead.get(commit.run)
+    def _find(self, batch: _Batch, commit: Commit) -> Head | None:
+        """Find where a commit goes, or say why it goes nowhere."""
+        head = batch.ahead.get(commit.run)
         if head is None:
             head = self._heads.get(commit.run)
             # Our own last word is enough where the insert itself will notice a stranger's.
             if head is None or head.seq < commit.after or not commit.rows:
-                row = cursor.execute(_FIND_HEAD, (commit.run,)).fetchone()
-                head = Head(*row) if row else None
+                head = _head(batch.cursor, commit.run)
         if head is None:
             commit.error = RunNotFound(commit.run, self._path)
-        elif head.seq != commit.after:
+            return None
+        if commit.fence is not None:
+            lease = batch.fence_of(head.n)
+            if lease.fence != commit.fence:
+                commit.error = StaleFence(commit.run, commit.fence, lease.fence, lease.driver)
+                return None
+        if head.seq != commit.after:
+            # Without a fence, another driver may have written the same at the same time: only the writer's own retry
+            # can tell.
+            if (commit.in_doubt or commit.fence is not None) and self._made_before(batch, commit, head):
+                return None
             commit.error = JournalConflict(commit.run, commit.after, head.seq)
             return None
-        return head
+        if commit.taking:
+            commit.error = messages.refusal(batch.cursor, commit.run, head.n, commit.taking)
+        return head if commit.error is None and self._find_sources(batch, commit) else None
+
+    def _find_sources(self, batch: _Batch, commit: Commit) -> bool:
+        for source in commit.sources:
+            if source not in batch.ahead and _head(batch.cursor, source) is None:
+                commit.error = RunNotFound(source, self._path)
+                return False
+        return True
+
+    def _made_before(self, batch: _Batch, commit: Commit, head: Head) -> bool:
+        """Say whether this very commit is in the file, and if so remember it: its reply was lost (D7)."""
+        last = commit.after + len(commit.rows)
+        if not commit.rows or head.seq < last or (commit.begin is not None and head.seq != last):
+            return False
+        batch.insert()  # it may be one of this transaction's own, submitted twice
+        try:
+            values = reading.Values(batch.cursor.connection, head.n)
+            entries = values.entries(commit.after, len(commit.rows))
+        except ValueError as error:
+            raise StoreDamaged(self._path, str(error)) from error
+        if any(entry.at != commit.at for entry in entries):
+            return False
+        if [encode(entry.fact) for entry in entries] != [encode(fact) for fact in commit.facts]:
+            return False
+        if not messages.taken_by(batch.cursor, head.n, commit.taking, last):
+            return False
+        if commit.claim is not None and not _first_lease(batch.fence_of(head.n), commit.claim):
+            return False
+        commit.known = True
+        commit.head = batch.ahead[commit.run] = head
+        return True
+
+
+class _Batch:
+    """What one transaction has come to so far."""
+
+    __slots__ = ("ahead", "blobs", "cursor", "facts", "fences")
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self.cursor = cursor
+        self.ahead: dict[RunId, Head] = {}
+        self.fences: dict[int, Lease] = {}
+        self.facts: list[tuple[object, ...]] = []
+        self.blobs: list[tuple[str, str]] = []
+
+    def fence_of(self, n: int) -> Lease:
+        """Look a run's fence up, once in a transaction."""
+        lease = self.fences.get(n)
+        if lease is None:
+            lease = self.fences[n] = leases.fence_of(self.cursor, n)
+        return lease
+
+    def insert(self) -> None:
+        """Insert the facts so far, all with one call."""
+        facts, self.facts = self.facts, []
+        blobs, self.blobs = self.blobs, []
+        if facts:
+            self.cursor.executemany(_INSERT_FACT, facts)
+        if blobs:
+            self.cursor.executemany(_INSERT_BLOB, blobs)
+
+
+def _write(batch: _Batch, commit: Commit, head: Head) -> None:
+    """Write what was checked."""
+    cursor, n = batch.cursor, head.n
+    key = n * SPAN
+    batch.facts += [(key, *row) for row in commit.rows]
+    batch.blobs += commit.blobs
+    commit.head = batch.ahead[commit.run] = head = Head(n, commit.after + len(commit.rows))
+    if commit.status is not None:
+        cursor.execute(_SET_STATUS, (*commit.status, commit.wake, n))
+        if commit.status[0] != "running":
+            leases.give_back(cursor, n)
+            batch.fences.pop(n, None)
+    if commit.graph is not None:
+        cursor.execute(_SET_GRAPH, (*commit.graph, n))
+    if commit.snapshot is not None:
+        cursor.execute(_SET_SNAPSHOT, (n, head.seq, *commit.snapshot))
+    if commit.definition is not None:
+        cursor.execute(_INSERT_DEFINITION, (commit.definition, n))
+    for source in commit.sources:
+        cursor.execute(_INSERT_SOURCE, (n, source))
+    if commit.taking:
+        messages.take(cursor, commit.taking, head.seq)
+
+
+def _first_lease(lease: Lease, claim: Claim) -> bool:
+    """Say whether a lease is the one that a run began with, given back or not."""
+    return lease.fence == 1 and lease.driver in {None, claim.driver}
+
+
+def _head(cursor: sqlite3.Cursor, run: RunId) -> Head | None:
+    row = cursor.execute(_FIND_HEAD, (run,)).fetchone()
+    return Head(*row) if row is not None else None
 
 
 def place(text: str) -> tuple[str | None, str | None, list[tuple[str, str]]]:

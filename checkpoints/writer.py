@@ -26,7 +26,14 @@ If the file turns out to be locked by another process, the job goes to the threa
 
 **One bad job.** A job that finds a conflict says so and writes nothing; its neighbours commit. If a transaction fails
 in any other way it is rolled back and its jobs are tried one by one, each in a transaction of its own, so that only
-those fail that must."""
+those fail that must.
+
+**A lost reply.** If it is the COMMIT itself that raises, nobody knows whether it was made: the disk may have failed
+after it. Its jobs are marked `in_doubt` before they are tried again, and one that finds its own rows says so with
+`known`, writes nothing, and has succeeded.
+
+**Intents.** Where commits need not survive the loss of power, a transaction with a job that must is made with
+`synchronous = FULL`, and so are its neighbours in it."""
 
 from __future__ import annotations
 
@@ -42,6 +49,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import anyio
 from anyio.lowlevel import current_token
 
+from graphrt import failpoints
 from graphrt.checkpoints.faults import PATIENCE, is_busy, translated
 from graphrt.errors import UsageError
 
@@ -59,6 +67,12 @@ class Job(Protocol):
     run: Any
     size: int
     """About how many bytes it will write."""
+    intent: bool
+    """It is to survive the loss of power, whatever the others need not."""
+    in_doubt: bool
+    """A COMMIT with it raised: it may have been made."""
+    known: bool
+    """It was found made already."""
     error: BaseException | None
     """Why it was refused: a conflict, found while its rows were written, or whatever made its transaction fail."""
 
@@ -76,6 +90,9 @@ class Tables(Protocol[J_contra]):
 
     def committed(self, jobs: Sequence[J_contra], /) -> None:
         """Hear that these jobs are durable; called before their callers go on."""
+
+    def doubted(self, jobs: Sequence[J_contra], /) -> None:
+        """Hear that nobody knows whether these jobs were committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +122,13 @@ class _Ticket:
 class Writer(Generic[J]):
     """Commits jobs through one connection, for callers on any number of event loops."""
 
-    def __init__(self, connection: sqlite3.Connection, tables: Tables[J], path: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, tables: Tables[J], path: str, *, relaxed: bool = False) -> None:
+        """`relaxed`: the connection's commits need not survive the loss of power, unless they hold an intent."""
         self._cursor = connection.cursor()
         self._connection = connection
         self._tables = tables
         self._path = path
+        self._relaxed = relaxed
         self._committing = threading.Lock()
         self._handed_over: list[J] = []
         self._tickets: dict[Any, _Ticket] = {}
@@ -121,18 +140,23 @@ class Writer(Generic[J]):
         self._jobs = self._commits = self._inline = 0
         self._average = 0.0
 
-    async def submit(self, job: J) -> None:
-        """Return when the job is durable; raise why it is not. Cancelled, the job is committed whole or not at all."""
-        if job.run == self._last_run:
-            self._streak += 1
-        else:
-            self._last_run, self._streak = job.run, 0
-        if self._streak >= STREAK and job.size < SMALL and self._average < QUICK:
-            await anyio.lowlevel.checkpoint()  # before the commit: a caller that is cancelled here has written nothing
-            if self._commit_here(job):
-                if job.error is not None:
-                    raise job.error
-                return
+    async def submit(self, job: J, *, aside: bool = False) -> None:
+        """Return when the job is durable; raise why it is not. Cancelled, the job is committed whole or not at all.
+
+        `aside`: it is no step of a run, takes no shortcut and breaks no streak.
+        """
+        if not aside and not (self._relaxed and job.intent):  # an fsync, where the others make none, is for the thread
+            if job.run == self._last_run:
+                self._streak += 1
+            else:
+                self._last_run, self._streak = job.run, 0
+            if self._streak >= STREAK and job.size < SMALL and self._average < QUICK:
+                # Before the commit: a caller that is cancelled here has written nothing.
+                await anyio.lowlevel.checkpoint()
+                if self._commit_here(job):
+                    if job.error is not None:
+                        raise job.error
+                    return
         await self._hand_over(job).event.wait()
         if job.error is not None:
             raise job.error
@@ -187,6 +211,10 @@ class Writer(Generic[J]):
             try:
                 with self._committing:
                     self._commit(jobs)
+            except BaseException as error:
+                # Whatever it is, no caller may take it for success, and the next ones need this thread.
+                for job in jobs:
+                    job.error = job.error or error
             finally:
                 for ticket in tickets.values():
                     _wake(ticket)
@@ -229,27 +257,58 @@ class Writer(Generic[J]):
                 job.error = translated(error, self._path)
 
     def _transact(self, jobs: list[J], *, patience: float) -> None:
-        """Make one transaction. When it raises, nothing was written."""
-        cursor = self._cursor
+        """Make one transaction. When it raises, nothing was written, unless it was the COMMIT that raised: then the
+        jobs are in doubt."""
+        intent = False
         for job in jobs:
             job.error = None
+            intent = intent or job.intent
+        if not (intent and self._relaxed):
+            self._write(jobs, patience)
+            return
+        self._cursor.execute("PRAGMA synchronous = FULL")
+        average = self._average
+        try:
+            self._write(jobs, patience)
+        finally:
+            self._average = average  # of the commits that do not wait for the disk
+            with suppress(sqlite3.Error):
+                self._cursor.execute("PRAGMA synchronous = NORMAL")
+
+    def _write(self, jobs: list[J], patience: float) -> None:
+        cursor = self._cursor
+        committing = False
         self._begin(patience)
         try:
+            if failpoints.armed is not None:
+                failpoints.point("store: transaction open")
             self._tables.write(cursor, jobs)
+            if failpoints.armed is not None:
+                failpoints.point("store: rows written")
             done = [job for job in jobs if job.error is None]
-            before = time.perf_counter()
-            cursor.execute("COMMIT" if done else "ROLLBACK")
+            if all(job.known for job in done):
+                cursor.execute("ROLLBACK")
+            else:
+                before = time.perf_counter()
+                committing = True
+                cursor.execute("COMMIT")
+                self._average += (time.perf_counter() - before - self._average) * _SMOOTHING
+                if failpoints.armed is not None:
+                    failpoints.point("store: committed")
         except BaseException:
             # SQLite ends the transaction itself after some errors; a rollback that fails leaves nothing committed
             # either.
             with suppress(sqlite3.Error):
                 if self._connection.in_transaction:
                     cursor.execute("ROLLBACK")
+            if committing:
+                for job in jobs:
+                    job.in_doubt = True
+                self._tables.doubted(jobs)
             raise
         if done:
-            self._average += (time.perf_counter() - before - self._average) * _SMOOTHING
             self._jobs += len(done)
-            self._commits += 1
+            self._commits += committing
             self._tables.committed(done)
 
     def _begin(self, patience: float) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphrt.context import Context as Context
     from graphrt.context import context as context
+    from graphrt.context import step as step
     from graphrt.dag import Dag as Dag
     from graphrt.dag import dag as dag
     from graphrt.dag import each as each
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from graphrt.dag import quorum as quorum
     from graphrt.dag import switch as switch
     from graphrt.dag import when as when
+    from graphrt.errors import NotDone as NotDone
+    from graphrt.errors import Suspended as Suspended
     from graphrt.machine import Final as Final
     from graphrt.machine import Machine as Machine
     from graphrt.machine import State as State
@@ -38,10 +41,12 @@ __all__ = [
     "Final",
     "Machine",
     "Node",
+    "NotDone",
     "Retry",
     "Run",
     "Runtime",
     "State",
+    "Suspended",
     "Timeout",
     "context",
     "dag",
@@ -49,14 +54,16 @@ __all__ = [
     "first",
     "node",
     "quorum",
+    "step",
     "switch",
     "upcaster",
     "when",
 ]
 
 _HOMES = {
-    "context": ("Context", "context"),
+    "context": ("Context", "context", "step"),
     "dag": ("Dag", "dag", "each", "first", "quorum", "switch", "when"),
+    "errors": ("NotDone", "Suspended"),
     "machine": ("Final", "Machine", "State"),
     "node": ("Node", "node"),
     "policy": ("Retry", "Timeout"),

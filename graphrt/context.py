@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from functools import cached_property, lru_cache
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import anyio
 from pydantic_core import to_json
@@ -16,9 +16,11 @@ from pydantic_core import to_json
 from graphrt.clock import Clock
 from graphrt.errors import UsageError
 from graphrt.facts import Emitted
+from graphrt.node import FunctionNode, node
 from graphrt.types import Json, RunId, StepKey
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Closable(Protocol):
@@ -74,12 +76,14 @@ class Context:
     emitted: list[Emitted] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     """What is recorded beside the step's output: the model that answered, its usage."""
+    perform: Callable[[FunctionNode[..., Any], tuple[Any, ...], dict[str, Any]], Awaitable[Any]] | None = None
+    """Does a substep; None in a substep, which has none of its own."""
 
     @cached_property
     def idempotency_key(self) -> str:
-        """A key that is the same for every attempt of this step, and for no other step: send it with idempotent
-        calls."""
-        return hashlib.sha256(f"{self.run}\n{self.step}".encode()).hexdigest()[:32]
+        """A key that is the same for every attempt of this step, also after a crash, and for no other step: send it
+        with idempotent calls, as `Idempotency-Key` over HTTP (D3)."""
+        return key_of(self.run, self.step)
 
     @cached_property
     def random(self) -> random.Random:
@@ -115,3 +119,33 @@ def context() -> Context:
     if found is None:
         raise UsageError("context() was called outside a running step; it is there only inside a node's function")
     return found
+
+
+def key_of(run: RunId, step: StepKey) -> str:
+    """Return the idempotency key of a step: H(run, step key), 32 hexadecimal digits (D3)."""
+    return hashlib.sha256(f"{run}\n{step}".encode()).hexdigest()[:32]
+
+
+@overload
+async def step(fn: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+@overload
+async def step(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+async def step(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Do a part of a node's work durably: once it has returned, no later attempt of this node does it again (D4).
+
+    `fn`: a typed function, or a node made of one, whose effect and check are then honoured: `await step(charge, 12)`.
+    A part is known by its name and by how many parts of that name came before it in the node, so a node must ask for
+    its parts in the same order every time; `fn.named("...")` tells them apart where it cannot. Interrupted before it
+    was recorded, it is done again, unless its effect is `once`: then its check decides, or a person
+    (`graphrt resolve`). What it raises goes through the node; the node's retry policy is the only one.
+    """
+    part = fn if isinstance(fn, FunctionNode) else _part(fn)
+    here = context()
+    if here.perform is None:
+        raise UsageError(f"step({part.name}) was called inside another substep, {here.step!r}; call it from the node")
+    return await here.perform(part, args, kwargs)
+
+
+@lru_cache(maxsize=1024)
+def _part(fn: Callable[..., Any]) -> FunctionNode[..., Any]:
+    return node(fn)

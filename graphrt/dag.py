@@ -21,7 +21,7 @@ from pydantic_core import to_json
 from graphrt.assignable import assignable, element, is_typed_dict, members, union
 from graphrt.check import check_dag
 from graphrt.errors import GraphError, Mistake, PortError, UsageError
-from graphrt.graph import Arg, Const, Expr, Fields, Graph, Items, Ref, Vertex, VertexKind, refs
+from graphrt.graph import Arg, Const, Expr, Fields, Graph, Items, Ref, Vertex, VertexKind, nodes_of, refs
 from graphrt.node import Node, Signature, caller_names, drawing, place_here, place_of, read_signature
 from graphrt.ports import Port, type_name, type_tag
 from graphrt.types import Json
@@ -158,6 +158,10 @@ class Canvas:
         uses = self._bind(node, args, kwargs)
         return self.add("call", node.name, uses, node.signature.returns.annotation, node=node)
 
+    def type_of(self, value: Any) -> Any:
+        """Return the type of a placeholder, or of a constant."""
+        return self.lift(value)[1]
+
     def map(self, node: Node[Any, Any], items: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Draw a call for every item of a list."""
         params = list(node.signature.params)
@@ -293,6 +297,7 @@ class Canvas:
             return name
         other, count = before
         same = (other.origin if other else None) is (node.origin if node else None)
+        same = same or (other is not None and node is not None and other.kind == node.kind == "timer")
         if node is not None and (node.explicit_name or not same):
             self.mistake(
                 f"the name {name!r} is used twice", f"give one of them another name: {node.origin.name}.named('...')"
@@ -354,6 +359,9 @@ class Dag(Graph[P, R]):
         self.vertices, self.output = tuple(vertices), output
         if found := [*mistakes, *check_dag(self)]:
             raise GraphError(self.name, found)
+        for node in nodes_of(self):  # copies that the body made of this dag before it was drawn
+            if isinstance(node, Dag) and node.origin is self:
+                node.vertices, node.output = self.vertices, self.output
 
     def inner(self) -> Iterator[Node[..., Any]]:
         """Yield the nodes this dag calls."""

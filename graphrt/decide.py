@@ -6,15 +6,21 @@ The commands are data; the scheduler acts on them. Nothing here reads a clock or
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from graphrt.node import FunctionNode
+from pydantic_core import from_json
+
+from graphrt.facts import Failure
+from graphrt.journal import Message
+from graphrt.node import FunctionNode, WaitNode
 from graphrt.state import open_item, settle
 from graphrt.tree import (
+    AWAITING,
     DONE,
+    UNKNOWN,
     WAITING,
     Blame,
     Child,
@@ -25,10 +31,8 @@ from graphrt.tree import (
     State,
     Step,
     awaited,
-    item_inputs,
-    machine_inputs,
+    inputs_of,
     under_parked,
-    values_of,
 )
 from graphrt.types import Json, StepKey
 
@@ -46,6 +50,51 @@ class Start:
     node: FunctionNode[..., Any]
     inputs: dict[str, Json]
     lineage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Find out what became of a `once` effect whose outcome is unknown. To be passed over while it is being done."""
+
+    step: StepKey
+    attempt: int
+    tries: int
+    began: float | None
+    doubt: Failure | None
+    """Why it is unknown, where an attempt has told; None after a crash."""
+    node: FunctionNode[..., Any]
+    inputs: dict[str, Json]
+    lineage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Let a step begin to wait for the world."""
+
+    step: StepKey
+    attempt: int
+    node: WaitNode[..., Any]
+    inputs: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A timer's time has come: what it passes on is its output."""
+
+    step: StepKey
+    attempt: int
+    value: Json
+    tag: str
+    lineage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """Everything waits for the world: until a timer is due or a retry may be made, or for a message alone."""
+
+    until: float | None
+    patient: bool
+    """Whether nothing but a person can move it: there is no point in lingering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +126,7 @@ class Stuck:
     waiting: tuple[str, ...]
 
 
-Command = Start | Cancel | Finish | Fail | Stuck
+Command = Start | Check | Await | Due | Suspend | Cancel | Finish | Fail | Stuck
 
 
 def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[Command]:
@@ -96,9 +145,119 @@ def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[
     if state.parks:
         commands.extend(Cancel(step.key) for step in state.running.values() if step.parked)
     commands.extend(_starts(state, now, room))
-    if not commands and not state.running and not _anything_ahead(state):
-        return [Fail(state.blame) if state.blame is not None else Stuck(tuple(waiting(state)))]
+    commands.extend(
+        Await(step.key, step.attempt + 1, step.node, texts_of(step))
+        for step in state.asking.values()
+        if isinstance(step.node, WaitNode)
+    )
+    if state.timers:
+        commands.extend(_due(state, now))
+    if state.unknown:
+        commands.extend(_checks(state))
+    if not commands and not state.running and not _can_start(state):
+        return [_rest(state, now)]
     return commands
+
+
+def _rest(state: State, now: float) -> Command:
+    """Say what it means that nothing runs and nothing can start."""
+    pauses = [step.wake for step in state.delayed.values() if not step.parked]
+    waits = [step for step in state.awaiting.values() if not step.parked]
+    doubts = [step for step in state.unknown.values() if not step.parked]
+    if pauses or waits or doubts:
+        timers = [step.wait.until for step in waits if step.wait is not None and step.wait.until is not None]
+        people = all(step.wait is not None and step.wait.what == "person" for step in waits)
+        return Suspend(min([*pauses, *timers], default=None), patient=people and not pauses)
+    return Fail(state.blame) if state.blame is not None else Stuck(tuple(waiting(state)))
+
+
+def _due(state: State, now: float) -> Iterator[Due]:
+    """Yield the timers whose time has come, in that order."""
+    heap = state.timers
+    while heap and (heap[0][1] not in state.awaiting):
+        heapq.heappop(heap)
+    for until, key in sorted(entry for entry in heap if entry[0] <= now) if heap and heap[0][0] <= now else ():
+        step = state.awaiting.get(key)
+        if step is None or step.parked or step.wait is None or step.wait.until != until:
+            continue
+        value = inputs_of(step)["value"]
+        yield Due(key, step.attempt, value.text, value.tag or step.node.signature.returns.tag, lineage_of(step))
+
+
+def _checks(state: State) -> Iterator[Check]:
+    for step in state.unknown.values():
+        if step.intent is None or step.checked or step.parked or not isinstance(step.node, FunctionNode):
+            continue
+        if step.node.check is not None:
+            yield Check(
+                step.key,
+                step.attempt,
+                step.tries,
+                step.began,
+                step.doubt,
+                step.node,
+                texts_of(step),
+                lineage_of(step),
+            )
+
+
+def next_timer(state: State) -> float | None:
+    """Return when the next awaited timer is due."""
+    heap = state.timers
+    while heap and heap[0][1] not in state.awaiting:
+        heapq.heappop(heap)
+    return heap[0][0] if heap else None
+
+
+class Delivery(NamedTuple):
+    """A message and the step that it is for."""
+
+    message: Message
+    step: Step
+    substep: str = ""
+
+
+def deliver(state: State, mail: Sequence[Message]) -> list[Delivery]:
+    """Match messages with the steps that wait for them, each with one: a signal goes to whoever waited for its name
+    first, an answer or a decision to the step it names. What nobody waits for stays in the inbox."""
+    taken: set[StepKey] = set()
+    found: list[Delivery] = []
+    for message in mail:
+        delivery = _recipient(state, message, taken)
+        if delivery is not None:
+            taken.add(delivery.step.key)
+            found.append(delivery)
+    return found
+
+
+def _recipient(state: State, message: Message, taken: set[StepKey]) -> Delivery | None:
+    key = StepKey(message.name)
+    match message.kind:
+        case "signal":
+            for step in state.awaiting.values():
+                wait = step.wait
+                if (
+                    wait is not None
+                    and (wait.what, wait.name) == ("signal", message.name)
+                    and not step.parked
+                    and step.key not in taken
+                ):
+                    return Delivery(message, step)
+        case "answer":
+            waits = state.awaiting.get(key)
+            if waits is not None and waits.wait is not None and waits.wait.what == "person" and key not in taken:
+                return Delivery(message, waits)
+        case "done" | "not done":
+            doubted = state.unknown.get(key)
+            if doubted is not None and doubted.intent is not None and key not in taken:
+                return Delivery(message, doubted)
+            outer, _, name = key.rpartition("/")
+            around = state.unknown.get(StepKey(outer))
+            if around is not None and isinstance((around.subs or {}).get(name), str) and around.key not in taken:
+                return Delivery(message, around, name)
+        case "cancel":
+            pass
+    return None
 
 
 def in_flight(state: State) -> int:
@@ -194,24 +353,23 @@ def _open_cursor(state: State, queue: Queue) -> EachScope | None:
 
 
 def _start(step: Step) -> Start:
-    scope = step.scope
-    match scope:
-        case DagScope():
-            inputs = values_of(scope, scope.graph.vertices[step.vertex].uses)
-        case EachScope():
-            inputs = item_inputs(scope, step.item)
-        case MachineScope():
-            inputs = machine_inputs(scope, next(iter(step.node.signature.params)))
-    lineage = (scope.prefix or ".") if isinstance(scope, MachineScope) else None
-    texts = {name: value.text for name, value in inputs.items()}
-    return Start(step.key, step.attempt + 1, step.tries + 1, step.began, step.node, texts, lineage)
+    assert isinstance(step.node, FunctionNode)  # noqa: S101 - waits are not queued
+    return Start(step.key, step.attempt + 1, step.tries + 1, step.began, step.node, texts_of(step), lineage_of(step))
 
 
-def _anything_ahead(state: State) -> bool:
-    """Return whether something that is still needed can start, now or later."""
-    if any(queue.steps or _open_cursor(state, queue) is not None for queue in state.queues.values()):
-        return True
-    return any(not step.parked for step in state.delayed.values())
+def texts_of(step: Step) -> dict[str, Json]:
+    """Return what a step runs on, as JSON texts."""
+    return {name: value.text for name, value in inputs_of(step).items()}
+
+
+def lineage_of(step: Step) -> str | None:
+    """Return the lineage of a step's output: a machine's states are versions of one value."""
+    return (step.scope.prefix or ".") if isinstance(step.scope, MachineScope) else None
+
+
+def _can_start(state: State) -> bool:
+    """Return whether something that is still needed could start, were there room."""
+    return any(queue.steps or _open_cursor(state, queue) is not None for queue in state.queues.values())
 
 
 def waiting(state: State) -> Iterator[str]:
@@ -232,7 +390,38 @@ def waiting(state: State) -> Iterator[str]:
                 todo.extend(children.values())
             case MachineScope(child=inner):
                 todo.append(inner)
-            case Step(key=key):
-                yield f"{key} waits to be started"
+            case Step(key=key, phase=phase):
+                if phase not in {AWAITING, UNKNOWN}:
+                    yield f"{key} waits to be started"
             case None:
                 pass
+
+
+class Pending(NamedTuple):
+    """Something that a run waits for from outside."""
+
+    what: Literal["signal", "person", "timer", "pause", "decision"]
+    """`pause`: a retry is to be made later. `decision`: nobody knows whether an effect was done."""
+    step: StepKey
+    """The step, or the substep that is in doubt."""
+    name: str = ""
+    """A signal's name, or what a person is asked."""
+    until: float | None = None
+
+
+def pending(state: State) -> list[Pending]:
+    """Return what a run waits for from outside, in the order in which it began to."""
+    found: list[Pending] = []
+    for step in state.awaiting.values():
+        if step.wait is not None and not step.parked:
+            name = step.wait.name
+            if step.wait.what == "person" and step.wait.note is not None:
+                name = str(from_json(step.wait.note).get("question", ""))
+            found.append(Pending(step.wait.what, step.key, name, step.wait.until))
+    for step in state.unknown.values():
+        if not step.parked:
+            doubts = [name for name, made in (step.subs or {}).items() if isinstance(made, str)]
+            keys = [step.key] if step.intent is not None else [StepKey(f"{step.key}/{name}") for name in doubts]
+            found.extend(Pending("decision", key) for key in keys)
+    found.extend(Pending("pause", step.key, "", step.wake) for step in state.delayed.values() if not step.parked)
+    return found

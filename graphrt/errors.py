@@ -15,7 +15,8 @@
         ├── RunNotFound  RunExists  RunOver  GraphMismatch
         ├── RunTaken          another driver holds the run's lease
         ├── JournalConflict   another driver wrote to the run
-        │   └── StaleFence    another driver has taken the run over
+        │   ├── StaleFence    another driver has taken the run over
+        │   └── MessageTaken  a message that is to be used up is not there, or was used before
         ├── MessageConflict   a message's id was used for another message
         ├── StoreTooNew  StoreDamaged  StoreReadOnly  StoreFull
         ├── StoreBusy         another process held the lock for too long
@@ -109,14 +110,15 @@ class RunCancelled(RunError):
 class Suspended(RunError):
     """The run waits for something that only the world can give; no process holds it meanwhile.
 
-    `waiting`: a line for each step that waits, with the command that answers it.
+    `waiting`: a line for each step that waits, with the command that gives it what it waits for. `until`: when the run
+    has something to do without being asked, in seconds since the epoch.
     """
 
-    def __init__(self, run: str, graph: str, waiting: Sequence[str]) -> None:
+    def __init__(self, run: str, graph: str, waiting: Sequence[str], until: float | None = None) -> None:
         self.waiting = tuple(waiting)
-        super().__init__(
-            run, graph, "is suspended; these wait:\n" + "\n".join(f"    {line}" for line in waiting), resumable=False
-        )
+        self.until = until
+        lines = "\n".join(f"    {line}" for line in waiting)
+        super().__init__(run, graph, f"is suspended; these wait:\n{lines}")
 
 
 class NotDone(GraphrtError):
@@ -215,6 +217,17 @@ class StaleFence(JournalConflict):
             self,
             f"run {run!r} was taken over {who}(fence {found}, this driver has {fence}); "
             f"nothing of this commit was taken: leave the run to the other driver",
+        )
+
+
+class MessageTaken(JournalConflict):
+    """A commit was to use up a message that is not in its run's inbox: another commit took it, or it was never sent."""
+
+    def __init__(self, run: str, message: str) -> None:
+        StoreError.__init__(
+            self,
+            f"message {message!r} is not in the inbox of run {run!r}: another commit took it, or it was never sent; "
+            f"nothing of this commit was taken: read the inbox again",
         )
 
 

@@ -246,6 +246,17 @@ class SubstepFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class SubstepFailed:
+    """The `once` effect of a substep surely did not happen: another attempt of its step may do it."""
+
+    kind: ClassVar[str] = "substep failed"
+    step: StepKey
+    attempt: int
+    name: str
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class StepCancelled:
     """A running step was stopped because nobody needs its output any more, or because the run ends."""
 
@@ -275,12 +286,11 @@ StepFact = (
     | MessageRefused
     | SubstepStarted
     | SubstepFinished
+    | SubstepFailed
     | StepCancelled
     | Emitted
 )
-RunFact = (
-    RunStarted | RunForked | RunResumed | RunRewound | RunSuspended | RunFinished | RunFailed | RunCancelled
-)
+RunFact = RunStarted | RunForked | RunResumed | RunRewound | RunSuspended | RunFinished | RunFailed | RunCancelled
 Fact = RunFact | StepFact
 
 

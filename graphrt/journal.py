@@ -8,11 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from graphrt.errors import JournalConflict, RunExists, RunNotFound
-from graphrt.facts import Entry, Fact, RunCancelled, RunFailed, RunFinished, RunResumed, RunRewound, RunSuspended
+from graphrt import failpoints
+from graphrt.errors import (
+    JournalConflict,
+    MessageConflict,
+    MessageTaken,
+    RunExists,
+    RunNotFound,
+    RunOver,
+    RunTaken,
+    StaleFence,
+)
+from graphrt.facts import (
+    Entry,
+    Fact,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunForked,
+    RunResumed,
+    RunRewound,
+    RunSuspended,
+)
 from graphrt.types import Json, RunId, Status
+
+OVER: frozenset[Status] = frozenset({"finished", "failed", "cancelled"})
+"""Where a run has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +235,36 @@ def ending(fact: Fact) -> tuple[Status, str | None] | None:
             return None
 
 
+def sources(facts: Sequence[Fact], run: RunId) -> list[RunId]:
+    """Return the other runs whose entries these facts share, each once."""
+    spans = (span for fact in facts if isinstance(fact, (RunForked, RunRewound)) for span in fact.spans)
+    return [RunId(name) for name in dict.fromkeys(span.run for span in spans) if name != run]
+
+
+def free(driver: str | None, until: float | None, claim: Claim, at: float, dead: Callable[[str], bool]) -> bool:
+    """Say whether a lease may be claimed: nobody holds it, the claimant does, it has expired, or its driver is dead."""
+    return driver is None or driver == claim.driver or until is None or until <= at or dead(driver)
+
+
+def same(one: Message, other: Message) -> bool:
+    """Say whether two messages of one id say the same; when they were sent doesn't matter."""
+    return (one.run, one.kind, one.name, one.value) == (other.run, other.kind, other.name, other.value)
+
+
 @dataclass(slots=True)
 class _Kept:
     info: RunInfo
     entries: list[Entry]
+    fence: int = 0
     snapshot: Json | None = None
     snapshot_seq: int = 0
+
+
+@dataclass(slots=True)
+class _Sent:
+    message: Message
+    taken: int | None = None
+    """The last entry of the commit that took it."""
 
 
 class MemoryJournal:
@@ -225,33 +272,147 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._runs: dict[RunId, _Kept] = {}
+        self._messages: dict[str, _Sent] = {}
+        self._definitions: dict[str, Json] = {}
 
     @property
     def name(self) -> str:
         """What errors call it."""
         return "memory"
 
-    async def create(self, info: RunInfo, facts: Sequence[Fact], *, at: float) -> None:
+    @property
+    def private(self) -> bool:
+        """See Journal.private."""
+        return True
+
+    async def create(
+        self,
+        info: RunInfo,
+        facts: Sequence[Fact],
+        *,
+        at: float,
+        claim: Claim | None = None,
+        definition: Json | None = None,
+        snapshot: Json | None = None,
+    ) -> None:
         """See Journal.create."""
         if info.id in self._runs:
             raise RunExists(info.id, self.name)
-        self._runs[info.id] = _Kept(info, [])
-        await self.append(info.id, 0, facts, at=at)
+        for source in sources(facts, info.id):
+            self._find(source)
+        driver, until = (claim.driver, claim.until) if claim is not None else (None, None)
+        begun = replace(info, seq=0, updated=info.created, wake=None, driver=driver, lease=until)
+        self._runs[info.id] = _Kept(begun, [], 0 if claim is None else 1)
+        await self.append(info.id, 0, facts, at=at, snapshot=snapshot, definition=definition)
 
     async def append(
-        self, run: RunId, after: int, facts: Sequence[Fact], *, at: float, snapshot: Json | None = None
+        self,
+        run: RunId,
+        after: int,
+        facts: Sequence[Fact],
+        *,
+        at: float,
+        snapshot: Json | None = None,
+        fence: int | None = None,
+        taking: Sequence[str] = (),
+        intent: bool = False,
+        definition: Json | None = None,
     ) -> None:
         """See Journal.append."""
         kept = self._find(run)
+        if fence is not None and fence != kept.fence:
+            raise StaleFence(run, fence, kept.fence, kept.info.driver)
+        entries = [Entry(seq, at, fact) for seq, fact in enumerate(facts, after + 1)]
         if kept.info.seq != after:
+            if fence is not None and self._made_before(kept, entries, taking):
+                return
             raise JournalConflict(run, after, kept.info.seq)
-        kept.entries.extend(Entry(after + n, at, fact) for n, fact in enumerate(facts, 1))
-        status, error = kept.info.status, kept.info.error
-        for fact in facts:
-            status, error = ending(fact) or (status, error)
-        kept.info = replace(kept.info, seq=after + len(facts), updated=at, status=status, error=error)
+        for name in taking:
+            sent = self._messages.get(name)
+            if sent is None or sent.message.run != run or sent.taken is not None:
+                raise MessageTaken(run, name)
+        for source in sources(facts, run):
+            self._find(source)
+        if taking and failpoints.armed is not None:
+            failpoints.point("inbox: message taken")
+        for name in taking:
+            self._messages[name].taken = after + len(entries)
+        kept.entries += entries
+        kept.info = _told(kept.info, entries)
         if snapshot is not None:
             kept.snapshot, kept.snapshot_seq = snapshot, kept.info.seq
+        if definition is not None:
+            self._definitions.setdefault(kept.info.fingerprint, definition)
+
+    async def claim(self, run: RunId, claim: Claim, *, at: float, dead: Callable[[str], bool] = lambda _: False) -> int:
+        """See Journal.claim."""
+        kept = self._find(run)
+        driver, until = kept.info.driver, kept.info.lease
+        if driver is not None and not free(driver, until, claim, at, dead):
+            raise RunTaken(run, driver, (until or at) - at)
+        kept.fence += 1
+        kept.info = replace(kept.info, driver=claim.driver, lease=claim.until)
+        if failpoints.armed is not None:
+            failpoints.point("lease: claimed")
+        return kept.fence
+
+    async def renew(self, driver: str, *, until: float) -> Renewal:
+        """See Journal.renew."""
+        held = {run: kept.fence for run, kept in self._runs.items() if kept.info.driver == driver}
+        for run in held:
+            kept = self._runs[run]
+            kept.info = replace(kept.info, lease=until)
+        if failpoints.armed is not None:
+            failpoints.point("lease: renewed")
+        return Renewal(held, frozenset(run for run in self._mail() if run in held))
+
+    async def release(self, run: RunId, fence: int) -> None:
+        """See Journal.release."""
+        kept = self._runs.get(run)
+        if kept is not None and kept.fence == fence:
+            kept.info = replace(kept.info, driver=None, lease=None)
+
+    async def send(self, message: Message) -> bool:
+        """See Journal.send."""
+        kept = self._find(message.run)
+        before = self._messages.get(message.id)
+        if before is not None:
+            if not same(before.message, message):
+                raise MessageConflict(message.run, message.id)
+            return False
+        if kept.info.status in OVER:
+            raise RunOver(message.run, kept.info.status)
+        self._messages[message.id] = _Sent(message)
+        return True
+
+    async def inbox(self, run: RunId | None = None) -> list[Message]:
+        """See Journal.inbox."""
+        if run is not None:
+            self._find(run)
+        untaken = (sent.message for sent in self._messages.values() if sent.taken is None)
+        return [message for message in untaken if run in {None, message.run}]
+
+    async def due(self, now: float, limit: int = 100) -> list[RunInfo]:
+        """See Journal.due."""
+        mail = self._mail()
+        waiting: list[tuple[float, RunInfo]] = []
+        for kept in self._runs.values():
+            info = kept.info
+            if info.driver is not None and info.lease is not None and info.lease > now:
+                continue
+            if info.status == "running":
+                waiting.append((info.updated if info.lease is None else info.lease, info))
+            elif info.status == "suspended":
+                since = [info.wake] if info.wake is not None and info.wake <= now else []
+                since += [mail[info.id]] if info.id in mail else []
+                if since:
+                    waiting.append((min(since), info))
+        waiting.sort(key=lambda pair: pair[0])
+        return [info for _, info in waiting[:limit]]
+
+    async def definition(self, fingerprint: str) -> Json | None:
+        """See Journal.definition."""
+        return self._definitions.get(fingerprint)
 
     async def load(self, run: RunId) -> History:
         """See Journal.load."""
@@ -268,7 +429,7 @@ class MemoryJournal:
 
     async def runs(self, *, status: Status | None = None, limit: int = 100) -> list[RunInfo]:
         """See Journal.runs."""
-        infos = [kept.info for kept in self._runs.values() if status in {None, kept.info.status}]
+        infos = [kept.info for kept in reversed(self._runs.values()) if status in {None, kept.info.status}]
         return sorted(infos, key=lambda info: info.created, reverse=True)[:limit]
 
     async def aclose(self) -> None:
@@ -279,3 +440,40 @@ class MemoryJournal:
             return self._runs[run]
         except KeyError:
             raise RunNotFound(run, self.name) from None
+
+    def _made_before(self, kept: _Kept, entries: Sequence[Entry], taking: Sequence[str]) -> bool:
+        """Say whether this very commit is in the journal already: its caller did not hear of it."""
+        if not entries:
+            return False
+        after, last = entries[0].seq - 1, entries[-1].seq
+        taken = {
+            name for name, sent in self._messages.items() if sent.message.run == kept.info.id and sent.taken == last
+        }
+        return kept.entries[after:last] == entries and taken.issuperset(taking)
+
+    def _mail(self) -> dict[RunId, float]:
+        """Return the runs that have a message waiting, and since when."""
+        mail: dict[RunId, float] = {}
+        for sent in self._messages.values():
+            if sent.taken is None:
+                at = sent.message.at
+                mail[sent.message.run] = min(at, mail.get(sent.message.run, at))
+        return mail
+
+
+def _told(info: RunInfo, entries: Sequence[Entry]) -> RunInfo:
+    """Return what is shown of a run after these entries."""
+    if not entries:
+        return info
+    changes: dict[str, Any] = {}
+    for entry in entries:
+        fact = entry.fact
+        ended = ending(fact)
+        if ended is not None:
+            changes["status"], changes["error"] = ended
+            changes["wake"] = fact.until if isinstance(fact, RunSuspended) else None
+        if isinstance(fact, RunRewound):
+            changes["graph"], changes["fingerprint"] = fact.graph, fact.fingerprint
+    if changes.get("status", "running") != "running":
+        changes["driver"] = changes["lease"] = None
+    return replace(info, seq=entries[-1].seq, updated=entries[-1].at, **changes)

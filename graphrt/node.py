@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, get_type_hints, overload
+from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, get_type_hints, overload
 
 from graphrt.errors import GraphError, Mistake, PortError, UsageError
 from graphrt.policy import Effect, Policy, Retry, Timeout, policy
@@ -43,6 +43,9 @@ class Drawing(Protocol):
 
     def call(self, node: Node[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Draw one call and return the placeholder of its result."""
+
+    def type_of(self, value: Any) -> Any:
+        """Return the type of a placeholder, or of a constant."""
 
 
 drawing: ContextVar[Drawing | None] = ContextVar("graphrt drawing", default=None)
@@ -154,8 +157,17 @@ class Node(Generic[P, R_co]):
         return f"<{self.kind} {self.name}({params}) -> {type_name(self.signature.returns.annotation)}>"
 
 
-class FunctionNode(Node[P, R_co]):
-    """A node whose work is one function. Sync functions run in a worker thread."""
+class Leaf(Node[P, R_co]):
+    """A node that is a step by itself: a function, or a wait for the world. Everything else is made of leaves."""
+
+
+class FunctionNode(Leaf[P, R_co]):
+    """A node whose work is one function. Sync functions run in a worker thread.
+
+    `check`, for a node whose effect is `once`: a function of the same parameters that finds out, after a crash or a
+    timeout, what became of the effect. It returns what the node would have returned, raises NotDone if the effect did
+    not happen, and whatever else it raises means that it cannot tell.
+    """
 
     kind = "node"
 
@@ -170,9 +182,16 @@ class FunctionNode(Node[P, R_co]):
         doc: str = "",
         kind: str = "node",
         label: str = "",
+        check: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__(name, signature, place=place, policy=policy, doc=doc)
+        if check is not None and self.policy.effect != "once":
+            raise UsageError(
+                f"node {name!r} has a check and effect={self.policy.effect!r}; "
+                f"only effect='once' is ever checked, everything else may run again"
+            )
         self.fn = fn
+        self.check = check
         self.kind = kind
         self.label = label
         """A second line for pictures: what the node is about, such as its model role."""
@@ -181,6 +200,43 @@ class FunctionNode(Node[P, R_co]):
     def read(self, inputs: Mapping[str, Json]) -> dict[str, Any]:
         """Read a step's inputs into fresh objects. Raises PortError."""
         return {name: param.port.read(inputs[name]) for name, param in self.signature.params.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a step waits for, worked out from its inputs."""
+
+    name: str = ""
+    """A signal's name."""
+    until: float | None = None
+    """When a timer is due, in seconds since the epoch."""
+    note: Json | None = None
+    """What a person is asked, a JSON object."""
+
+
+class WaitNode(Leaf[P, R_co]):
+    """A node whose output comes from the world: a signal, a person's answer, the passing of time.
+
+    It runs no code while it waits, holds no permit, and lets its run be suspended. `wait(inputs, now)` says what for,
+    once, when the step begins. A timer's output is its input `value`; what a message brings is read by the `returns`
+    port.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        signature: Signature,
+        *,
+        place: str,
+        kind: Literal["signal", "person", "timer"],
+        wait: Callable[[Mapping[str, Json], float], Wait],
+        doc: str = "",
+        label: str = "",
+    ) -> None:
+        super().__init__(name, signature, place=place, doc=doc, policy=Policy(effect="none"))
+        self.kind: Literal["signal", "person", "timer"] = kind
+        self.wait = wait
+        self.label = label
 
 
 class NodeDecorator(Protocol):
@@ -203,8 +259,9 @@ def node(
     retry: int | Retry | None = None,
     timeout: float | Timeout | None = None,
     deadline: float | None = None,
-    effect: Effect = "none",
+    effect: Effect = "read",
     limit: str | None = None,
+    check: Callable[..., Any] | None = None,
 ) -> NodeDecorator: ...
 def node(
     fn: Callable[..., Any] | None = None,
@@ -214,14 +271,16 @@ def node(
     retry: int | Retry | None = None,
     timeout: float | Timeout | None = None,
     deadline: float | None = None,
-    effect: Effect = "none",
+    effect: Effect = "read",
     limit: str | None = None,
+    check: Callable[..., Any] | None = None,
 ) -> Any:
     """Make a node of a function, bare (`@node`) or with a policy (`@node(retry=3, timeout=20)`).
 
     `retry`: attempts in all, or a Retry. `timeout`: seconds for one attempt, or a Timeout. `deadline`: seconds for all
-    attempts together. `effect`: what the function does to the world. `limit`: the named limit each attempt holds a
-    permit of. Raises GraphError for a parameter or return without annotation, or of a type that does not survive JSON.
+    attempts together. `effect`: what the function does to the world; `check`: for `once`, what finds out whether it was
+    done (see FunctionNode). `limit`: the named limit each attempt holds a permit of. Raises GraphError for a parameter
+    or return without annotation, or of a type that does not survive JSON.
     """
     chosen = policy(retry, timeout, deadline, effect, limit)
     scope = caller_names(2)
@@ -230,10 +289,32 @@ def node(
         label = function.__name__ if name is None else name
         signature = read_signature(function, label, scope)
         return FunctionNode(
-            function, label, signature, place=place_of(function), policy=chosen, doc=inspect.getdoc(function) or ""
+            function,
+            label,
+            signature,
+            place=place_of(function),
+            policy=chosen,
+            doc=inspect.getdoc(function) or "",
+            check=_checker(check, label, signature, place_of(function)),
         )
 
     return wrap if fn is None else wrap(fn)
+
+
+def _checker(
+    check: Callable[..., Any] | None, name: str, signature: Signature, place: str
+) -> Callable[..., Any] | None:
+    """Return a check as a plain function, or raise GraphError if it does not take what its node takes."""
+    if check is None:
+        return None
+    function = check.fn if isinstance(check, FunctionNode) else check
+    try:
+        inspect.signature(function).bind(**dict.fromkeys(signature.params))
+    except TypeError as error:
+        fix = f"give it the parameters {', '.join(signature.params) or '(none)'}"
+        what = f"the check {getattr(function, '__name__', function)!r} of {name!r} cannot be called: {error}"
+        raise GraphError(name, [Mistake(place, what, fix)]) from None
+    return function
 
 
 def caller_names(depth: int) -> Mapping[str, Any]:

@@ -9,8 +9,14 @@ from typing import Literal, get_args
 from graphrt.errors import UsageError
 from graphrt.facts import Failure
 
-Effect = Literal["none", "read", "idempotent"]
-"""What a node does to the world. `none` and `read` may run again; `idempotent` may be sent again under the same key."""
+Effect = Literal["none", "read", "idempotent", "once"]
+"""What a node does to the world, and so what may be done after a crash (D3).
+
+`none`: nothing, its output follows from its input alone; it may run again at any time, in a replay too. `read`, the
+default: it may run again after a crash, but a replay takes its output from the record. `idempotent`: it is sent again
+under the same key. `once`: it must not be repeated; after a crash its outcome is unknown, until its `check` or a person
+says.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Policy:
     deadline: float | None = None
     """Seconds for all attempts together, pauses included: no attempt begins or goes on after it. A resumed run counts
     anew."""
-    effect: Effect = "none"
+    effect: Effect = "read"
     limit: str | None = None
     """The named limit whose permit every attempt holds."""
 
@@ -86,7 +92,7 @@ def policy(
     retry: int | Retry | None = None,
     timeout: float | Timeout | None = None,
     deadline: float | None = None,
-    effect: Effect = "none",
+    effect: Effect = "read",
     limit: str | None = None,
 ) -> Policy:
     """Make a Policy of the short forms: `retry=3` is three attempts, `timeout=20` is 20 seconds in all."""

@@ -3,23 +3,52 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
+import anyio
 from pydantic_core import from_json
 
 from graphrt import errors
 from graphrt.assignable import members
 from graphrt.clock import Clock
-from graphrt.facts import Entry, Fact, Failure, RunCancelled, RunFailed, RunFinished, StepFinished
+from graphrt.decide import Pending
+from graphrt.facts import Entry, Failure, RunCancelled, RunFailed, RunFinished, RunSuspended
 from graphrt.graph import Graph
-from graphrt.journal import Journal, RunInfo
-from graphrt.ports import Port, type_name, upcast
+from graphrt.history import newest
+from graphrt.journal import Journal, Message, RunInfo
+from graphrt.ports import Port, type_name
 from graphrt.scheduler import Driver, Live
-from graphrt.types import ENDED, Json, RunId, Status
+from graphrt.types import Json, RunId, Status
 
 R_co = TypeVar("R_co", covariant=True)
+
+
+class Sleeper:
+    """A run that waits for the world and costs next to nothing meanwhile."""
+
+    def __init__(self, graph: Graph[..., Any], until: float | None, pending: Sequence[Pending]) -> None:
+        self.graph = graph
+        self.until = until
+        self.pending = tuple(pending)
+        self.moved = anyio.Event()
+        """Set when it was taken up again, or could not be."""
+        self.roused = False
+        self.error: Exception | None = None
+
+    @property
+    def patient(self) -> bool:
+        """Whether it waits for the passing of time alone."""
+        return self.roused or all(each.what in {"timer", "pause"} for each in self.pending)
+
+    def news(self, mail: Sequence[Message]) -> bool:
+        """Say whether a message is one it waits for."""
+        return any(
+            message.kind == "cancel"
+            or any(message.name in {each.step, each.name} for each in self.pending if each.what != "timer")
+            for message in mail
+        )
 
 
 class Home(Protocol):
@@ -34,6 +63,19 @@ class Home(Protocol):
     def clock(self) -> Clock:
         """The clock."""
         raise NotImplementedError
+
+    def driver_of(self, run: RunId) -> Driver | None:
+        """Return what drives a run here."""
+
+    def sleeper_of(self, run: RunId) -> Sleeper | None:
+        """Return what is known here of a run that was suspended here."""
+
+    async def pending(self, run: str) -> list[Pending]:
+        """Return what a run waits for from outside."""
+        raise NotImplementedError
+
+    async def cancel(self, run: str) -> None:
+        """Cancel a run."""
 
 
 class Run(Generic[R_co]):
@@ -50,16 +92,17 @@ class Run(Generic[R_co]):
         where = "read only" if self._driver is None else "ended" if self._driver.done.is_set() else "running"
         return f"<run {self.id} of {name}, {where}>"
 
-    async def result(self) -> R_co:
+    async def result(self, *, wait: bool = False) -> R_co:
         """Wait for the end and return the typed result.
+
+        A run that waits for time to pass is waited for. One that waits for a person, a signal or a decision raises
+        Suspended, which says for what, unless `wait` is true: then its end is waited for however long that takes.
 
         Raises RunFailed (Deadlock, BudgetExceeded), RunCancelled, or the StoreError that stopped its driver. Cancelling
         the wait does not touch the run.
         """
-        if self._driver is not None:
-            await self._driver.done.wait()
-            if self._driver.error is not None:
-                raise self._driver.error
+        while await self._settled(wait=wait):
+            pass
         entry = await self._last()
         match newest(entry.fact):
             case RunFinished(value=text, type=tag):
@@ -69,20 +112,43 @@ class Run(Generic[R_co]):
                 raise failure_of(await self.info(), failed) from cause
             case RunCancelled():
                 raise errors.RunCancelled(self.id, (await self.info()).graph)
+            case RunSuspended(until=until):
+                info = await self.info()
+                raise errors.Suspended(self.id, info.graph, await self.waiting(), until)
             case _:
                 info = await self.info()
                 raise errors.UsageError(
                     f"run {self.id} of {info.graph!r} has not ended and is not driven here; resume it first"
                 )
 
+    async def waiting(self) -> list[str]:
+        """Return a line for everything the run waits for from outside, with what gives it that."""
+        return [hint(self.id, each) for each in await self._home.pending(self.id)]
+
+    async def _settled(self, *, wait: bool) -> bool:
+        """Wait for the driver to stop; return whether another one is to be waited for."""
+        driver = self._driver = self._home.driver_of(self.id) or self._driver
+        if driver is None:
+            return False
+        await driver.done.wait()
+        if driver.error is not None:
+            raise driver.error
+        sleeper = self._home.sleeper_of(self.id)
+        if sleeper is not None and (wait or sleeper.patient):
+            await sleeper.moved.wait()
+            if sleeper.error is not None:
+                raise sleeper.error
+            return True
+        return self._home.driver_of(self.id) is not None
+
     def events(self, after: int = 0) -> Events:
         """Yield the recorded facts after `after`, in order, until the run ends; each has its sequence number.
 
         Events come from the journal: the same ones, whoever asks and whenever, also after the process that made them is
-        gone. Where nobody drives the run here, they end with what is recorded. Leaving the loop early leaves nothing
-        behind.
+        gone. Where nobody drives the run here, or it waits for more than time to pass, they end with what is recorded.
+        Leaving the loop early leaves nothing behind.
         """
-        return Events(self._home.journal, self.id, self._driver, after)
+        return Events(self._home, self.id, after)
 
     async def live(self) -> AsyncGenerator[Live]:
         """Yield what running attempts show, such as streamed tokens, from now until the run ends here. Nothing of it is
@@ -106,13 +172,7 @@ class Run(Generic[R_co]):
     async def cancel(self) -> None:
         """Cancel the run, wait for the cleanup of its attempts, and record it (E8). A run that has ended stays as it
         is."""
-        if self._driver is not None:
-            self._driver.cancel()
-            await self._driver.done.wait()
-            return
-        info = await self.info()
-        if info.status not in ENDED:
-            await self._home.journal.append(self.id, info.seq, [RunCancelled()], at=self._home.clock.now())
+        await self._home.cancel(self.id)
 
     async def info(self) -> RunInfo:
         """Read what a list shows of this run."""
@@ -133,10 +193,10 @@ class Events:
     Cancelling a wait for the next one loses none: ask again.
     """
 
-    def __init__(self, journal: Journal, run: RunId, driver: Driver | None, after: int) -> None:
-        self._journal = journal
+    def __init__(self, home: Home, run: RunId, after: int) -> None:
+        self._home = home
+        self._journal = home.journal
         self._run = run
-        self._driver = driver
         self._after = after
         self._page: deque[Entry] = deque()
 
@@ -145,8 +205,10 @@ class Events:
 
     async def __anext__(self) -> Entry:
         while not self._page:
-            driver = self._driver
-            changed = None if driver is None or driver.done.is_set() else driver.changed
+            driver, sleeper = self._home.driver_of(self._run), self._home.sleeper_of(self._run)
+            changed = sleeper.moved if sleeper is not None and sleeper.patient else None
+            if driver is not None and not driver.done.is_set():
+                changed = driver.changed
             self._page.extend(await self._journal.read(self._run, self._after))
             if not self._page:
                 if changed is None:
@@ -155,15 +217,6 @@ class Events:
         entry = self._page.popleft()
         self._after = entry.seq
         return entry
-
-
-def newest(fact: Fact) -> Fact:
-    """Bring a recorded value to its newest type by the registered upcasters (D13)."""
-    if isinstance(fact, (StepFinished, RunFinished)) and fact.type:
-        tag, text = upcast(fact.type, fact.value)
-        if tag != fact.type:
-            return replace(fact, value=text, type=tag)
-    return fact
 
 
 def read_result(graph: Graph[..., Any], text: Json, tag: str) -> Any:
@@ -198,3 +251,20 @@ def node_of(step: str) -> str:
     """Return the node's name in a step key."""
     last = step.rpartition("/")[2].partition("#")[0].partition("[")[0]
     return last.removeprefix("each:")
+
+
+def hint(run: str, pending: Pending) -> str:
+    """Say in a line what a step waits for, and how to give it that."""
+    match pending.what:
+        case "signal":
+            return f"{pending.step} waits for a signal: graphrt signal {run} {pending.name} JSON"
+        case "person":
+            return f"{pending.step} asks: {pending.name}: graphrt answer {run} {pending.step} JSON"
+        case "decision":
+            return (
+                f"{pending.step} may or may not have been done: "
+                f"graphrt resolve {run} {pending.step} --done JSON, or --not-done"
+            )
+        case "timer" | "pause":
+            at = datetime.fromtimestamp(pending.until or 0, tz=UTC).isoformat(" ", "seconds")
+            return f"{pending.step} goes on at {at}"

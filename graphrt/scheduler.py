@@ -1,58 +1,81 @@
 """The one place that acts: decide -> facts -> commit -> dispatch, for one run, on anyio (E2, E3).
 
     outcomes of attempts ─┐
-                          ├─> facts ─> apply ─> decide ─> more facts ─> ONE commit ─> dispatch, publish
+    messages, timers ─────┼─> facts ─> apply ─> decide ─> more facts ─> ONE commit ─> dispatch, publish
     clock, cancellation ──┘
 
 Everything that came in while a commit was on its way goes into the next one, so the slower the disk, the larger the
-group. A step is dispatched only after the commit that holds its `StepStarted`, and what it depends on, is durable (D1).
-When the driver is cancelled, its attempts are cancelled and waited for, and the journal is left at the last commit
-(E8).
+group. A step is dispatched only after the commit that holds its `StepStarted`, and what it depends on, is durable (D1);
+so the `StepStarted` of a `once` effect is its intent (D3). A message is used up in the commit of the step that takes
+it. When the driver is cancelled, its attempts are cancelled and waited for, and the journal is left at the last commit
+(E8). When everything waits for the world, the run is suspended: its driver ends and keeps nothing.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
-import traceback
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
-from pathlib import Path
-from types import TracebackType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, NamedTuple
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
-from graphrt.assignable import members
+from graphrt import errors
+from graphrt.attempt import Attempt, Doubtful, invoke
 from graphrt.clock import Clock
-from graphrt.context import Context, Resources, current
-from graphrt.decide import Cancel, Fail, Finish, Start, Stuck, decide, delayed, in_flight, wanted
-from graphrt.errors import PortError, StepTimeout
+from graphrt.context import Context, Resources, current, key_of
+from graphrt.decide import (
+    Await,
+    Cancel,
+    Check,
+    Due,
+    Fail,
+    Finish,
+    Pending,
+    Start,
+    Stuck,
+    Suspend,
+    decide,
+    delayed,
+    deliver,
+    in_flight,
+    lineage_of,
+    next_timer,
+    pending,
+    wanted,
+)
+from graphrt.errors import NotDone, StepTimeout
 from graphrt.facts import (
     AttemptFailed,
     Fact,
     Failure,
+    MessageRefused,
     RunCancelled,
     RunFailed,
     RunFinished,
-    StepCancelled,
+    RunSuspended,
     StepFailed,
     StepFinished,
     StepStarted,
+    StepWaiting,
+    SubstepFailed,
+    SubstepFinished,
+    SubstepStarted,
 )
-from graphrt.journal import Journal
+from graphrt.failpoints import point
+from graphrt.journal import Journal, Message
 from graphrt.limits import Limits
 from graphrt.node import FunctionNode
-from graphrt.policy import Policy
-from graphrt.ports import Port, type_tag
+from graphrt.outcome import after_failure, describe, written
 from graphrt.snapshot import dump
 from graphrt.state import apply
-from graphrt.tree import State
+from graphrt.tree import State, Step, Value
 from graphrt.types import Json, RunId, StepKey
 
 SNAPSHOT_FACTS = 1000
@@ -60,7 +83,8 @@ SNAPSHOT_FACTS = 1000
 amortised, and resuming costs O(frontier), not O(history) (D6)."""
 
 
-_NO_TIMEOUT = Policy().timeout
+SOON = 30.0
+"""Seconds: a run with a timer or a retry due within these stays in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +99,9 @@ class Shared:
     threads: anyio.CapacityLimiter
     concurrency: int
     retry_budget: int
+    linger: float
+    """Seconds that a run whose steps all wait for the world stays in memory, in case the world is quick."""
+    snapshot_facts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,72 +113,68 @@ class Live:
     text: str
 
 
-class _Attempt:
-    """A dispatched attempt, while it runs."""
+class Suspension(NamedTuple):
+    """Why a run was let go: when it has something to do without being asked, and what it waits for."""
 
-    __slots__ = ("began", "cancelled", "deadline", "heard", "notes", "number", "scope", "start", "timed_out", "watched")
+    until: float | None
+    pending: tuple[Pending, ...]
 
-    def __init__(self, start: Start, number: int, began: float, spent: float) -> None:
-        """`number`: counts attempts. `began`: by the monotonic clock. `spent`: seconds since the step's first
-        attempt."""
-        self.number = number
-        policy = start.node.policy
-        self.start = start
-        self.began = began
-        self.deadline = None if policy.deadline is None else began - spent + policy.deadline
-        self.watched = policy.timeout != _NO_TIMEOUT or policy.deadline is not None
-        self.heard: float | None = None
-        self.scope: anyio.CancelScope | None = None
-        self.cancelled = False
-        self.timed_out: StepTimeout | None = None
-        self.notes: Mapping[str, Any] = {}
 
-    def cancel(self) -> None:
-        self.cancelled = True
-        if self.scope is not None:
-            self.scope.cancel()
+class _Outcome(NamedTuple):
+    """What an attempt has to say: at its end, or, with an `ack` to be set after the commit, on the way."""
 
-    def until(self) -> tuple[float, str, float] | None:
-        """Return the next instant at which this attempt will have taken too long, by which limit, of how many
-        seconds."""
-        if self.cancelled:
-            return None
-        policy = self.start.node.policy
-        timeout = policy.timeout
-        candidates = []
-        if self.deadline is not None and policy.deadline is not None:
-            candidates.append((self.deadline, "deadline", policy.deadline))
-        if timeout.total is not None:
-            candidates.append((self.began + timeout.total, "total", timeout.total))
-        if timeout.first is not None and self.heard is None:
-            candidates.append((self.began + timeout.first, "first", timeout.first))
-        if timeout.idle is not None:
-            candidates.append(((self.began if self.heard is None else self.heard) + timeout.idle, "idle", timeout.idle))
-        return min(candidates, default=None)
+    attempt: Attempt
+    facts: list[Fact]
+    ack: anyio.Event | None = None
 
 
 class Driver:
-    """Drives one run from where its state stands to its end."""
+    """Drives one run from where its state stands to its end, or until everything in it waits for the world.
 
-    def __init__(self, run: RunId, state: State, seq: int, shared: Shared) -> None:
+    `fence`: the number of the lease it drives under; every commit is refused once somebody else holds another (D7).
+    `reload`: if given, the state is dropped after every commit and folded anew from the journal: nothing may depend on
+    what only memory knows.
+    """
+
+    def __init__(
+        self,
+        run: RunId,
+        state: State,
+        seq: int,
+        fence: int,
+        *,
+        shared: Shared,
+        reload: Callable[[], Awaitable[State]] | None = None,
+    ) -> None:
         self.run = run
+        self.graph = state.graph
         self.state = state
         self.seq = seq
+        self.fence = fence
         self.shared = shared
         self.done = anyio.Event()
         """Set when the driver has stopped, whatever the reason."""
         self._changed: anyio.Event | None = None
         self.error: BaseException | None = None
         """What stopped the driver, when it was not the run's own end."""
+        self.suspended: Suspension | None = None
+        """Set when everything in the run waits for the world and the driver has let it go."""
+        self.again = False
+        """A message came while the run was being suspended: it can go on."""
         self.causes: dict[StepKey, BaseException] = {}
         self.listeners: list[deque[Live]] = []
-        self._attempts: dict[StepKey, _Attempt] = {}
-        self._outcomes: list[tuple[_Attempt, list[Fact]]] = []
+        self._reload = reload
+        self._attempts: dict[StepKey, Attempt] = {}
+        self._outcomes: list[_Outcome] = []
         self._wake = anyio.Event()
         self._scope = anyio.CancelScope()
         self._cancelling = False
         self._numbers = count()
         self._watched = 0
+        self._mail: list[Message] = []
+        self._post = bool(state.awaiting or state.unknown)
+        self._taking: list[str] = []
+        self._idle_since: float | None = None
         self._since_snapshot = [0, 0]
         self._snapshot_size = 0
 
@@ -168,13 +191,19 @@ class Driver:
         """Look again at what to do."""
         self._wake.set()
 
+    def post(self) -> None:
+        """Look into the inbox: there is a message."""
+        self._post = True
+        self.wake()
+
     def cancel(self) -> None:
         """Cancel the run: stop its attempts, wait for their cleanup, record it."""
         self._cancelling = True
         self.wake()
 
-    def stop(self) -> None:
+    def stop(self, error: BaseException | None = None) -> None:
         """Stop driving, at the last commit. Nothing is recorded; the run can be resumed."""
+        self.error = error
         self._scope.cancel()
 
     # The loop.
@@ -193,49 +222,101 @@ class Driver:
         async with anyio.create_task_group() as tasks:
             while True:
                 self._wake = anyio.Event()
-                facts = self._collect()
+                if self._post:
+                    self._post = False
+                    self._mail = await self.shared.journal.inbox(self.run)
+                facts, acks = self._collect()
+                if self._mail:
+                    self._deliver(facts)
                 starts = self._decide(facts)
                 if facts:
                     await self._commit(facts)
+                    for ack in acks:
+                        ack.set()
                 if self.state.status != "running":
+                    await self._leave()
                     return
+                if facts and self._reload is not None:
+                    self.state = await self._reload()
                 for attempt in starts:
                     attempt.began = self.shared.clock.monotonic()
+                    point("attempt: dispatched")
                     tasks.start_soon(self._run_attempt, attempt)
-                if not self._outcomes and not self._wake.is_set():
+                if not self._outcomes and not self._post and not self._wake.is_set():
                     await self.shared.clock.wait(self._wake, self._patience())
                 if self._watched:
                     self._expire()
 
-    def _collect(self) -> list[Fact]:
-        """Take the outcomes that came in, fold them, and return them as facts.
+    def _collect(self) -> tuple[list[Fact], list[anyio.Event]]:
+        """Take the outcomes that came in, fold them, and return them as facts, with whom to tell of their commit.
 
         What came in together is taken in the order of dispatch, so that an engine's whims don't show in the journal
         (E3).
         """
         facts: list[Fact] = []
+        acks: list[anyio.Event] = []
         outcomes, self._outcomes = self._outcomes, []
         if len(outcomes) > 1:
-            outcomes.sort(key=lambda outcome: outcome[0].number)
+            outcomes.sort(key=lambda outcome: outcome.attempt.number)
         now = self.shared.clock.now()
-        for attempt, found in outcomes:
-            self._release(attempt)
-            del self._attempts[attempt.start.step]
-            self._watched -= attempt.watched
+        for attempt, found, ack in outcomes:
+            if ack is None:
+                self._release(attempt)
+                del self._attempts[attempt.start.step]
+                self._watched -= attempt.watched
+            else:
+                acks.append(ack)
             for fact in found:
                 settled = self._settle_failure(attempt.start, fact, now) if isinstance(fact, StepFailed) else fact
                 apply(self.state, settled, now)
                 facts.append(settled)
-        return facts
+        return facts, acks
 
-    def _settle_failure(self, start: Start, failed: StepFailed, now: float) -> Fact:
-        spent = self.state.retries >= self.shared.retry_budget
-        return after_failure(start, failed, start.node.policy, now, seed=f"{self.state.seed}/{start.step}", spent=spent)
+    def _settle_failure(self, start: Start | Check, failed: StepFailed, now: float) -> Fact:
+        return after_failure(
+            failed,
+            start.node.policy,
+            now,
+            tries=start.tries,
+            began=start.began,
+            seed=f"{self.state.seed}/{start.step}",
+            spent=self.state.retries >= self.shared.retry_budget,
+        )
 
-    def _decide(self, facts: list[Fact]) -> list[_Attempt]:
+    def _deliver(self, facts: list[Fact]) -> None:
+        """Give messages to the steps that wait for them; each is used up by the commit that these facts go into."""
+        now = self.shared.clock.now()
+        mail, self._mail = self._mail, []
+        cancels = [message.id for message in mail if message.kind == "cancel"]
+        if cancels:
+            self._taking += cancels
+            self._cancelling = True
+        for message, step, substep in deliver(self.state, mail):
+            for fact in self._received(message, step, substep, now):
+                self._fold(facts, fact, now)
+            self._taking.append(message.id)
+
+    def _received(self, message: Message, step: Step, substep: str, now: float) -> list[Fact]:
+        """Say what a message means for the step that takes it."""
+        key, attempt = step.key, step.attempt
+        if message.kind == "not done":
+            failure = Failure("NotDone", "a person said that it was not done")
+            if substep:
+                return [SubstepFailed(key, attempt, substep, failure)]
+            return [AttemptFailed(key, attempt, failure, now, _note(message))]
+        given = b"null" if message.value is None else message.value
+        if substep:
+            return [SubstepFinished(key, attempt, substep, given)]
+        try:
+            text, tag = written(step.node, step.node.signature.returns.read(given))
+        except errors.PortError as error:
+            return [MessageRefused(key, attempt, message.id, describe(error, step.node))]
+        return [StepFinished(key, attempt, text, tag, lineage_of(step), _note(message))]
+
+    def _decide(self, facts: list[Fact]) -> list[Attempt]:
         """Ask the core what to do, fold what follows at once, and return the attempts to dispatch after the commit."""
         now = self.shared.clock.now()
-        starts: list[_Attempt] = []
+        starts: list[Attempt] = []
         if self._cancelling:
             self.shared.limits.want((), self)
             if self._attempts:
@@ -244,14 +325,38 @@ class Driver:
             elif self.state.status == "running":
                 self._fold(facts, RunCancelled(), now)
             return starts
-        for command in decide(self.state, now, self._room):
+        while self._act(decide(self.state, now, self._room), facts, starts, now):
+            pass
+        self.shared.limits.want(wanted(self.state, now), self)
+        return starts
+
+    def _act(self, commands: list[Any], facts: list[Fact], starts: list[Attempt], now: float) -> bool:
+        """Carry out commands; return whether more can be decided at once."""
+        more = False
+        idle = False
+        for command in commands:
             match command:
-                case Start(step=key, attempt=number):
-                    starts.append(self._attempt(command, now))
-                    self._fold(facts, StepStarted(key, number), now)
+                case Start(step=key, attempt=number, node=node):
+                    intent = key_of(self.run, key) if node.policy.effect == "once" else None
+                    starts.append(self._attempt(command, now, intent))
+                    self._fold(facts, StepStarted(key, number, intent), now)
                 case Cancel(step=key):
                     if key in self._attempts:
                         self._attempts[key].cancel()
+                case Check(step=key):
+                    if key not in self._attempts:
+                        starts.append(self._attempt(command, now, None))
+                case Await(step=key, attempt=number, node=waits, inputs=inputs):
+                    self._begin_wait(key, number, waits, inputs, facts, now)
+                    more = True
+                case Due(step=key, attempt=number, value=text, tag=tag, lineage=lineage):
+                    self._fold(facts, StepFinished(key, number, text, tag, lineage), now)
+                    more = True
+                case Suspend(until=until, patient=patient):
+                    idle = True
+                    if not self._attempts and not self._post and self._tired(until, now, patient=patient):
+                        self.suspended = Suspension(until, tuple(pending(self.state)))
+                        self._fold(facts, RunSuspended(until), now)
                 case Finish(value=value, tag=tag):
                     self._fold(facts, RunFinished(value, tag), now)
                 case Fail(blame=blame):
@@ -259,17 +364,50 @@ class Driver:
                 case Stuck(waiting=lines):
                     failure = Failure("Deadlock", "\n".join(lines), retryable=False)
                     self._fold(facts, RunFailed(StepKey(""), 0, failure), now)
-        self.shared.limits.want(wanted(self.state, now), self)
-        return starts
+        if not idle:
+            self._idle_since = None
+        return more
 
-    def _attempt(self, start: Start, now: float) -> _Attempt:
+    def _begin_wait(  # noqa: PLR0917 - a wait's particulars
+        self, key: StepKey, number: int, node: Any, inputs: dict[str, Json], facts: list[Fact], now: float
+    ) -> None:
+        """Record what a step waits for, or that it cannot."""
+        try:
+            wait = node.wait(inputs, now)
+        except Exception as error:
+            self.causes[key] = error
+            self._fold(facts, StepFailed(key, number, describe(error, node)), now)
+            return
+        self._fold(facts, StepWaiting(key, number, node.kind, wait.name, wait.until, wait.note), now)
+        self._post = self._post or node.kind != "timer"  # what it waits for may have come before it waited
+
+    def _tired(self, until: float | None, wall: float, *, patient: bool) -> bool:
+        """Say whether the run has been idle for long enough to be let go, and will be."""
+        if patient or self.shared.linger <= 0:
+            return True
+        if until is not None and until - wall <= SOON:
+            return False
+        now = self.shared.clock.monotonic()
+        if self._idle_since is None:
+            self._idle_since = now
+        return now - self._idle_since >= self.shared.linger
+
+    async def _leave(self) -> None:
+        """Let the state of a suspended run go, after a last look at what came in meanwhile."""
+        if self.state.status != "suspended":
+            return
+        mail = await self.shared.journal.inbox(self.run)
+        self.again = any(message.kind == "cancel" for message in mail) or bool(deliver(self.state, mail))
+        self.state = State(self.graph)
+
+    def _attempt(self, start: Start | Check, now: float, intent: str | None) -> Attempt:
         """Take what an attempt holds while it runs, to be dispatched after the commit."""
         policy = start.node.policy
         if policy.limit is not None:
             self.shared.limits.take(policy.limit, self)
         spent = 0.0 if start.began is None else now - start.began
-        attempt = self._attempts[start.step] = _Attempt(
-            start, next(self._numbers), self.shared.clock.monotonic(), spent
+        attempt = self._attempts[start.step] = Attempt(
+            start, next(self._numbers), self.shared.clock.monotonic(), spent, intent
         )
         self._watched += attempt.watched
         return attempt
@@ -286,10 +424,27 @@ class Driver:
     async def _commit(self, facts: list[Fact]) -> None:
         """Make facts durable, then let the world see them. Cancellation waits for it: a commit is never half known."""
         snapshot = self._snapshot(facts)
+        intent = any(
+            isinstance(fact, SubstepStarted) or (isinstance(fact, StepStarted) and fact.intent is not None)
+            for fact in facts
+        )
+        point("driver: before commit")
         with anyio.CancelScope(shield=True):
-            await self.shared.journal.append(self.run, self.seq, facts, at=self.shared.clock.now(), snapshot=snapshot)
+            await self.shared.journal.append(
+                self.run,
+                self.seq,
+                facts,
+                at=self.shared.clock.now(),
+                snapshot=snapshot,
+                fence=self.fence,
+                taking=self._taking,
+                intent=intent,
+            )
+        point("driver: commit acknowledged")
+        self._taking = []
         self.seq += len(facts)
         self.publish()
+        point("driver: published")
 
     def _snapshot(self, facts: list[Fact]) -> Json | None:
         count = self._since_snapshot
@@ -298,9 +453,9 @@ class Driver:
             if isinstance(fact, StepFinished):
                 count[1] += len(fact.value)
         if (
-            count[0] < SNAPSHOT_FACTS
+            count[0] < self.shared.snapshot_facts
             or count[1] + 40 * count[0] < 2 * self._snapshot_size
-            or self.state.status != "running"
+            or self.state.status not in {"running", "suspended"}
         ):
             return None
         snapshot = dump(self.state)
@@ -316,15 +471,16 @@ class Driver:
 
     def _patience(self) -> float | None:
         """Return the seconds until something must be done without being asked; None if there is no such thing."""
-        waits = []
-        if self.state.alarms and not self._cancelling:
+        waits: list[float] = []
+        if not self._cancelling and (self.state.alarms or self.state.timers):
             now = self.shared.clock.now()
-            wake = delayed(self.state, now)[1]
-            if wake is not None:
-                waits.append(wake - now)
+            wakes = (delayed(self.state, now)[1], next_timer(self.state))
+            waits.extend(wake - now for wake in wakes if wake is not None)
         if self._watched:
             now = self.shared.clock.monotonic()
             waits.extend(due[0] - now for attempt in self._attempts.values() if (due := attempt.until()) is not None)
+        if self._idle_since is not None:
+            waits.append(self._idle_since + self.shared.linger - self.shared.clock.monotonic())
         return min(waits, default=None)
 
     def _expire(self) -> None:
@@ -336,64 +492,53 @@ class Driver:
                 attempt.timed_out = StepTimeout(attempt.start.step, due[1], due[2])
                 attempt.cancel()
 
-    def _release(self, attempt: _Attempt) -> None:
+    def _release(self, attempt: Attempt) -> None:
         limit = attempt.start.node.policy.limit
         if limit is not None:
             self.shared.limits.give(limit)
 
     # One attempt, in a task of its own.
 
-    async def _run_attempt(self, attempt: _Attempt) -> None:
-        start = attempt.start
-        facts: list[Fact] = [StepFailed(start.step, start.attempt, _VANISHED)]
+    async def _run_attempt(self, attempt: Attempt) -> None:
+        facts = attempt.vanished()
         try:
             with anyio.CancelScope() as scope:
                 attempt.scope = scope
                 if attempt.cancelled:
                     scope.cancel()
-                facts = await self._invoke(attempt)
+                facts = await invoke(attempt, self._context(attempt), self.run, self.shared.threads)
             if scope.cancelled_caught:
                 facts = self._stopped(attempt)
         except (KeyboardInterrupt, SystemExit):
             raise
         except anyio.get_cancelled_exc_class():
+            facts = attempt.vanished()
             if anyio.current_effective_deadline() == -math.inf:
                 raise  # the driver is being stopped; else the node cancelled its own task, which is its own affair
         except BaseException as error:
-            facts = self._failed(attempt, attempt.timed_out or error)
+            facts = self._raised(attempt, attempt.timed_out or error)
         finally:
-            self._outcomes.append((attempt, facts))
+            attempt.over = True
+            self._outcomes.append(_Outcome(attempt, facts))
             self._wake.set()
+            point("attempt: outcome known")
 
-    async def _invoke(self, attempt: _Attempt) -> list[Fact]:
+    def _context(self, attempt: Attempt) -> Context:
         start = attempt.start
-        node = start.node
         context = Context(
             run=self.run,
             step=start.step,
             attempt=start.attempt,
-            models=self.shared.models,
+            models={**self.shared.models, **self.state.models} if self.state.models else self.shared.models,
             resources=self.shared.resources,
             clock=self.shared.clock,
             seed=f"{self.state.seed}/{start.step}",
             live=lambda text: self._heard(attempt, text),
         )
-        current.set(context)
-        attempt.notes = context.notes
-        values = node.read(start.inputs)
-        if node.is_async:
-            result = await node.fn(**values)
-        else:
-            context.live = lambda text: anyio.from_thread.run_sync(self._heard, attempt, text)
-            result = await anyio.to_thread.run_sync(
-                lambda: node.fn(**values), abandon_on_cancel=True, limiter=self.shared.threads
-            )
-        port, tag = port_of(node, result)
-        note = to_json(context.notes) if context.notes else None
-        finished = StepFinished(start.step, start.attempt, port.write(result), tag, start.lineage, note)
-        return [*context.emitted, finished]
+        context.perform = partial(self._substep, attempt, context, Counter())
+        return context
 
-    def _heard(self, attempt: _Attempt, text: str) -> None:
+    def _heard(self, attempt: Attempt, text: str) -> None:
         attempt.heard = self.shared.clock.monotonic()
         if text and self.listeners:
             live = Live(attempt.start.step, attempt.start.attempt, text)
@@ -401,84 +546,83 @@ class Driver:
                 listener.append(live)
             self.publish()
 
-    def _stopped(self, attempt: _Attempt) -> list[Fact]:
+    def _stopped(self, attempt: Attempt) -> list[Fact]:
         if attempt.timed_out is not None:
-            return self._failed(attempt, attempt.timed_out)
-        return [StepCancelled(attempt.start.step, attempt.start.attempt)]
+            return self._raised(attempt, attempt.timed_out)
+        return attempt.stopped()
 
-    def _failed(self, attempt: _Attempt, error: BaseException) -> list[Fact]:
-        start = attempt.start
-        self.causes[start.step] = error
+    def _raised(self, attempt: Attempt, error: BaseException) -> list[Fact]:
+        self.causes[attempt.start.step] = error
+        return attempt.raised(error, self.shared.clock.now())
+
+    # Substeps: durable parts of a node's work (D4).
+
+    async def _substep(  # noqa: PLR0917 - bound once for each attempt
+        self,
+        attempt: Attempt,
+        outer: Context,
+        used: Counter[str],
+        node: FunctionNode[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Do a part of a node's work, or return what it came to before."""
+        used[node.name] += 1
+        name = node.name if used[node.name] == 1 else f"{node.name}-{used[node.name]}"
+        here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}", perform=None)
+        found = self.state.steps.get(attempt.start.step)
+        kept = ((found.subs if found else None) or {}).get(name)
+        returns = node.signature.returns
+        if isinstance(kept, Value):
+            return returns.read(kept.text)
+        step, number = attempt.start.step, attempt.start.attempt
+        given = node.read(node.write_input(args, kwargs))
+        if kept is not None:
+            if node.check is None:
+                raise Doubtful(f"nobody knows whether {here.step!r} was done")
+            try:
+                text, tag = written(node, await self._call(node.check, given, here))
+            except NotDone as error:
+                await self._record(attempt, SubstepFailed(step, number, name, describe(error, node)))
+            except Exception as error:
+                raise Doubtful(f"nobody knows whether {here.step!r} was done: its check says {error}") from error
+            else:
+                await self._record(attempt, SubstepFinished(step, number, name, text, tag))
+                return returns.read(text)
+        once = node.policy.effect == "once"
+        if once:
+            await self._record(attempt, SubstepStarted(step, number, name, key_of(self.run, here.step)))
         try:
-            note = to_json(attempt.notes) if attempt.notes else None
-        except PydanticSerializationError:
-            note = None  # it may be the very error that is being recorded
-        return [StepFailed(start.step, start.attempt, describe(error, start.node), note)]
+            text, tag = written(node, await self._call(node.fn, given, here))
+        except NotDone as error:
+            if once:
+                await self._record(attempt, SubstepFailed(step, number, name, describe(error, node)))
+            raise
+        await self._record(attempt, SubstepFinished(step, number, name, text, tag))
+        return returns.read(text)
+
+    async def _call(self, function: Callable[..., Any], given: Mapping[str, Any], here: Context) -> Any:
+        token = current.set(here)
+        try:
+            point("effect: before")
+            if inspect.iscoroutinefunction(function):
+                result = await function(**given)
+            else:
+                result = await anyio.to_thread.run_sync(
+                    partial(function, **given), abandon_on_cancel=True, limiter=self.shared.threads
+                )
+            point("effect: after")
+            return result
+        finally:
+            current.reset(token)
+
+    async def _record(self, attempt: Attempt, fact: Fact) -> None:
+        """Commit a fact of a running attempt, and return when it is durable."""
+        ack = anyio.Event()
+        self._outcomes.append(_Outcome(attempt, [fact], ack))
+        self._wake.set()
+        await ack.wait()
 
 
-_VANISHED = Failure("Cancelled", "the node cancelled its own task; raise an ordinary error instead")
-
-
-def after_failure(start: Start, failed: StepFailed, policy: Policy, now: float, *, seed: str, spent: bool) -> Fact:
-    """Decide whether a failed attempt is made again, and when: the one retry loop (E6)."""
-    pause = policy.retry.pause(start.tries, failed.failure, seed=seed)
-    if pause is None or spent:
-        return failed
-    began = now if start.began is None else start.began
-    if policy.deadline is not None and now + pause >= began + policy.deadline:
-        return failed
-    return AttemptFailed(failed.step, failed.attempt, failed.failure, now + pause, failed.note)
-
-
-def describe(error: BaseException, node: FunctionNode[..., Any]) -> Failure:
-    """Write an error as a record. An error may say of itself: `category`, `retryable`, `retry_after` (seconds)."""
-    own_input = isinstance(error, PortError) and error.port in node.signature.params
-    trace = "".join(traceback.format_exception(type(error), error, _from_the_node(error.__traceback__)))[-4000:]
-    return Failure(
-        type=type(error).__name__,
-        message=str(error)[:4000],
-        category=getattr(error, "category", None),
-        retryable=bool(getattr(error, "retryable", True)) and not own_input,
-        retry_after=getattr(error, "retry_after", None),
-        trace=trace,
-    )
-
-
-_ENGINES = frozenset({"anyio", "trio", "outcome"})
-
-
-def _from_the_node(trace: TracebackType | None) -> TracebackType | None:
-    """Leave out how the node came to be called: what a reader wants begins at its own function."""
-    while trace is not None and trace.tb_next is not None:
-        place = Path(trace.tb_frame.f_code.co_filename)
-        if place != Path(__file__) and not _ENGINES & set(place.parts):
-            break
-        trace = trace.tb_next
-    return trace
-
-
-def tag_of(node: FunctionNode[..., Any], result: object) -> str:
-    """Return the type tag of an output: of its own class, where the node may return one of several."""
-    return port_of(node, result)[1]
-
-
-def port_of(node: FunctionNode[..., Any], result: object) -> tuple[Port, str]:
-    """Return what writes an output, and the tag it is recorded under."""
-    return _port_of(node.signature.returns, type(result))  # type: ignore[arg-type] # mypy: of its instances
-
-
-@lru_cache(maxsize=4096)
-def _port_of(port: Port, kind: type) -> tuple[Port, str]:
-    """Return what writes an output of class `kind`, and its tag.
-
-    A member of a union is written as what it is: pydantic's serializer for the union would try the members one by one.
-    An instance of a subclass is written as the member it fits. Not so if the member stands there with more to it, as in
-    `Annotated[int, Gt(0)] | None`.
-    """
-    options = members(port.annotation)
-    member = next((base for base in kind.__mro__[:-1] if base in options), None)
-    if len(options) == 1 or member is None:
-        return port, port.tag
-    kind = member
-    alone = get_origin(port.annotation) in {Union, UnionType} and kind in get_args(port.annotation)
-    return (Port(port.node, port.name, kind) if alone else port), type_tag(kind)
+def _note(message: Message) -> Json:
+    return to_json({"message": message.id, "sent": message.at})

@@ -14,10 +14,10 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from graphrt.dag import Dag
-from graphrt.facts import Failure
+from graphrt.facts import Failure, StepWaiting
 from graphrt.graph import Graph, nodes_of
 from graphrt.machine import Machine
-from graphrt.node import FunctionNode, Node
+from graphrt.node import Leaf, Node
 from graphrt.tree import (
     DELAYED,
     DONE,
@@ -38,7 +38,7 @@ from graphrt.tree import (
 )
 from graphrt.types import Json, StepKey
 
-FORMAT = 1
+FORMAT = 2
 
 
 def dump(state: State) -> Json:
@@ -47,12 +47,17 @@ def dump(state: State) -> Json:
         {
             "format": FORMAT,
             "schema": schema(state.graph),
+            "status": state.status,
             "seed": state.seed,
             "finished": state.finished,
             "retries": state.retries,
             "blame": state.blame,
             "result": state.result,
             "strays": list(state.strays),
+            "asking": list(state.asking),
+            "awaiting": list(state.awaiting),
+            "unknown": list(state.unknown),
+            "models": state.models,
             "root": _dump(state.root),
             "queues": [[limit, list(queue.steps), list(queue.cursors)] for limit, queue in state.queues.items()],
         }
@@ -65,6 +70,7 @@ def load(graph: Graph[..., Any], text: Json) -> State | None:
     if found["format"] != FORMAT or found["schema"] != schema(graph):
         return None
     state = State(graph)
+    state.status = found["status"]
     state.seed, state.finished, state.retries = found["seed"], found["finished"], found["retries"]
     state.blame = _blame(found["blame"])
     state.result = None if found["result"] is None else _value(found["result"])
@@ -77,7 +83,14 @@ def load(graph: Graph[..., Any], text: Json) -> State | None:
         queue.steps.update((key, state.steps[key]) for key in steps)
         queue.cursors.update((prefix, cursors[prefix]) for prefix in prefixes)
     state.strays = dict.fromkeys(StepKey(key) for key in found["strays"])
+    state.asking = {key: state.steps[key] for key in found["asking"]}
+    state.awaiting = {key: state.steps[key] for key in found["awaiting"]}
+    state.unknown = {key: state.steps[key] for key in found["unknown"]}
+    state.models = found["models"]
     state.alarms = sorted((step.wake, step.key) for step in state.delayed.values())
+    state.timers = sorted(
+        (step.wait.until, step.key) for step in state.awaiting.values() if step.wait and step.wait.until is not None
+    )
     return state
 
 
@@ -95,7 +108,7 @@ def _dump(child: Child | None) -> Any:
         case None:
             return None
         case Step():
-            return ["s", child.attempt, child.tries, child.began, child.wake, child.phase, child.parked]
+            return ["s", child.attempt, child.tries, child.began, child.wake, child.phase, child.parked, _rest(child)]
         case DagScope():
             return [
                 "d",
@@ -123,6 +136,15 @@ def _dump(child: Child | None) -> Any:
             ]
 
 
+def _rest(step: Step) -> Any:
+    """Write what few steps have."""
+    if step.intent is None and step.wait is None and step.subs is None and step.doubt is None and not step.checked:
+        return None
+    wait = step.wait
+    waits = None if wait is None else [wait.what, wait.name, wait.until, wait.note]
+    return [step.intent, step.doubt, step.checked, step.subs, waits]
+
+
 _DIGITS = {code: str(code) for code in range(10)}
 
 
@@ -139,7 +161,7 @@ def _load(  # noqa: PLR0917 - what a place in the tree is made of
         return None
     kind, *rest = found
     if kind == "s":
-        assert isinstance(node, FunctionNode) and slot[0] is not None  # noqa: S101, PT018 - only functions are steps
+        assert isinstance(node, Leaf) and slot[0] is not None  # noqa: S101, PT018 - only leaves are steps
         return _load_step(state, node, rest, (slot[0], slot[1], slot[2]), key)
     prefix = key + "/" if key else ""
     if kind == "m":
@@ -157,11 +179,16 @@ def _load(  # noqa: PLR0917 - what a place in the tree is made of
     return _load_dag(state, node, rest, slot, prefix, depth, cursors)
 
 
-def _load_step(
-    state: State, node: FunctionNode[..., Any], found: list[Any], slot: tuple[Scope, int, int], key: str
-) -> Step:
+def _load_step(state: State, node: Leaf[..., Any], found: list[Any], slot: tuple[Scope, int, int], key: str) -> Step:
     step = Step(StepKey(key), node, *slot)
-    step.attempt, step.tries, step.began, step.wake, step.phase, step.parked = found
+    step.attempt, step.tries, step.began, step.wake, step.phase, step.parked, rest = found
+    if rest is not None:
+        step.intent, doubt, step.checked, subs, waits = rest
+        step.doubt = None if doubt is None else Failure(**doubt)
+        step.subs = subs and {name: made if isinstance(made, str) else _value(made) for name, made in subs.items()}
+        if waits is not None:
+            what, name, until, note = waits
+            step.wait = StepWaiting(step.key, step.attempt, what, name, until, None if note is None else note.encode())
     state.steps[step.key] = step
     if step.phase == RUNNING:
         state.running[step.key] = step

@@ -32,21 +32,31 @@ from graphrt.facts import (
     Emitted,
     Fact,
     Failure,
+    MessageRefused,
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunForked,
     RunResumed,
+    RunRewound,
     RunStarted,
+    RunSuspended,
     StepCancelled,
     StepFailed,
     StepFinished,
     StepStarted,
+    StepUnknown,
+    StepWaiting,
+    SubstepFailed,
+    SubstepFinished,
+    SubstepStarted,
 )
 from graphrt.graph import Graph, Vertex, join_object, split_object
 from graphrt.machine import Machine
-from graphrt.node import FunctionNode, Node
+from graphrt.node import Leaf, Node, WaitNode
 from graphrt.tree import (
     ACTIVE,
+    AWAITING,
     DELAYED,
     DONE,
     FAILED,
@@ -54,6 +64,7 @@ from graphrt.tree import (
     IDLE,
     READY,
     RUNNING,
+    UNKNOWN,
     WAITING,
     Blame,
     Child,
@@ -75,58 +86,117 @@ from graphrt.tree import (
     value_of,
     values_of,
 )
-from graphrt.types import StepKey
+from graphrt.types import Status, StepKey
 
 
 def apply(state: State, fact: Fact, at: float = 0.0) -> None:
     """Fold one fact into the state. `at` is when it was recorded, in seconds since the epoch."""
+    if state.strays and getattr(fact, "step", None) in state.strays:
+        _apply_to_stray(state, fact)
+    else:
+        _APPLY[type(fact)](state, fact, at)
+    if state.work:
+        settle(state)
+
+
+def _apply_to_stray(state: State, fact: Any) -> None:
+    """A step whose scope is finished without it has said something: only its end is waited for."""
+    if isinstance(fact, (StepFinished, AttemptFailed, StepFailed, StepUnknown, StepCancelled)):
+        del state.strays[fact.step]
+
+
+def _started(state: State, fact: StepStarted, at: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    step.phase, step.attempt, step.tries = RUNNING, fact.attempt, step.tries + 1
+    step.began = at if step.began is None else step.began
+    step.intent, step.doubt, step.checked = fact.intent, None, False
+    state.running[fact.step] = step
+
+
+def _finished(state: State, fact: StepFinished, _: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    del state.steps[fact.step]
+    state.finished += 1
+    _deliver(state, step.scope, step.vertex, step.item, Value(fact.value, fact.type))
+
+
+def _attempt_failed(state: State, fact: AttemptFailed, _: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    step.phase, step.wake, step.intent = DELAYED, fact.retry_at, None
+    state.delayed[fact.step] = step
+    heapq.heappush(state.alarms, (fact.retry_at, fact.step))
+    state.retries += 1
+
+
+def _failed(state: State, fact: StepFailed, _: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    step.phase, step.intent = GIVEN_UP, None
+    blame = Blame(fact.step, step.node.name, fact.attempt, fact.failure)
+    _fail(state, step.scope, step.vertex, step.item, blame)
+
+
+def _unknown(state: State, fact: StepUnknown, _: float) -> None:
+    step = _find(state, fact.step)
+    if step.phase == UNKNOWN:
+        step.checked = True
+        return
+    _take_out(state, step)
+    step.doubt = fact.failure
+    _doubt(state, step)
+
+
+def _waiting(state: State, fact: StepWaiting, _: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    step.phase, step.attempt, step.wait = AWAITING, fact.attempt, fact
+    state.awaiting[fact.step] = step
+    if fact.until is not None:
+        heapq.heappush(state.timers, (fact.until, fact.step))
+
+
+def _cancelled(state: State, fact: StepCancelled, _: float) -> None:
+    step = _find(state, fact.step)
+    _take_out(state, step)
+    _enqueue(state, step)
+
+
+def _substep(state: State, fact: SubstepStarted | SubstepFinished | SubstepFailed, _: float) -> None:
+    step = _find(state, fact.step)
+    subs = dict(step.subs or {})
     match fact:
-        case StepFinished(step=key) | AttemptFailed(step=key) | StepFailed(step=key) | StepCancelled(step=key) if (
-            key in state.strays
-        ):
-            del state.strays[key]
-        case StepStarted(step=key, attempt=attempt):
-            step = _find(state, key)
-            _dequeue(state, step)
-            step.phase, step.attempt, step.tries = RUNNING, attempt, step.tries + 1
-            step.began = at if step.began is None else step.began
-            state.delayed.pop(key, None)
-            state.running[key] = step
-        case StepFinished(step=key, value=value, type=tag):
-            step = _find(state, key)
-            state.running.pop(key, None)
-            del state.steps[key]
-            state.finished += 1
-            _deliver(state, step.scope, step.vertex, step.item, Value(value, tag))
-        case AttemptFailed(step=key, retry_at=wake):
-            step = _find(state, key)
-            state.running.pop(key, None)
-            step.phase, step.wake = DELAYED, wake
-            state.delayed[key] = step
-            heapq.heappush(state.alarms, (wake, key))
-            state.retries += 1
-        case StepFailed(step=key, attempt=attempt, failure=failure):
-            step = _find(state, key)
-            state.running.pop(key, None)
-            step.phase = GIVEN_UP
-            _fail(state, step.scope, step.vertex, step.item, Blame(key, step.node.name, attempt, failure))
-        case StepCancelled(step=key):
-            _requeue(state, _find(state, key))
-        case RunStarted(input=given, seed=seed):
-            state.seed = seed
-            inputs = {name: Value(text, _input_tag(state.graph, name)) for name, text in split_object(given).items()}
-            state.root = _open_graph(state, state.graph, "", (None, 0, 0), inputs, 0)
-        case RunResumed():
-            _resume(state)
-        case RunFinished():
-            state.status = "finished"
-        case RunFailed():
-            state.status = "failed"
-        case RunCancelled():
-            state.status = "cancelled"
-        case Emitted():
-            pass
-    settle(state)
+        case SubstepStarted(name=name, intent=intent):
+            subs[name] = intent
+        case SubstepFinished(name=name, value=value, type=tag):
+            subs[name] = Value(value, tag)
+        case SubstepFailed(name=name):
+            subs.pop(name, None)
+    step.subs = subs
+    if not isinstance(fact, SubstepStarted) and step.phase == UNKNOWN and step.intent is None:
+        # It was given up in doubt of one of its substeps, which is settled now: it may run again.
+        _take_out(state, step)
+        _enqueue(state, step)
+
+
+def _begin(state: State, fact: RunStarted | RunForked, _: float) -> None:
+    state.seed = fact.seed
+    state.models = dict(fact.models) if isinstance(fact, RunForked) else {}
+    inputs = {name: Value(text, _input_tag(state.graph, name)) for name, text in split_object(fact.input).items()}
+    state.root = _open_graph(state, state.graph, "", (None, 0, 0), inputs, 0)
+
+
+def _status(status: Status) -> Callable[[State, Any, float], None]:
+    def apply_status(state: State, _: Any, __: float) -> None:
+        state.status = status
+
+    return apply_status
+
+
+def _nothing(state: State, fact: Any, at: float) -> None:
+    """What a node said while it ran, and what was said to it in vain, moves nothing."""
 
 
 def settle(state: State) -> None:
@@ -141,17 +211,25 @@ def _input_tag(graph: Graph[..., Any], name: str) -> str:
 
 
 def _find(state: State, key: StepKey) -> Step:
-    """Return a step by its key, opening the items of `each` that lead to it if a fact names one that is not open
-    yet."""
+    step = find(state, key)
+    if step is None:
+        raise KeyError(f"the journal speaks of step {key!r}, which this graph does not have here")
+    return step
+
+
+def find(state: State, key: StepKey) -> Step | None:
+    """Return an open step by its key, opening the items of `each` that lead to it if they are not open yet; None if it
+    is not open."""
     step = state.steps.get(key)
     position = -1
     while step is None:
         position = key.find("[", position + 1)
         if position < 0:
-            raise KeyError(f"the journal speaks of step {key!r}, which this graph does not have here")
+            return None
         cursor = _each_at(state, key[:position])
-        if cursor is not None:
-            open_item(state, cursor, int(key[position + 1 : key.index("]", position)]))
+        index = int(key[position + 1 : key.index("]", position)])
+        if cursor is not None and index < len(cursor.items):
+            open_item(state, cursor, index)
             settle(state)
         step = state.steps.get(key)
     return step
@@ -176,7 +254,7 @@ def _open(  # noqa: PLR0917 - what a place in the tree is made of
     gone."""
     if slot[0].gone:
         return None
-    if isinstance(node, FunctionNode):
+    if isinstance(node, Leaf):
         step = Step(StepKey(key), node, *slot)
         state.steps[step.key] = step
         _enqueue(state, step)
@@ -217,19 +295,42 @@ def _recursion(graph: Dag[..., Any], scope: Scope | None) -> int:
 
 
 def _enqueue(state: State, step: Step) -> None:
-    step.phase = READY
+    step.phase, step.intent = READY, None
     step.parked = bool(state.parks) and under_parked(step)
-    if not step.parked:
+    if step.parked:
+        return
+    if isinstance(step.node, WaitNode):
+        state.asking[step.key] = step
+    else:
         queue_of(state, step.node.policy.limit).steps[step.key] = step
 
 
 def _dequeue(state: State, step: Step) -> None:
-    queue_of(state, step.node.policy.limit).steps.pop(step.key, None)
+    if isinstance(step.node, WaitNode):
+        state.asking.pop(step.key, None)
+    else:
+        queue_of(state, step.node.policy.limit).steps.pop(step.key, None)
 
 
-def _requeue(state: State, step: Step) -> None:
-    state.running.pop(step.key, None)
-    _enqueue(state, step)
+def _take_out(state: State, step: Step) -> None:
+    """Take a step out of where its phase has put it."""
+    phase = step.phase
+    if phase == RUNNING:
+        state.running.pop(step.key, None)
+    elif phase == READY:
+        _dequeue(state, step)
+    elif phase == DELAYED:
+        state.delayed.pop(step.key, None)
+    elif phase == UNKNOWN:
+        state.unknown.pop(step.key, None)
+    elif phase == AWAITING:
+        state.awaiting.pop(step.key, None)
+
+
+def _doubt(state: State, step: Step) -> None:
+    """Nobody knows whether the effect of a step was done."""
+    step.phase, step.checked = UNKNOWN, False
+    state.unknown[step.key] = step
 
 
 # Dags.
@@ -427,10 +528,9 @@ def _discard(state: State, finished: DagScope) -> None:
                 todo.append(machine.child)
             case Step() as step:
                 del state.steps[step.key]
-                _dequeue(state, step)
-                state.delayed.pop(step.key, None)
-                if state.running.pop(step.key, None) is not None:
+                if step.phase == RUNNING:
                     state.strays[step.key] = None
+                _take_out(state, step)
             case None:
                 pass
 
@@ -494,7 +594,7 @@ def _open_each(state: State, scope: DagScope, vertex: Vertex) -> None:
 
 def _cursor_limit(scope: EachScope) -> str | None:
     node = each_vertex(scope).node
-    return node.policy.limit if isinstance(node, FunctionNode) else None
+    return node.policy.limit if isinstance(node, Leaf) else None
 
 
 def _drop_cursor(state: State, scope: EachScope) -> None:
@@ -596,14 +696,27 @@ def _rebalance(state: State, scope: DagScope) -> None:
 # Resuming.
 
 
-def _resume(state: State) -> None:
-    """Take up a run again: what was in flight is ready once more, and what had failed gets another chance."""
-    state.status = "running"
+def _resume(state: State, _: Any, __: float) -> None:
+    """Take up a run again: what was in flight is ready once more, or unknown if it must not be repeated, and what had
+    failed gets another chance.
+
+    A run that was suspended had nothing in flight; it goes on as if it had never stopped, its retries counted on.
+    """
+    suspended, state.status = state.status == "suspended", "running"
+    if suspended:
+        for step in state.unknown.values():
+            step.checked = False
+        return
     for step in list(state.running.values()):
-        _requeue(state, step)
+        _take_out(state, step)
+        if step.intent is None:
+            _enqueue(state, step)
+        else:
+            step.doubt = None
+            _doubt(state, step)
     state.strays.clear()
     for step in state.steps.values():
-        step.tries, step.began = 0, None
+        step.tries, step.began, step.checked = 0, None, False
         if step.phase == GIVEN_UP:
             _enqueue(state, step)
     state.blame = None
@@ -638,3 +751,28 @@ def _revive(state: State, scope: DagScope) -> None:
             _await(state, scope, index, awaited(scope, index))
     if failed and scope.plan.racing:
         _rebalance(state, scope)
+
+
+_APPLY: dict[type[Any], Callable[[State, Any, float], None]] = {
+    StepStarted: _started,
+    StepFinished: _finished,
+    AttemptFailed: _attempt_failed,
+    StepFailed: _failed,
+    StepUnknown: _unknown,
+    StepWaiting: _waiting,
+    StepCancelled: _cancelled,
+    SubstepStarted: _substep,
+    SubstepFinished: _substep,
+    SubstepFailed: _substep,
+    Emitted: _nothing,
+    MessageRefused: _nothing,
+    RunStarted: _begin,
+    RunForked: _begin,
+    RunResumed: _resume,
+    RunRewound: _resume,
+    RunSuspended: _status("suspended"),
+    RunFinished: _status("finished"),
+    RunFailed: _status("failed"),
+    RunCancelled: _status("cancelled"),
+}
+"""What each class of facts does. A test compares it with the vocabulary."""

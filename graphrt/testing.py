@@ -3,14 +3,14 @@ rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import anyio
 import anyio.lowlevel
 
 from graphrt.facts import Entry, Fact
-from graphrt.journal import History, Journal, RunInfo
+from graphrt.journal import Claim, History, Journal, Message, Renewal, RunInfo
 from graphrt.types import Json, RunId, Status
 
 
@@ -86,28 +86,93 @@ class BreakingJournal:
         self.behind = behind
         self.at = at
         self.made = 0
+        self.broken = False
 
     @property
     def name(self) -> str:
         """See Journal.name."""
         return f"{self.behind.name}, breaking off at commit {self.at}"
 
+    @property
+    def private(self) -> bool:
+        """See Journal.private."""
+        return self.behind.private
+
     def _count(self) -> None:
         if self.made + 1 >= self.at:
-            raise BrokenOff(self.name)
+            self.broken = True
+        self._check()
         self.made += 1
 
-    async def create(self, info: RunInfo, facts: Sequence[Fact], *, at: float) -> None:
+    def _check(self) -> None:
+        if self.broken:
+            raise BrokenOff(self.name)
+
+    async def create(
+        self,
+        info: RunInfo,
+        facts: Sequence[Fact],
+        *,
+        at: float,
+        claim: Claim | None = None,
+        definition: Json | None = None,
+        snapshot: Json | None = None,
+    ) -> None:
         """See Journal.create. Raises BrokenOff from commit `at` on."""
         self._count()
-        await self.behind.create(info, facts, at=at)
+        await self.behind.create(info, facts, at=at, claim=claim, definition=definition, snapshot=snapshot)
 
     async def append(
-        self, run: RunId, after: int, facts: Sequence[Fact], *, at: float, snapshot: Json | None = None
+        self,
+        run: RunId,
+        after: int,
+        facts: Sequence[Fact],
+        *,
+        at: float,
+        snapshot: Json | None = None,
+        fence: int | None = None,
+        taking: Sequence[str] = (),
+        intent: bool = False,
+        definition: Json | None = None,
     ) -> None:
         """See Journal.append. Raises BrokenOff from commit `at` on."""
         self._count()
-        await self.behind.append(run, after, facts, at=at, snapshot=snapshot)
+        await self.behind.append(
+            run, after, facts, at=at, snapshot=snapshot, fence=fence, taking=taking, intent=intent,
+            definition=definition,
+        )  # fmt: skip
+
+    async def claim(self, run: RunId, claim: Claim, *, at: float, dead: Callable[[str], bool] = lambda _: False) -> int:
+        """See Journal.claim. Raises BrokenOff once a commit was refused."""
+        self._check()
+        return await self.behind.claim(run, claim, at=at, dead=dead)
+
+    async def renew(self, driver: str, *, until: float) -> Renewal:
+        """See Journal.renew. Raises BrokenOff once a commit was refused."""
+        self._check()
+        return await self.behind.renew(driver, until=until)
+
+    async def release(self, run: RunId, fence: int) -> None:
+        """See Journal.release. Raises BrokenOff once a commit was refused: a lost process gives nothing back."""
+        self._check()
+        await self.behind.release(run, fence)
+
+    async def send(self, message: Message) -> bool:
+        """See Journal.send. Raises BrokenOff once a commit was refused."""
+        self._check()
+        return await self.behind.send(message)
+
+    async def inbox(self, run: RunId | None = None) -> list[Message]:
+        """See Journal.inbox."""
+        return await self.behind.inbox(run)
+
+    async def due(self, now: float, limit: int = 100) -> list[RunInfo]:
+        """See Journal.due."""
+        return await self.behind.due(now, limit)
+
+    async def definition(self, fingerprint: str) -> Json | None:
+        """See Journal.definition."""
+        return await self.behind.definition(fingerprint)
 
     async def load(self, run: RunId) -> History:
         """See Journal.load."""

@@ -16,17 +16,18 @@ from pydantic_core import to_json
 
 from graphrt.check import sinks
 from graphrt.dag import Dag
-from graphrt.facts import Failure
+from graphrt.facts import Failure, StepWaiting
 from graphrt.graph import Arg, Const, Expr, Graph, Ref, Vertex, assemble, project, refs, split_object
 from graphrt.machine import Machine
-from graphrt.node import FunctionNode
+from graphrt.node import Leaf
 from graphrt.types import Json, Status, StepKey
 
 IDLE, WAITING, ACTIVE, DONE, FAILED = range(5)
 """Where a vertex stands: not asked for; asked for, inputs missing; running; delivered; given up."""
 
-READY, RUNNING, DELAYED, GIVEN_UP = range(4)
-"""Where a step stands."""
+READY, RUNNING, DELAYED, GIVEN_UP, UNKNOWN, AWAITING = range(6)
+"""Where a step stands: may start; started; to be tried again later; failed for good; dispatched with an outcome that
+nobody knows; waiting for the world."""
 
 
 class Value(NamedTuple):
@@ -46,11 +47,14 @@ class Blame(NamedTuple):
 
 
 class Step:
-    """A leaf: one execution of a function."""
+    """A leaf: one execution of a function, or one wait."""
 
-    __slots__ = ("attempt", "began", "item", "key", "node", "parked", "phase", "scope", "tries", "vertex", "wake")
+    __slots__ = (
+        "attempt", "began", "checked", "doubt", "intent", "item", "key", "node", "parked", "phase", "scope", "subs",
+        "tries", "vertex", "wait", "wake",
+    )  # fmt: skip
 
-    def __init__(self, key: StepKey, node: FunctionNode[..., Any], scope: Scope, vertex: int, item: int) -> None:
+    def __init__(self, key: StepKey, node: Leaf[..., Any], scope: Scope, vertex: int, item: int) -> None:
         self.key = key
         self.node = node
         self.scope = scope
@@ -62,6 +66,15 @@ class Step:
         self.wake = 0.0
         self.phase = READY
         self.parked = False
+        self.intent: str | None = None
+        """The key of a `once` effect that was dispatched and has no outcome."""
+        self.doubt: Failure | None = None
+        """Why the outcome is unknown, where an attempt has told; None after a crash."""
+        self.checked = False
+        """Its check could not tell either."""
+        self.wait: StepWaiting | None = None
+        self.subs: dict[str, Value | str] | None = None
+        """What its substeps came to, by name; for a `once` substep without an outcome, the key of its intent."""
 
 
 class DagScope:
@@ -188,6 +201,8 @@ class State:
         self.result: Value | None = None
         self.blame: Blame | None = None
         self.seed = 0
+        self.models: dict[str, str] = {}
+        """Model bindings of this run's own, where a fork has other ones than its runtime: role to URI."""
         self.steps: dict[StepKey, Step] = {}
         self.running: dict[StepKey, Step] = {}
         self.delayed: dict[StepKey, Step] = {}
@@ -198,6 +213,14 @@ class State:
         self.queues: dict[str | None, Queue] = {}
         self.finished = 0
         self.retries = 0
+        self.asking: dict[StepKey, Step] = {}
+        """Steps that are to begin waiting for the world."""
+        self.awaiting: dict[StepKey, Step] = {}
+        """Steps that wait for the world, in the order in which they began to."""
+        self.timers: list[tuple[float, StepKey]] = []
+        """A heap of when awaited timers are due; entries of steps that no longer wait are passed over."""
+        self.unknown: dict[StepKey, Step] = {}
+        """Steps of which nobody knows whether their effect was done."""
         self.work: deque[Callable[[State], None]] = deque()
         self.parks = 0
         """How many vertices are parked anywhere."""
@@ -310,6 +333,17 @@ def value_of(scope: DagScope, expr: Expr) -> Value:
         case _:
             texts = {name: value.text for name, value in scope.inputs.items()}
             return Value(assemble(expr, texts, lambda index: scope.values[index].text), "")
+
+
+def inputs_of(step: Step) -> dict[str, Value]:
+    """Return what an open step runs on."""
+    match step.scope:
+        case DagScope() as scope:
+            return values_of(scope, scope.graph.vertices[step.vertex].uses)
+        case EachScope() as scope:
+            return item_inputs(scope, step.item)
+        case MachineScope() as scope:
+            return machine_inputs(scope, next(iter(step.node.signature.params)))
 
 
 def item_inputs(scope: EachScope, index: int) -> dict[str, Value]:

@@ -1,12 +1,19 @@
-"""Ready-made nodes: today a model's, later tools, people, timers and signals.
+"""Ready-made nodes: a model's, a person's, signals and timers; later tools.
 
-- `llm`: a node whose work is one question to a model, with a typed answer
-- `generated`: what the body of an `@llm` function returns, so that type checkers accept it
+- `llm`: a node whose work is one question to a model, with a typed answer; `generated` is its body
 - `ask`: one question to a model from inside any node
+- `person`: a node that waits for somebody's answer; `answered` is its body
+- `signal`: a node that waits for a message from outside
+- `sleep`, `sleep_until`: durable timers
 """
 
 from graphrt.nodes.llm import ask as ask
 from graphrt.nodes.llm import generated as generated
 from graphrt.nodes.llm import llm as llm
+from graphrt.nodes.person import answered as answered
+from graphrt.nodes.person import person as person
+from graphrt.nodes.signal import signal as signal
+from graphrt.nodes.timer import sleep as sleep
+from graphrt.nodes.timer import sleep_until as sleep_until
 
-__all__ = ["ask", "generated", "llm"]
+__all__ = ["answered", "ask", "generated", "llm", "person", "signal", "sleep", "sleep_until"]

@@ -16,10 +16,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Never, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
-from pydantic_core import to_json
 
 from graphrt.backends.base import Backend
 from graphrt.backends.errors import BindingError, ContentFiltered, InvalidOutput, ServerError, StreamTruncated
@@ -37,13 +36,11 @@ from graphrt.backends.messages import (
 )
 from graphrt.backends.uri import open_backend
 from graphrt.context import Context, context
-from graphrt.errors import GraphError, Mistake, UsageError
+from graphrt.errors import UsageError
 from graphrt.node import FunctionNode, caller_names, place_of, read_signature
+from graphrt.nodes.template import compile_template
 from graphrt.policy import Effect, Retry, Timeout, policy
 from graphrt.ports import adapter, pointer
-
-if TYPE_CHECKING:
-    import jinja2
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,15 +52,6 @@ def generated() -> Never:
     It never runs.
     """
     raise UsageError("generated() is the body of an @llm function and does not run; start the node with a runtime")
-
-
-class PromptError(UsageError):
-    """A template could not be rendered with a step's values. The same values fail again, so it is not retried."""
-
-    retryable = False
-
-    def __init__(self, node: str, place: str, error: Exception) -> None:
-        super().__init__(f"the template of {node!r} ({place}) cannot be rendered: {type(error).__name__}: {error}")
 
 
 class LlmDecorator(Protocol):
@@ -86,7 +74,7 @@ def llm(
     retry: int | Retry | None = None,
     timeout: float | Timeout | None = None,
     deadline: float | None = None,
-    effect: Effect = "none",
+    effect: Effect = "read",
     limit: str | None = None,
 ) -> LlmDecorator:
     """Make a node that asks a model.
@@ -104,8 +92,8 @@ def llm(
         label = name or function.__name__
         signature = read_signature(function, label, scope)
         place = place_of(function)
-        prompt = _compile(template, label, place, signature.params)
-        instructions = _compile(system, label, place, signature.params) if system is not None else None
+        prompt = compile_template(template, label, place, signature.params)
+        instructions = compile_template(system, label, place, signature.params) if system is not None else None
         wanted = signature.returns.annotation
 
         async def answer(**values: Any) -> Any:
@@ -335,64 +323,3 @@ def _closed(schema: Any) -> Any:
 @cache
 def _form(wanted: Any) -> _Form:
     return _Form(wanted)
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    import jinja2
-    import jinja2.sandbox
-
-    return jinja2.sandbox.ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_written
-    )
-
-
-def _written(value: Any) -> Any:
-    """Write a value as a prompt should show it: text as it is, everything else as JSON, never as a Python repr."""
-    import jinja2
-
-    if isinstance(value, (str, jinja2.Undefined)):
-        return value
-    return to_json(value, inf_nan_mode="strings").decode()
-
-
-def _compile(template: str, name: str, place: str, params: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
-    """Return what renders a template. Raises GraphError with every name it asks for that is no parameter."""
-    import jinja2
-    import jinja2.meta
-
-    environment = _environment()
-    try:
-        asked = jinja2.meta.find_undeclared_variables(environment.parse(template))
-        compiled = environment.from_string(template)
-    except jinja2.TemplateSyntaxError as error:
-        raise GraphError(
-            name,
-            [
-                Mistake(
-                    place,
-                    f"its template does not parse at line {error.lineno}: {error.message}",
-                    "mend the Jinja syntax",
-                )
-            ],
-        ) from None
-    if unknown := sorted(asked - set(params)):
-        raise GraphError(
-            name,
-            [
-                Mistake(
-                    place,
-                    f"its template asks for {word!r}, which is no parameter",
-                    f"use one of {', '.join(params) or 'no names'}",
-                )
-                for word in unknown
-            ],
-        )
-
-    def render(values: Mapping[str, Any]) -> str:
-        try:
-            return compiled.render(values)
-        except Exception as error:
-            raise PromptError(name, place, error) from error
-
-    return render

@@ -141,10 +141,10 @@ def test_comments_and_unknown_fields_of_any_length_take_no_memory() -> None:
 def test_a_stream_fed_byte_by_byte_costs_its_length() -> None:
     def cost(size: int) -> float:
         parser, body = Parser(), b"data: " + b"x" * size + b"\n\n"
-        start = time.perf_counter()
+        start = time.process_time()
         for index in range(len(body)):
             parser.feed(body[index : index + 1])
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     # sixteen times the bytes of one line: a parser that looked at its buffer again would cost 256 times as much
     small = min(cost(4_000) for _ in range(3))

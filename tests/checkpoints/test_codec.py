@@ -8,7 +8,21 @@ from typing import Any, get_args
 import pytest
 
 from graphrt.checkpoints.codec import COLUMNS, Columns, decode, encode
-from graphrt.facts import Emitted, Failure, RunFact, RunStarted, StepFact, StepFailed, StepFinished
+from graphrt.facts import (
+    Emitted,
+    Failure,
+    RunFact,
+    RunFailed,
+    RunForked,
+    RunResumed,
+    RunStarted,
+    RunSuspended,
+    Span,
+    StepFact,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
 from graphrt.types import StepKey
 
 
@@ -20,6 +34,31 @@ def test_every_kind_of_fact_has_a_shape() -> None:
         assert decode(encode(fact), b"{}") == fact
 
 
+def test_a_fact_whose_fields_have_their_defaults_has_no_detail() -> None:
+    """The rows of the hot path hold what they need and nothing else (section 7 of the design)."""
+    for fact in (
+        StepStarted(StepKey("a"), 1),
+        RunResumed(),
+        RunSuspended(),
+        RunFailed(StepKey("a"), 1, Failure("E", "m")),
+    ):
+        assert encode(fact).detail is None
+        assert decode(encode(fact), None) == fact
+    assert encode(StepStarted(StepKey("a"), 1, "key")).detail == '{"intent":"key"}'
+    assert decode(Columns("run failed", "a", 1, error='{"type":"E","message":"m"}', detail='{"node":""}'), None) == (
+        RunFailed(StepKey("a"), 1, Failure("E", "m"))
+    )
+
+
+def test_a_name_that_is_no_text_is_recorded_all_the_same() -> None:
+    """Wherever a lone surrogate stands in a fact, it is replaced (E9)."""
+    fact = RunForked("caf\udce9", "", "g", "f", b"{}", 1, (Span("caf\udce9", 1, 2),), {"fast": "file:caf\udce9"})
+
+    assert decode(encode(fact), b"{}") == RunForked(
+        "caf?", "", "g", "f", b"{}", 1, (Span("caf?", 1, 2),), {"fast": "file:caf?"}
+    )
+
+
 SAMPLE: dict[str, Any] = {
     "int": 3,
     "float": 1.5,
@@ -29,6 +68,10 @@ SAMPLE: dict[str, Any] = {
     "str | None": "t",
     "Json | None": b"[]",
     "Failure": Failure("E", "m"),
+    "float | None": 2.5,
+    "tuple[Span, ...]": (Span("one", 2, 7), Span("two", 1, 1)),
+    "Mapping[str, str]": {"fast": "scripted:a"},
+    "Literal['signal', 'person', 'timer']": "signal",
 }
 
 
@@ -94,6 +137,9 @@ def test_a_field_that_the_file_lacks_takes_its_default() -> None:
         Columns("failed", "a", 1, error="{"),
         Columns("emitted", "a", 1, detail=None),
         Columns("emitted", "a", 1, detail="3"),
+        Columns("run rewound", detail='{"at":"","graph":"g","fingerprint":"f","spans":{"run":"one"}}'),
+        Columns("run rewound", detail='{"at":"","graph":"g","fingerprint":"f","spans":[["one",1]]}'),
+        Columns("run rewound", detail='{"at":"","graph":"g","fingerprint":"f","spans":[["one",1,"2"]]}'),
     ],
 )
 def test_a_row_that_makes_no_fact_is_refused(row: Columns) -> None:

@@ -225,6 +225,7 @@ async def test_an_append_that_is_cancelled_before_it_began_is_not_made(journal: 
     for n in range(STREAK + 2):
         journal._writer._average = 0.0  # type: ignore[union-attr]
         await journal.append(run, 1 + n, [started(f"s{n}")], at=1.0)
+    journal._writer._average = 0.0  # type: ignore[union-attr] # however slow this machine's disk is today
     with anyio.CancelScope() as scope:
         scope.cancel()
         await journal.append(run, STREAK + 3, [started("never")], at=1.0)

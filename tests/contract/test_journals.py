@@ -22,17 +22,27 @@ from graphrt.facts import (
     Entry,
     Fact,
     Failure,
+    MessageRefused,
     RunCancelled,
     RunFact,
     RunFailed,
     RunFinished,
+    RunForked,
     RunResumed,
+    RunRewound,
     RunStarted,
+    RunSuspended,
+    Span,
     StepCancelled,
     StepFact,
     StepFailed,
     StepFinished,
     StepStarted,
+    StepUnknown,
+    StepWaiting,
+    SubstepFailed,
+    SubstepFinished,
+    SubstepStarted,
 )
 from graphrt.journal import Journal, MemoryJournal, RunInfo
 from graphrt.types import RunId, StepKey
@@ -360,16 +370,29 @@ jsons = st.builds(lambda value, plain: json.dumps(value, ensure_ascii=plain).enc
 objects = st.dictionaries(text, values, max_size=3).map(lambda value: json.dumps(value).encode())
 failures = st.builds(Failure, text, text, st.none() | text, st.booleans(), st.none() | floats, text)
 steps = text.map(StepKey)
+whats = st.sampled_from(["signal", "person", "timer"])
+spans = st.lists(st.builds(Span, st.just("one"), whole, whole), max_size=3).map(tuple)
 happenings: st.SearchStrategy[tuple[Fact, ...]] = st.tuples(  # one of each kind
     st.builds(RunStarted, text, text, objects, st.integers()),
-    st.just(RunResumed()),
+    st.builds(
+        RunForked, text, text, text, text, objects, st.integers(), spans, st.dictionaries(text, text, max_size=3)
+    ),
+    st.builds(RunResumed, whole, text),
+    st.builds(RunRewound, text, text, text, spans),
+    st.builds(RunSuspended, st.none() | floats),
     st.builds(RunFinished, jsons, text),
-    st.builds(RunFailed, steps, whole, failures),
+    st.builds(RunFailed, steps, whole, failures, text),
     st.just(RunCancelled()),
-    st.builds(StepStarted, steps, whole),
+    st.builds(StepStarted, steps, whole, st.none() | text),
     st.builds(StepFinished, steps, whole, jsons, text, st.none() | text, st.none() | objects),
     st.builds(AttemptFailed, steps, whole, failures, floats),
-    st.builds(StepFailed, steps, whole, failures),
+    st.builds(StepFailed, steps, whole, failures, st.none() | objects),
+    st.builds(StepUnknown, steps, whole, failures, st.none() | objects),
+    st.builds(StepWaiting, steps, whole, whats, text, st.none() | floats, st.none() | objects),
+    st.builds(MessageRefused, steps, whole, text, failures),
+    st.builds(SubstepStarted, steps, whole, text, text),
+    st.builds(SubstepFinished, steps, whole, text, jsons, text),
+    st.builds(SubstepFailed, steps, whole, text, failures),
     st.builds(StepCancelled, steps, whole),
     st.builds(Emitted, steps, whole, text, jsons),
 )

@@ -22,7 +22,7 @@ from graphrt.facts import (
     StepFinished,
     StepStarted,
 )
-from graphrt.scheduler import tag_of
+from graphrt.outcome import tag_of
 from graphrt.state import apply
 from graphrt.tree import State as RunState
 from graphrt.types import StepKey
@@ -102,23 +102,21 @@ Spec = list[tuple[Any, ...]]
 
 
 @st.composite
-def specs(draw: st.DrawFn, depth: int = 2) -> Spec:
+def specs(draw: st.DrawFn, depth: int = 2, *, racing: bool = True) -> Spec:
     lines: Spec = []
     verbs = [
         "mix",
         "each",
         "when",
         "switch",
-        "first",
-        "rescue",
-        "quorum",
+        *(["first", "rescue", "quorum"] if racing else []),
         "machine",
         *(["dag", "map"] if depth else []),
     ]
     for number in range(draw(st.integers(1, 6))):
         verb = draw(st.sampled_from(verbs))
         args = tuple(draw(st.integers(0, number + 1)) for _ in range(3))
-        lines.append((verb, *args, draw(specs(depth=depth - 1)) if verb in {"dag", "map"} else None))
+        lines.append((verb, *args, draw(specs(depth=depth - 1, racing=racing)) if verb in {"dag", "map"} else None))
     return lines
 
 

@@ -354,3 +354,13 @@ odd_one = inc.named("other")
 @node
 def size_of(x: int) -> int:
     return x
+
+
+async def test_a_dag_may_call_itself_under_another_name() -> None:
+    """G2: the copy that the body names is the dag as it was drawn in the end, not as it stood."""
+
+    @dag
+    def stop(x: int) -> int:
+        return when(odd(x), stop.named("further")(inc(x)), x)
+
+    assert await result(stop, 3) == (4, {"odd", "inc", "further/odd"})

@@ -168,9 +168,3 @@ def test_a_variation_is_another_node_and_leaves_the_first_as_it_is() -> None:
     assert (two.policy.timeout.total, two.policy.effect, repr(two)) == (5, "read", "<node two(x: int) -> int>")
     with pytest.raises(UsageError, match="dag 'g' has no policy of its own"):
         g.with_policy(retry=2)
-
-
-def test_an_effect_that_cannot_be_kept_is_refused() -> None:
-    """D3: `once` would be a promise; accepted and not kept, it would be the worst of errors."""
-    with pytest.raises(UsageError, match="one of none, read, idempotent"):
-        node(effect="once")  # type: ignore[call-overload]

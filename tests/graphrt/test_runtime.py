@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from graphrt import Final, Machine, Runtime, State, context, dag, each, node, upcaster
-from graphrt.errors import GraphMismatch, JournalConflict, PortError, RunExists, RunFailed, RunNotFound, UsageError
-from graphrt.facts import RunFinished, RunResumed, StepFinished, StepStarted
+from graphrt.errors import GraphMismatch, PortError, RunExists, RunFailed, RunNotFound, UsageError
+from graphrt.facts import RunFinished, RunResumed, StepFinished
 from graphrt.journal import MemoryJournal
 from graphrt.testing import JumpingClock
 
@@ -161,26 +161,6 @@ async def test_a_graph_of_another_structure_is_refused_before_anything_is_done()
         with pytest.raises(GraphMismatch, match=rf"{twice.fingerprint}.*{thrice.fingerprint}"):
             await rt.resume("r", thrice)
         assert await run.info() == before
-
-
-async def test_of_two_drivers_of_one_run_one_is_told_and_the_other_finishes() -> None:
-    """D7: the journal takes each place once."""
-    journal, clock = MemoryJournal(), JumpingClock()
-
-    @node
-    async def slow(x: int) -> int:
-        await context().sleep(context().attempt)
-        return x
-
-    async with Runtime(journal, clock=clock) as one, Runtime(journal, clock=clock) as two:
-        first_driver = await one.start_as("r", slow, 1)
-        async for entry in first_driver.events():
-            if isinstance(entry.fact, StepStarted):
-                break
-        second_driver = await two.resume("r", slow)
-        with pytest.raises(JournalConflict, match="being driven by somebody else"):
-            await first_driver.result()
-        assert await second_driver.result() == 1
 
 
 async def test_mistakes_in_a_call_are_told_before_anything_is_recorded() -> None:

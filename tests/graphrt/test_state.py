@@ -1,6 +1,7 @@
 """The pure core against a plain interpreter: any order, any point of interruption, any failure (E1, E4, D6)."""
 
 from random import Random
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 from graphrt import dag, first, node, when
 from graphrt.dag import as_graph
 from graphrt.decide import decide
-from graphrt.facts import Fact, RunResumed, RunStarted, StepCancelled, StepFinished, StepStarted
+from graphrt.facts import Fact, RunFact, RunResumed, RunStarted, StepCancelled, StepFact, StepFinished, StepStarted
 from graphrt.snapshot import dump, load
-from graphrt.state import apply
+from graphrt.state import _APPLY, apply
 from graphrt.tree import State
 from graphrt.types import StepKey
 from tests.graphrt.small import Bench, Spec, begin, build, meaning, mix, odd, specs, zero
@@ -188,3 +189,8 @@ def test_a_fact_about_a_step_that_the_graph_does_not_have_is_an_error() -> None:
     apply(state, RunStarted("only", graph.fingerprint, b'{"x":1}', 0))
     with pytest.raises(KeyError, match="other"):
         apply(state, StepStarted(StepKey("other"), 1))
+
+
+def test_every_fact_has_its_meaning() -> None:
+    """E1: the fold knows the whole vocabulary."""
+    assert set(_APPLY) == {*get_args(RunFact), *get_args(StepFact)}

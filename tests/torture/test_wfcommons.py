@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from graphrt import Runtime
 from graphrt.checkpoints import SqliteJournal
 from graphrt.facts import Fact, StepFinished, StepStarted
 from graphrt.testing import BreakingJournal, BrokenOff
-from graphrt.types import Json, RunId
+from graphrt.types import RunId
 from tests.conftest import SHARED
 from tests.torture.killing import torment, undisturbed
 from tests.torture.workflows import Workflow, bodies, directly, draw, instances
@@ -45,10 +46,8 @@ class Watching(BreakingJournal):
         super().__init__(behind, at)
         self.commits: list[Sequence[Fact]] = []
 
-    async def append(
-        self, run: RunId, after: int, facts: Sequence[Fact], *, at: float, snapshot: Json | None = None
-    ) -> None:
-        await super().append(run, after, facts, at=at, snapshot=snapshot)
+    async def append(self, run: RunId, after: int, facts: Sequence[Fact], **rest: Any) -> None:
+        await super().append(run, after, facts, **rest)
         self.commits.append(tuple(facts))
 
 

@@ -1,0 +1,158 @@
+"""One run has one driver: leases, fences, take-over, and who is told (D7)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import anyio
+import pytest
+
+from graphrt import Runtime, context, lease, node
+from graphrt.errors import JournalConflict, RunCancelled, RunTaken, StaleFence
+from graphrt.facts import RunResumed, StepStarted
+from graphrt.journal import Claim, MemoryJournal
+from graphrt.run import Run
+from graphrt.testing import JumpingClock
+from graphrt.types import RunId
+
+pytestmark = pytest.mark.anyio
+
+RUN = RunId("r")
+
+
+class SeenByOthers(MemoryJournal):
+    """One whose leases must be renewed, without the threads of a file, which a jumping clock does not wait for."""
+
+    @property
+    def private(self) -> bool:
+        return False
+
+
+@node
+async def slow(x: int) -> int:
+    await context().sleep(100 * context().attempt)
+    return x
+
+
+async def _began(run: Run[int]) -> None:
+    async for entry in run.events():
+        if isinstance(entry.fact, StepStarted):
+            return
+
+
+async def test_a_second_driver_is_told_who_drives_the_run_and_the_first_finishes() -> None:
+    """D7: a lease is held by one."""
+    journal, clock = MemoryJournal(), JumpingClock()
+    async with Runtime(journal, clock=clock) as one, Runtime(journal, clock=clock) as two:
+        run = await one.start_as(RUN, slow, 1)
+        await _began(run)
+        with pytest.raises(RunTaken, match=rf"driven by .*:{os.getpid()}:"):
+            await two.resume(RUN, slow)
+        assert await run.result() == 1
+
+
+async def test_a_driver_whose_lease_was_taken_over_commits_nothing_more() -> None:
+    """D7: the fence is checked in the commit; the zombie is told who has the run."""
+    journal, clock = MemoryJournal(), JumpingClock()
+    async with Runtime(journal, clock=clock) as one, Runtime(journal, clock=clock) as two:
+        zombie = await one.start_as(RUN, slow, 1)
+        await _began(zombie)
+        fence = await journal.claim(RUN, Claim("elsewhere", clock.time + 1e6), at=clock.time + 1000)
+        assert fence == 2
+        before = await journal.read(RUN)
+        with pytest.raises(StaleFence, match="taken over by elsewhere .fence 2, this driver has 1"):
+            await zombie.result()
+        assert await journal.read(RUN) == before
+        with pytest.raises(RunTaken, match="driven by elsewhere"):
+            await two.resume(RUN, slow)
+
+
+async def test_the_lease_of_a_driver_that_has_ended_is_free_at_once() -> None:
+    """D7: whoever left his runtime at the last commit is in nobody's way; nor is one that died in it."""
+    journal, clock = MemoryJournal(), JumpingClock()
+    async with Runtime(journal, clock=clock) as rt:
+        run = await rt.start_as(RUN, slow, 1)
+        await _began(run)
+        driver = rt.driver_of(RUN)
+        assert driver is not None
+        driver.stop()
+    assert (await journal.info(RUN)).driver is None
+    await journal.claim(RUN, Claim(lease.begin(), clock.time + 1e6), at=clock.time)
+    lease.end((await journal.info(RUN)).driver or "")
+    async with Runtime(journal, clock=clock) as rt:
+        assert await (await rt.resume(RUN, slow)).result() == 1
+    fences = [e.fact.fence for e in await journal.read(RUN) if isinstance(e.fact, RunResumed)]
+    assert fences == [3]
+
+
+async def test_leases_are_renewed_while_their_runs_go_on() -> None:
+    """D7: a step that takes longer than a lease keeps it."""
+    clock = JumpingClock()
+    async with Runtime(SeenByOthers(), clock=clock, lease=30) as rt:
+        run = await rt.start_as(RUN, slow, 1)
+        await _began(run)
+        await clock.wait(anyio.Event(), 50)
+        info = await run.info()
+        assert info.lease is not None
+        assert info.lease > clock.time
+        assert await run.result() == 1
+
+
+async def test_a_driver_learns_from_its_renewal_that_it_lost_the_run() -> None:
+    """D7: also in the middle of a step that commits nothing for long."""
+    clock = JumpingClock()
+    async with Runtime(SeenByOthers(), clock=clock, lease=9) as rt:
+        run = await rt.start_as(RUN, slow, 1)
+        await _began(run)
+        await rt.journal.claim(RUN, Claim("elsewhere", clock.time + 1e6), at=clock.time + 1000)
+        before = clock.time
+        with pytest.raises(StaleFence):
+            await run.result()
+        assert clock.time - before <= 9
+
+
+async def test_cancelling_reaches_the_driver_of_another_process_with_its_renewal() -> None:
+    """D7, E8: the attempt is stopped and cleaned up there, and the canceller waits for that."""
+    clock, cleaned = JumpingClock(), []
+
+    @node
+    async def careful(x: int) -> int:
+        try:
+            await context().sleep(1000)
+        finally:
+            cleaned.append(x)
+        return x
+
+    journal = SeenByOthers()
+    async with Runtime(journal, clock=clock) as one, Runtime(journal, clock=clock) as two:
+        run = await one.start_as(RUN, careful, 1)
+        await _began(run)
+        await two.cancel(RUN)
+        assert cleaned == [1]
+        with pytest.raises(RunCancelled):
+            await run.result()
+
+
+def test_a_driver_counts_as_dead_only_where_that_can_be_seen() -> None:
+    """D7: the fence decides; this only saves waiting for the lease to expire."""
+    mine = lease.begin()
+    assert not lease.is_dead(mine)
+    lease.end(mine)
+    assert lease.is_dead(mine)
+    machine = mine.rsplit(":", 3)[0]
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        started = lease._started(child.pid)
+        assert not lease.is_dead(f"{machine}:{child.pid}:{started}:x")
+        assert lease.is_dead(f"{machine}:{child.pid}:{int(started) - 1}:x")
+        child.kill()
+        child.wait()
+        assert lease.is_dead(f"{machine}:{child.pid}:{started}:x")
+    assert not lease.is_dead(f"another-machine:{child.pid}:{started}:x")
+    assert not lease.is_dead("whatever")
+
+
+def test_a_stale_fence_is_a_conflict() -> None:
+    """D7: who handles one handles the other."""
+    assert issubclass(StaleFence, JournalConflict)
