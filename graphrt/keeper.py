@@ -277,10 +277,8 @@ class Keeper:
                     log.warning("leases could not be renewed: %s", error)
                     continue
                 for run, driver in before:
-                    if self._drivers.get(run) is not driver or driver.suspended is not None:
-                        continue
-                    if driver.state.status != "running":
-                        continue  # its last commit has given the lease back
+                    if self._drivers.get(run) is not driver or driver.leaving:
+                        continue  # it gave its lease back by itself, or is about to
                     if renewal.held.get(run) != driver.fence:
                         driver.stop(await self._lost(driver))
                     elif run in renewal.mail:

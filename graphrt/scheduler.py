@@ -192,6 +192,11 @@ class Driver:
             self._changed = anyio.Event()
         return self._changed
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it has decided that the run ends, or is let go: the commit that says so gives its lease back."""
+        return self.suspended is not None or self.state.status != "running"
+
     def wake(self) -> None:
         """Look again at what to do."""
         self._wake.set()

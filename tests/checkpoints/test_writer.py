@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -386,15 +387,14 @@ async def test_a_claim_counts_for_what_comes_after_it_in_one_commit(journal: Sql
             outcomes.append("stale")
 
     async with anyio.create_task_group() as tasks, stalled(journal, tasks):
-        for queued, call in enumerate(
-            [
-                partial(drive, 1, 1),
-                partial(journal.claim, run, Claim("there", 20.0), at=10.0),
-                partial(drive, 2, 1),
-                partial(drive, 2, 2),
-            ],
-            1,
-        ):
+        claim = partial(journal.claim, run, Claim("there", 20.0), at=10.0)
+        calls: list[Callable[[], Coroutine[Any, Any, Any]]] = [
+            partial(drive, 1, 1),
+            claim,
+            partial(drive, 2, 1),
+            partial(drive, 2, 2),
+        ]
+        for queued, call in enumerate(calls, 1):
             tasks.start_soon(call)
             await until_queued(journal, queued)
 
