@@ -94,8 +94,6 @@ class Commit:
     error: BaseException | None = None
     in_doubt: bool = False
     """A transaction with it raised at its COMMIT: it may have been made."""
-    known: bool = False
-    """It was made before; nothing of it is written again."""
     head: Head | None = None
 
 
@@ -111,7 +109,6 @@ class Errand:
     intent: bool = False
     error: BaseException | None = None
     in_doubt: bool = False
-    known: bool = False
 
 
 class StoreTables:
@@ -236,7 +233,6 @@ class StoreTables:
             return False
         if commit.claim is not None and not _first_lease(batch.fence_of(head.n), commit.claim):
             return False
-        commit.known = True
         commit.head = batch.ahead[commit.run] = head
         return True
 

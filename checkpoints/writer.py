@@ -29,8 +29,8 @@ in any other way it is rolled back and its jobs are tried one by one, each in a 
 those fail that must.
 
 **A lost reply.** If it is the COMMIT itself that raises, nobody knows whether it was made: the disk may have failed
-after it. Its jobs are marked `in_doubt` before they are tried again, and one that finds its own rows says so with
-`known`, writes nothing, and has succeeded.
+after it. Its jobs are marked `in_doubt` before they are tried again, and one that finds its own rows writes nothing and
+has succeeded.
 
 **Intents.** Where commits need not survive the loss of power, a transaction with a job that must is made with
 `synchronous = FULL`, and so are its neighbours in it."""
@@ -71,8 +71,6 @@ class Job(Protocol):
     """It is to survive the loss of power, whatever the others need not."""
     in_doubt: bool
     """A COMMIT with it raised: it may have been made."""
-    known: bool
-    """It was found made already."""
     error: BaseException | None
     """Why it was refused: a conflict, found while its rows were written, or whatever made its transaction fail."""
 
@@ -278,6 +276,7 @@ class Writer(Generic[J]):
     def _write(self, jobs: list[J], patience: float) -> None:
         cursor = self._cursor
         committing = False
+        changes = self._connection.total_changes
         self._begin(patience)
         try:
             if failpoints.armed is not None:
@@ -286,7 +285,7 @@ class Writer(Generic[J]):
             if failpoints.armed is not None:
                 failpoints.point("store: rows written")
             done = [job for job in jobs if job.error is None]
-            if all(job.known for job in done):
+            if not done or self._connection.total_changes == changes:
                 cursor.execute("ROLLBACK")
             else:
                 before = time.perf_counter()

@@ -45,6 +45,7 @@ _UNSAID = "read"
 """The effect of a node whose definition names none."""
 
 
+@lru_cache(maxsize=1024)
 def define(graph: Graph[..., Any]) -> Json:
     """Write down a graph's structure: vertices, expressions, ports, machines, limits and effects; no code, no module
     path.

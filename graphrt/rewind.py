@@ -23,6 +23,7 @@ from graphrt.facts import (
     Fact,
     MessageRefused,
     RunForked,
+    RunRewound,
     RunStarted,
     Span,
     StepCancelled,
@@ -49,7 +50,7 @@ class Rewind:
     """What a run goes on from, and what that costs: "re-executes N, reuses M" (D10)."""
 
     state: State
-    """The kept part of the record, folded over today's graph."""
+    """The kept part of the record, folded over today's graph; for the run itself, its RunRewound is folded in."""
     spans: tuple[Span, ...]
     copied: tuple[StepFact, ...]
     """Facts that are kept under another key, and those after them: they are recorded anew, after the spans."""
@@ -57,6 +58,8 @@ class Rewind:
     """Finished steps that are kept."""
     again: tuple[StepKey, ...]
     """Steps that had begun and are not kept, in the order they began. What else comes after them is not known yet."""
+    lost: tuple[StepKey, ...]
+    """Those among them that had finished, or waited for the world."""
     effects: tuple[StepKey, ...]
     """Those among them that did something to the world that must not be repeated, or may have."""
     unfit: Mapping[StepKey, str]
@@ -136,6 +139,10 @@ class _Walk:
         self.then, self.now = State(old), State(new)
         self.tracks: dict[StepKey, _Track] = {}
         self.alike: dict[tuple[int, int], bool] = {}
+        self.one = old is new and given is None and not renamed
+        """Whether the two folds are the same so far: nothing has to be compared."""
+        self.looked = False
+        """Whether today's fold was asked for a step that does not hold: an item of an `each` may be open for it."""
 
     def go(self) -> tuple[StepKey, str] | None:
         """Walk to the end, or to a step whose value the graph as it is cannot take: that one must be let go first."""
@@ -160,16 +167,25 @@ class _Walk:
         if track is None:
             track = self.tracks[fact.step] = _Track(rename(fact.step, self.renamed))
         if isinstance(fact, (StepStarted, StepWaiting)):
-            step = find(self.then, fact.step)
-            track.keeping = step is not None and self._holds(step, track.key)
+            track.keeping = not self._let_go(fact.step) and (self.one or self._holds(fact.step, track.key))
+            self.one &= track.keeping
         return track
 
-    def _holds(self, before: Step, key: StepKey) -> bool:
-        """Return whether a step that is about to begin would begin just so today."""
-        if any(above in self.at or above in self.unfit for above in places_above(before.key)):
+    def _let_go(self, key: StepKey) -> bool:
+        if not self.at and not self.unfit:
             return False
-        step = find(self.now, key)
-        if step is None or not self._same_node(before.node, step.node, renamed=key != before.key):
+        return any(above in self.at or above in self.unfit for above in places_above(key))
+
+    def _holds(self, then: StepKey, key: StepKey) -> bool:
+        """Return whether a step that is about to begin would begin just so today."""
+        holds = self._compare(then, key)
+        self.looked |= not holds
+        return holds
+
+    def _compare(self, then: StepKey, key: StepKey) -> bool:
+        before = find(self.then, then)
+        step = None if before is None else find(self.now, key)
+        if before is None or step is None or not self._same_node(before.node, step.node, renamed=key != then):
             return False
         had, has = input_values(before), input_values(step)
         return had.keys() == has.keys() and all(_equal(value, has[name]) for name, value in had.items())
@@ -179,16 +195,17 @@ class _Walk:
             return True
         pair = (id(before), id(now))
         if pair not in self.alike:
-            self.alike[pair] = _definition(before, renamed) == _definition(now, renamed)
+            self.alike[pair] = same_definition(before, now, renamed=renamed)
         return self.alike[pair]
 
     def _take(self, place: int, track: _Track, fact: Fact, at: float) -> str | None:
         """Fold a fact that holds; say why if its value does not fit."""
         if isinstance(fact, StepFailed):
+            self.one = False
             return None
-        step = self.now.steps.get(track.key)
+        step = find(self.now, track.key)
         if step is None and track.key not in self.now.strays:
-            track.keeping = False
+            track.keeping = self.one = False
             return None
         if isinstance(fact, StepFinished) and step is not None:
             try:
@@ -228,6 +245,9 @@ class _Walk:
                 pass
 
 
+_REWOUND = RunRewound("", "", "")
+"""What a rewind does to a state does not depend on what it says."""
+
 _LACKS = "the graph asks it for {}, which it has not got"
 
 
@@ -256,14 +276,26 @@ def _settle(walk: _Walk, *, fork: bool) -> Rewind:
     moved = next((n for n, place in enumerate(order) if _key(record[place]) != tracks[_key(record[place])].key), None)
     shared = order if moved is None else order[:moved]
     copied = () if moved is None else tuple(_moved(record[place], tracks) for place in order[moved:])
-    state = State(walk.now.graph)
-    apply(state, walk.first, record[0].entry.at)
-    for place in order:
-        fact = newest(record[place].entry.fact)
-        apply(state, _under(fact, tracks[_key(record[place])].key), record[place].entry.at)
+    whole = not walk.looked and not copied and len(kept) == sum(len(track.places) for track in tracks.values())
+    state = walk.now if whole else _folded(walk, shared)
+    if not fork:
+        apply(state, _REWOUND)
+    for fact in copied:
+        apply(state, newest(fact))
     again = tuple(key for key, track in tracks.items() if _again(walk, key, track))
+    lost = tuple(key for key in again if tracks[key].finished or key in walk.then.awaiting)
     effects = tuple(key for key in again if _doubles(tracks[key], fork=fork))
-    return Rewind(state, spans_of(record, set(shared)), copied, state.finished, again, effects, dict(walk.unfit))
+    return Rewind(state, spans_of(record, set(shared)), copied, state.finished, again, lost, effects, dict(walk.unfit))
+
+
+def _folded(walk: _Walk, places: Sequence[int]) -> State:
+    """Fold what is shared, and nothing else."""
+    state = State(walk.now.graph)
+    apply(state, walk.first, walk.record[0].entry.at)
+    for place in places:
+        _, (_, at, fact) = walk.record[place]
+        apply(state, newest(fact), at)
+    return state
 
 
 def _places(walk: _Walk, track: _Track, *, fork: bool) -> Iterator[int]:
@@ -331,6 +363,11 @@ def _moved(counted: Counted, tracks: Mapping[StepKey, _Track]) -> StepFact:
 def _equal(had: Value, has: Value) -> bool:
     """Return whether an input is what it was: the same bytes, or what upcasters make of them."""
     return had.text == has.text or (bool(had.tag) and upcast(had.tag, had.text)[1] == has.text)
+
+
+def same_definition(one: Leaf[..., Any], other: Leaf[..., Any], *, renamed: bool = False) -> bool:
+    """Return whether two nodes have the same ports, and the same name unless one was `renamed`."""
+    return one is other or _definition(one, renamed) == _definition(other, renamed)
 
 
 def _definition(node: Leaf[..., Any], renamed: bool) -> list[Any]:

@@ -129,11 +129,10 @@ class Run(Generic[R_co]):
     async def _settled(self, *, wait: bool) -> bool:
         """Wait for the driver to stop; return whether another one is to be waited for."""
         driver = self._driver = self._home.driver_of(self.id) or self._driver
-        if driver is None:
-            return False
-        await driver.done.wait()
-        if driver.error is not None:
-            raise driver.error
+        if driver is not None:
+            await driver.done.wait()
+            if driver.error is not None:
+                raise driver.error
         sleeper = self._home.sleeper_of(self.id)
         if sleeper is not None and (wait or sleeper.patient):
             await sleeper.moved.wait()

@@ -333,7 +333,7 @@ class Driver:
 
     def _decide(self, facts: list[Fact]) -> list[Attempt]:
         """Ask the core what to do, fold what follows at once, and return the attempts to dispatch after the commit."""
-        now = self.shared.clock.now()
+        now = self._decided = self.shared.clock.now()
         starts: list[Attempt] = []
         if self._cancelling:
             self.shared.limits.want((), self)
@@ -489,7 +489,8 @@ class Driver:
         waits: list[float] = []
         if not self._cancelling and (self.state.alarms or self.state.timers):
             now = self.shared.clock.now()
-            wakes = (delayed(self.state, now)[1], next_timer(self.state))
+            # What came due since it was last decided, during a commit that took longer than a pause, is due at once.
+            wakes = (delayed(self.state, self._decided)[1], next_timer(self.state))
             waits.extend(wake - now for wake in wakes if wake is not None)
         if self._watched:
             now = self.shared.clock.monotonic()

@@ -201,6 +201,8 @@ class State:
         self.result: Value | None = None
         self.blame: Blame | None = None
         self.seed = 0
+        self.models: Mapping[str, str] = {}
+        """Model bindings of this run's own, where a fork has others than its runtime: role to URI."""
         self.steps: dict[StepKey, Step] = {}
         self.running: dict[StepKey, Step] = {}
         self.delayed: dict[StepKey, Step] = {}

@@ -20,8 +20,8 @@ from graphrt.cli.target import load, mistakes_of, names
 from graphrt.dag import as_graph
 from graphrt.decide import Pending
 from graphrt.errors import GraphError, who
-from graphrt.facts import Entry
 from graphrt.graph import Graph
+from graphrt.history import counted
 from graphrt.journal import Journal, Message, RunInfo
 from graphrt.lease import is_dead
 from graphrt.run import need
@@ -40,7 +40,7 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             return OK
         for info in runs:
             mark = paint(MARKS[info.status], sys.stdout)
-            words = "".join(f"  {short(each)}" for each in _standing(info, waits[info.id]))
+            words = "".join(f"  {each}" for each in _standing(info, waits[info.id]))
             sys.stdout.write(f"{info.id}  {mark} {info.status:<9}  {when(info.created)}  {info.graph}{words}\n")
         if not runs:
             note("no runs", quiet=arguments.quiet)
@@ -51,10 +51,10 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _standing(info: RunInfo, waits: Sequence[Pending]) -> list[str]:
     """Say what a run waits for, who drives it, and what its error was."""
-    said = [info.error] if info.error else []
+    said = [short(info.error)] if info.error else []
     if waits:
         more = f" (and {len(waits) - 1} more)" if len(waits) > 1 else ""
-        said.append(need(waits[0]) + more)
+        said.append(short(need(waits[0])) + more)
     if info.wake is not None:
         said.append(f"until {when(info.wake)}")
     if info.status == "running":
@@ -86,7 +86,7 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
     async def work(journal: Journal) -> int:
         info = await find(journal, word)
-        rows = rows_of(await _everything(journal, info.id))
+        rows = rows_of(await counted(journal, info.id))
         if at:
             return _show_step(rows, wanted, as_json=arguments.json)
         waits = await waits_of(journal, info)
@@ -129,8 +129,10 @@ def _step_line(key: str, row: Row, width: int) -> str:
     words = f"{row['error']['type']}: {row['error']['message']}" if row["error"] else row["shown"]
     if row["status"] == "unknown" and not row["error"]:
         words = "its process ended before the outcome was recorded"
+    words = short(words)
     mark = paint(MARKS[row["status"]], sys.stdout)
-    return f"{mark} {key:<{width}}  {row['status']:<11}  {took:>8}{attempts}  {short(words)}".rstrip()
+    words += f"  (shared with {row['shared_with']})" if row["shared_with"] else ""
+    return f"{mark} {key:<{width}}  {row['status']:<11}  {took:>8}{attempts}  {words}".rstrip()
 
 
 def _substep_line(key: str, part: Row, width: int) -> str:
@@ -203,13 +205,6 @@ def reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[i
             await journal.aclose()
 
     return anyio.run(main)
-
-
-async def _everything(journal: Journal, run: Any) -> list[Entry]:
-    entries: list[Entry] = []
-    while page := await journal.read(run, entries[-1].seq if entries else 0):
-        entries.extend(page)
-    return entries
 
 
 def _show_step(steps: Mapping[str, Row], wanted: str, *, as_json: bool) -> int:

@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     _running_commands(commands)
+    _travelling_commands(commands)
     _asking_commands(commands)
     _looking_commands(commands)
     return parser
@@ -60,12 +61,11 @@ def _running_commands(commands: Commands) -> None:
 
     resume = _add(commands, "resume", "take a run up where its journal ends", "running", "resume")
     resume.add_argument("run", metavar="RUN", help=_RUN)
+    resume.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
     resume.add_argument(
-        "target", metavar="TARGET", nargs="?", help="where its graph is, if it was not started from here"
+        "--accept", action="store_true", help="where its graph has changed, let go of what no longer holds"
     )
-    resume.add_argument(
-        "--dry-run", action="store_true", help="say what would be run again and what is reused, and stop"
-    )
+    _anew(resume)
     _running(resume)
     _common(resume)
 
@@ -85,6 +85,40 @@ def _running_commands(commands: Commands) -> None:
     )
     _running(worker)
     _common(worker)
+
+
+def _travelling_commands(commands: Commands) -> None:
+    """What is done with a run's past."""
+    fork = _add(commands, "fork", "begin a new run from another one's history", "travelling", "fork")
+    fork.add_argument("run", metavar="RUN", help=_RUN)
+    fork.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
+    fork.add_argument("--at", metavar="STEP", default="", help="the step that is done anew, with all that needs it")
+    fork.add_argument("--output", metavar="JSON", help=f"the output of that step, instead of doing it; {_VALUE}")
+    fork.add_argument(
+        "--input", action="append", default=[], metavar="NAME=JSON", help="another input of the run; may be repeated"
+    )
+    fork.add_argument("--run-id", metavar="ID", help="name the new run")
+    _anew(fork)
+    _running(fork)
+    _common(fork)
+
+    retry = _add(commands, "retry", "do a step anew in the run itself, with all that needs it", "travelling", "retry")
+    retry.add_argument("run", metavar="RUN", help=_RUN)
+    retry.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
+    retry.add_argument("--at", metavar="STEP", required=True, help="the step, finished or not")
+    _anew(retry)
+    _running(retry)
+    _common(retry)
+
+    replay = _add(commands, "replay", "run today's code against a recorded run", "travelling", "replay")
+    replay.add_argument("run", metavar="RUN", help=_RUN)
+    replay.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
+    _common(replay)
+
+    diff = _add(commands, "diff", "compare two runs step by step", "travelling", "diff")
+    diff.add_argument("a", metavar="RUN", help=_RUN)
+    diff.add_argument("b", metavar="RUN", help=_RUN)
+    _common(diff)
 
 
 def _asking_commands(commands: Commands) -> None:
@@ -157,6 +191,7 @@ def _looking_commands(commands: Commands) -> None:
 
 
 _RUN = "a run id, the beginning of one, @last or @last-failed"
+_TARGET = "where its graph is, if it was not started from here"
 _VALUE = "@FILE reads a file, - reads stdin"
 
 
@@ -205,6 +240,15 @@ def _running(parser: argparse.ArgumentParser) -> None:
         "--limit", action="append", default=[], metavar="NAME=N", help="size a named limit; may be repeated"
     )
     parser.add_argument("--concurrency", type=int, default=64, metavar="N", help="how many steps may be in flight (64)")
+
+
+def _anew(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--again", action="store_true", help="do again also what must not be repeated, because doing it twice is right"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be run again and what is reused, and stop"
+    )
 
 
 def _telling(parser: argparse.ArgumentParser) -> None:

@@ -17,9 +17,10 @@ from graphrt.cli.screen import Progress, note, print_json, print_value, rows_of_
 from graphrt.cli.stopping import until_stopped
 from graphrt.cli.target import load
 from graphrt.config import load_config
-from graphrt.errors import RunError, Suspended
+from graphrt.errors import RunError, RunTaken, Suspended
 from graphrt.graph import nodes_of
 from graphrt.journal import RunInfo
+from graphrt.lease import is_dead
 from graphrt.node import FunctionNode, Node
 from graphrt.run import Run
 from graphrt.runtime import Prospect, Runtime
@@ -60,10 +61,11 @@ def resume(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     async def start(runtime: Runtime) -> Begun | int:
         info = await find(runtime.journal, arguments.run)
         graph = graph_of(info, arguments.target)
+        letting = {"accept": arguments.accept, "again": arguments.again}
         if arguments.dry_run:
-            _write_prospect(info, await runtime.prospect(info.id, graph), as_json=arguments.json)
+            _write_prospect(info, await runtime.prospect(info.id, graph, **letting), as_json=arguments.json)
             return OK
-        return await take_up(runtime, info, graph, quiet=arguments.quiet)
+        return await take_up(runtime, info, graph, quiet=arguments.quiet, **letting)
 
     return execute(arguments, start)
 
@@ -79,11 +81,17 @@ def graph_of(info: RunInfo, target: str | None = None) -> Node[..., Any]:
     return load(target)
 
 
-async def take_up(runtime: Runtime, info: RunInfo, graph: Node[..., Any], *, quiet: bool) -> Begun:
-    """Say what resuming a run will do, and do it."""
-    note(prospect_words(info, await runtime.prospect(info.id, graph)), quiet=quiet)
+async def take_up(
+    runtime: Runtime, info: RunInfo, graph: Node[..., Any], *, quiet: bool, accept: bool = False, again: bool = False
+) -> Begun:
+    """Say what resuming a run will do, and do it. Raises GraphMismatch, and what `Runtime.resume` raises."""
+    now = runtime.clock.now()
+    if info.driver is not None and (info.lease or now) > now and not is_dead(info.driver):
+        raise RunTaken(info.id, info.driver, (info.lease or now) - now)  # what is in flight is no business of ours
+    prospect = await runtime.prospect(info.id, graph, accept=accept, again=again)
+    note(prospect_words(info, prospect), quiet=quiet)
     await check_models(graph, runtime.models)
-    return Begun(await runtime.resume(info.id, graph), info.seq)
+    return Begun(await runtime.resume(info.id, graph, accept=accept, again=again), info.seq)
 
 
 def prospect_words(info: RunInfo, prospect: Prospect) -> str:

@@ -56,6 +56,7 @@ _COLOURS = {"✓": "32", "✗": "31", "▸": "36", "○": "33", "↻": "33", "�
 def note(line: str, *, quiet: bool = False) -> None:
     """Write a line of progress."""
     if not quiet:
+        sys.stdout.flush()  # where both go to one place, they are in order
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 

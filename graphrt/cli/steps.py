@@ -26,17 +26,20 @@ from graphrt.facts import (
     SubstepFinished,
     SubstepStarted,
 )
+from graphrt.history import Counted
 
 Row = dict[str, Any]
 
 
-def rows_of(entries: Sequence[Entry]) -> dict[str, Row]:
-    """Fold a run's entries into one row a step, in the order in which they began."""
+def rows_of(record: Sequence[Counted]) -> dict[str, Row]:
+    """Fold a run's history as it counts into one row a step, in the order in which they began."""
     rows: dict[str, Row] = {}
-    for entry in entries:
+    own = record[0].run
+    for run, entry in record:
         match entry.fact:
             case StepStarted() | StepWaiting():
                 _begin(rows, entry, entry.fact)
+                rows[entry.fact.step]["shared_with"] = None if run == own else run
             case StepFinished(step=key) | StepFailed(step=key) | AttemptFailed(step=key) | StepUnknown(step=key):
                 _settle(rows[key], entry.at, entry.fact)
             case StepCancelled(step=key):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from tests.graphrt.command import Cli, process, start
+from tests.graphrt.command import Child, Cli
 
 REFUNDS = '''
 """Graphs that wait for people, signals, the passing of time, and for somebody to say what became of a payment."""
@@ -83,14 +82,19 @@ def nap(seconds: float) -> str:
     return sleep("rested", seconds)
 
 
+def count(text: str) -> int:
+    return len(text)
+
+
+@node(effect="once")
 async def send(text: str) -> str:
     return f"sent {text}"
 
 
 @node
 async def letter(text: str) -> str:
-    await step(len, text, name="count")
-    return await step(send, text, name="send", effect="once")
+    await step(count, text)
+    return await step(send, text)
 
 
 @dag
@@ -124,21 +128,25 @@ def refunds(folder: Path) -> Path:
     return path
 
 
-def in_the_middle(running: subprocess.Popen[str]) -> str:
+def in_the_middle(running: Child) -> str:
     """Read what a process says on stderr until its node is at work."""
-    assert running.stderr is not None
+    return until(running, "in the middle\n")
+
+
+def until(running: Child, words: str) -> str:
+    """Read what a process says on stderr up to a line that holds these words."""
     said = ""
     for line in running.stderr:
         said += line
-        if line == "in the middle\n":
-            break
-    return said
+        if words in line:
+            return said
+    raise AssertionError(f"it never said {words!r}, but: {said}")
 
 
 def killed(folder: Path, *argv: str) -> None:
     """Run a command that dies of a -9 in the middle of its payment."""
     (folder / "crash").touch()
-    said = process(*argv)
+    said = Child(*argv).end()
     assert said.code == -signal.SIGKILL, said
     (folder / "crash").unlink()
 
@@ -184,15 +192,13 @@ def test_a_run_that_only_sleeps_is_waited_for(cli: Cli) -> None:
 
 def test_a_sleeping_run_is_interrupted_and_can_be_resumed(cli: Cli, folder: Path) -> None:
     """V3: 130, and the timer is due when it was due before."""
-    running = start("run", "refunds.py:nap", "--seconds", "3600", "--run-id", "r")
-    assert running.stderr is not None
-    for line in running.stderr:
-        if line.startswith("… suspended until"):
-            break
+    running = Child("run", "refunds.py:nap", "--seconds", "3600", "--run-id", "r")
+    until(running, "… suspended until")
     [listed] = cli("ls", "--json").data
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=60)
-    assert running.returncode == 130
+    running.send(signal.SIGINT)
+    ended = running.end()
+    err = ended.err
+    assert ended.code == 130
     assert "resume with: graphrt resume r\n" in err
     assert cli("ls", "--json").data == [listed]
     assert (listed["status"], listed["wake"]) == ("suspended", listed["waiting"][0]["until"])
@@ -200,7 +206,7 @@ def test_a_sleeping_run_is_interrupted_and_can_be_resumed(cli: Cli, folder: Path
 
 def test_a_run_that_another_process_drives_exits_with_6_and_says_which(cli: Cli, folder: Path) -> None:
     """D7, V3: one wins, the other says who has it; then it is free at once."""
-    running = start("run", "refunds.py:long", "--text", "a", "--run-id", "r")
+    running = Child("run", "refunds.py:long", "--text", "a", "--run-id", "r")
     in_the_middle(running)
     taken = cli("resume", "r")
     assert (taken.code, taken.out) == (6, "")
@@ -208,7 +214,6 @@ def test_a_run_that_another_process_drives_exits_with_6_and_says_which(cli: Cli,
     assert f"driven by process {running.pid} on " in cli("ls").out
     assert f"driven by process {running.pid} on " in cli("show", "r").out
     running.kill()
-    running.communicate(timeout=60)
     assert "nobody drives it: graphrt resume r" in cli("ls").out
     (folder / "permitted").touch()
     assert cli("resume", "r", "-q").out == "a.!\n"
@@ -218,14 +223,14 @@ def test_a_process_that_is_asked_to_end_finishes_what_is_in_flight_and_starts_no
     cli: Cli, folder: Path
 ) -> None:
     """S3: the step's outcome is recorded, the next one is not begun, and the run can be resumed."""
-    running = start("run", "refunds.py:long", "--text", "a", "--run-id", "r")
+    running = Child("run", "refunds.py:long", "--text", "a", "--run-id", "r")
     in_the_middle(running)
-    running.send_signal(signal.SIGTERM)
-    assert running.stderr is not None
-    assert "stopping: steps in flight may finish for 10 s" in running.stderr.readline()
+    running.send(signal.SIGTERM)
+    until(running, "stopping: steps in flight may finish for 10 s")
     (folder / "permitted").touch()
-    _, err = running.communicate(timeout=60)
-    assert running.returncode == 130
+    ended = running.end()
+    err = ended.err
+    assert ended.code == 130
     assert "✓ hold" in err
     assert "after" not in err
     assert err.endswith("interrupted; finished steps are kept, resume with: graphrt resume r\n")
@@ -236,14 +241,14 @@ def test_a_process_that_is_asked_to_end_finishes_what_is_in_flight_and_starts_no
 
 def test_a_process_that_is_asked_twice_ends_at_once(cli: Cli) -> None:
     """S3: what is in flight is abandoned at the last commit."""
-    running = start("run", "refunds.py:long", "--text", "a", "--run-id", "r")
+    running = Child("run", "refunds.py:long", "--text", "a", "--run-id", "r")
     in_the_middle(running)
-    running.send_signal(signal.SIGTERM)
-    assert running.stderr is not None
-    running.stderr.readline()
-    running.send_signal(signal.SIGTERM)
-    _, err = running.communicate(timeout=60)
-    assert running.returncode == 130
+    running.send(signal.SIGTERM)
+    until(running, "stopping")
+    running.send(signal.SIGTERM)
+    ended = running.end()
+    err = ended.err
+    assert ended.code == 130
     assert "Traceback" not in err
     assert cli("resume", "r", "--dry-run", "--json").data["re_executes"] == ["hold"]
 
@@ -446,13 +451,14 @@ def test_a_waiting_run_is_cancelled(cli: Cli) -> None:
 
 def test_a_run_that_another_process_drives_is_cancelled_there(cli: Cli) -> None:
     """E8, D7: its driver hears of it, stops its steps and records it."""
-    running = start("run", "refunds.py:long", "--text", "a", "--run-id", "r")
+    running = Child("run", "refunds.py:long", "--text", "a", "--run-id", "r")
     in_the_middle(running)
     said = cli("cancel", "r")
     assert said.code == 0
     assert f"process {running.pid} on " in said.err
-    _, err = running.communicate(timeout=60)
-    assert running.returncode == 130
+    ended = running.end()
+    err = ended.err
+    assert ended.code == 130
     assert "✗ cancelled" in err
     assert cli("show", "r", "--json").data["status"] == "cancelled"
 
@@ -472,7 +478,7 @@ def test_show_has_what_waits_what_was_asked_and_the_parts_of_a_step(cli: Cli) ->
     cli("run", "refunds.py:post", "--text", "hi", "--run-id", "p")
     shown = cli("show", "p").out
     assert "✓ letter/count  finished" in shown
-    assert '✓ letter/send   finished                "sent hi"\n' in shown
+    assert '✓ letter/send   finished               "sent hi"\n' in shown
     assert cli("show", "p@letter", "--json").data["substeps"]["send"] == {"status": "finished", "output": "sent hi"}
     cli("run", "refunds.py:charge", "--order", "8", "--run-id", "c")
     assert len(cli("show", "c@pay", "--json").data["intent"]) >= 32
@@ -553,18 +559,17 @@ def test_what_a_worker_cannot_take_up_does_not_stop_the_rest(cli: Cli, folder: P
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_worker_drains_when_it_is_asked_to_end(cli: Cli, folder: Path, sent: signal.Signals, code: int) -> None:
     """S3, V3: a supervisor's SIGTERM is no failure; an interrupt is 130. What was in flight is recorded."""
-    first = start("run", "refunds.py:long", "--text", "a", "--run-id", "r")
+    first = Child("run", "refunds.py:long", "--text", "a", "--run-id", "r")
     in_the_middle(first)
     first.kill()
-    first.communicate(timeout=60)
-    worker = start("worker")
+    worker = Child("worker")
     in_the_middle(worker)
-    worker.send_signal(sent)
-    assert worker.stderr is not None
-    assert "stopping" in worker.stderr.readline()
+    worker.send(sent)
+    until(worker, "stopping")
     (folder / "permitted").touch()
-    _, err = worker.communicate(timeout=60)
-    assert worker.returncode == code
+    ended = worker.end()
+    err = ended.err
+    assert ended.code == code
     assert "run r of long is let go: run r was stopped at its last commit" in err
     assert "Traceback" not in err
     data = cli("show", "r", "--json").data
@@ -574,17 +579,11 @@ def test_a_worker_drains_when_it_is_asked_to_end(cli: Cli, folder: Path, sent: s
 
 def test_a_worker_goes_on_with_a_run_when_its_answer_comes(cli: Cli, folder: Path) -> None:
     """Two terminals and a worker: one asks, one answers, the worker does the rest."""
-    worker = start("worker", "refunds.py")
-    try:
-        assert worker.stderr is not None
-        assert worker.stderr.readline() == "serving graphrt.db\n"
-        cli("run", "refunds.py:refund", "--order", "8", "--run-id", "r")
-        cli("answer", "r", "approve", "true")
-        for line in worker.stderr:
-            if line.endswith("run r of refund finished\n"):
-                break
-    finally:
-        worker.terminate()
-        worker.communicate(timeout=60)
-    assert worker.returncode == 0
+    worker = Child("worker", "refunds.py")
+    until(worker, "serving graphrt.db")
+    cli("run", "refunds.py:refund", "--order", "8", "--run-id", "r")
+    cli("answer", "r", "approve", "true")
+    until(worker, "run r of refund finished")
+    worker.send(signal.SIGTERM)
+    assert worker.end().code == 0
     assert cli("show", "r@pay", "--json").data["output"] == "paid 12.0"
