@@ -1,5 +1,5 @@
-"""The processes of the sweep: one that has imported everything and opened nothing, and the children it forks, each of
-which drives the one run there is until that has ended, or until it passes the point at which it is to die.
+"""The processes of the sweep: one that has imported everything and holds nothing open, and the children it forks, each
+of which drives the one run there is until that has ended, or until it passes the point at which it is to die.
 
     python -m tests.torture.sweep_worker      reads a Job a line, as JSON; answers with the child's exit status
 
@@ -13,9 +13,11 @@ import json
 import os
 import signal as signals
 import sys
+import threading
 import traceback
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import anyio
@@ -29,9 +31,9 @@ from graphrt.testing import crash_at
 from graphrt.types import Durability, RunId, StepKey
 
 RUN = RunId("swept")
-LEASE = 0.09
-"""Seconds; renewed three times as often, so that it is also while the timer runs."""
-REST = 0.1
+LEASE = 0.06
+"""Seconds; it is renewed three times as often."""
+REST = 0.01
 """Seconds that the timer takes."""
 BOUND = 60
 """Seconds after which a child that has not ended is stuck."""
@@ -75,6 +77,8 @@ class World:
 
 
 world = World(Path(os.devnull))
+passed: Counter[Point] = Counter()
+"""How often this child has passed each point."""
 
 
 # A graph with one of everything.
@@ -147,6 +151,8 @@ async def stick(x: int) -> str:
 
 
 async def weigh(x: int) -> int:
+    while passed["lease: renewed"] == 0:  # so that there is such a passing
+        await anyio.sleep(LEASE / 10)
     return x * 10
 
 
@@ -213,7 +219,7 @@ async def decide(rt: Runtime, run: Run[str]) -> None:
 
 def live(job: Job) -> None:
     """Be a child."""
-    global world
+    global world, passed
     signals.alarm(BOUND)
     world = World(Path(job.folder) / "world")
     point: Point | None = job.point or None  # type: ignore[assignment] # one of the names
@@ -224,6 +230,12 @@ def live(job: Job) -> None:
 
 def main() -> None:
     """Be the one that forks."""
+    import anyio._backends._trio  # the other engine comes in with the rehearsal
+
+    with TemporaryDirectory() as folder:
+        live(Job(folder, "process", "asyncio", "", 0))  # a rehearsal: what is worked out once is, for all children
+    signals.alarm(0)
+    assert threading.active_count() == 1, "a thread would be missing in a fork"
     for line in sys.stdin:
         job = Job(*json.loads(line))
         child = os.fork()
