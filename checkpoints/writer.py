@@ -89,8 +89,8 @@ class Tables(Protocol[J_contra]):
     def committed(self, jobs: Sequence[J_contra], /) -> None:
         """Hear that these jobs are durable; called before their callers go on."""
 
-    def doubted(self, jobs: Sequence[J_contra], /) -> None:
-        """Hear that nobody knows whether these jobs were committed."""
+    def forget(self, jobs: Sequence[J_contra], /) -> None:
+        """Trust nothing that is remembered about these jobs' runs: what they meet is what is in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +249,7 @@ class Writer(Generic[J]):
         else:
             return
         for job in jobs:
+            self._tables.forget([job])
             try:
                 self._transact([job], patience=PATIENCE)
             except Exception as error:
@@ -303,7 +304,6 @@ class Writer(Generic[J]):
             if committing:
                 for job in jobs:
                     job.in_doubt = True
-                self._tables.doubted(jobs)
             raise
         if done:
             self._jobs += len(done)
