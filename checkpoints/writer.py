@@ -29,8 +29,8 @@ in any other way it is rolled back and its jobs are tried one by one, each in a 
 those fail that must.
 
 **A lost reply.** If it is the COMMIT itself that raises, nobody knows whether it was made: the disk may have failed
-after it. Its jobs are marked `in_doubt` before they are tried again, and one that finds its own rows says so with
-`known`, writes nothing, and has succeeded.
+after it. Its jobs are marked `in_doubt` before they are tried again, and one that finds its own rows writes nothing and
+has succeeded.
 
 **Intents.** Where commits need not survive the loss of power, a transaction with a job that must is made with
 `synchronous = FULL`, and so are its neighbours in it."""
@@ -71,8 +71,6 @@ class Job(Protocol):
     """It is to survive the loss of power, whatever the others need not."""
     in_doubt: bool
     """A COMMIT with it raised: it may have been made."""
-    known: bool
-    """It was found made already."""
     error: BaseException | None
     """Why it was refused: a conflict, found while its rows were written, or whatever made its transaction fail."""
 
@@ -91,8 +89,8 @@ class Tables(Protocol[J_contra]):
     def committed(self, jobs: Sequence[J_contra], /) -> None:
         """Hear that these jobs are durable; called before their callers go on."""
 
-    def doubted(self, jobs: Sequence[J_contra], /) -> None:
-        """Hear that nobody knows whether these jobs were committed."""
+    def forget(self, jobs: Sequence[J_contra], /) -> None:
+        """Trust nothing that is remembered about these jobs' runs: what they meet is what is in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +250,7 @@ class Writer(Generic[J]):
         else:
             return
         for job in jobs:
+            self._tables.forget([job])
             try:
                 self._transact([job], patience=PATIENCE)
             except Exception as error:
@@ -279,6 +278,7 @@ class Writer(Generic[J]):
     def _write(self, jobs: list[J], patience: float) -> None:
         cursor = self._cursor
         committing = False
+        changes = self._connection.total_changes
         self._begin(patience)
         try:
             if failpoints.armed is not None:
@@ -287,7 +287,7 @@ class Writer(Generic[J]):
             if failpoints.armed is not None:
                 failpoints.point("store: rows written")
             done = [job for job in jobs if job.error is None]
-            if all(job.known for job in done):
+            if not done or self._connection.total_changes == changes:
                 cursor.execute("ROLLBACK")
             else:
                 before = time.perf_counter()
@@ -305,7 +305,6 @@ class Writer(Generic[J]):
             if committing:
                 for job in jobs:
                     job.in_doubt = True
-                self._tables.doubted(jobs)
             raise
         if done:
             self._jobs += len(done)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from graphrt.machine import Final as Final
     from graphrt.machine import Machine as Machine
     from graphrt.machine import State as State
+    from graphrt.migration import migration as migration
     from graphrt.node import Node as Node
     from graphrt.node import node as node
     from graphrt.policy import Retry as Retry
@@ -52,6 +53,7 @@ __all__ = [
     "dag",
     "each",
     "first",
+    "migration",
     "node",
     "quorum",
     "step",
@@ -64,6 +66,7 @@ _HOMES = {
     "context": ("Context", "context", "step"),
     "dag": ("Dag", "dag", "each", "first", "quorum", "switch", "when"),
     "errors": ("NotDone", "Suspended"),
+    "migration": ("migration",),
     "machine": ("Final", "Machine", "State"),
     "node": ("Node", "node"),
     "policy": ("Retry", "Timeout"),

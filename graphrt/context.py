@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from uuid import UUID, uuid4
 
 import anyio
 from pydantic_core import to_json
@@ -78,6 +79,8 @@ class Context:
     """What is recorded beside the step's output: the model that answered, its usage."""
     perform: Callable[[FunctionNode[..., Any], tuple[Any, ...], dict[str, Any]], Awaitable[Any]] | None = None
     """Does a substep; None in a substep, which has none of its own."""
+    replayed: Callable[[str], Any] | None = None
+    """In a replay: hands back what the step took then, by kind, one after the other (D8)."""
 
     @cached_property
     def idempotency_key(self) -> str:
@@ -87,12 +90,22 @@ class Context:
 
     @cached_property
     def random(self) -> random.Random:
-        """A generator seeded by run and step: another attempt, or a resumed run, draws the same numbers."""
-        return random.Random(self.seed)  # noqa: S311 - to be drawn again the same, not to be secret
+        """A generator seeded by run and step: another attempt, or a resumed run, draws the same numbers. Its seed is
+        recorded beside the step's output, so a replay draws them, too (D8)."""
+        return random.Random(self._take("random", lambda: self.seed))  # noqa: S311 - drawn again the same, not secret
 
     def now(self) -> float:
-        """Seconds since the epoch, by the runtime's clock."""
-        return self.clock.now()
+        """Seconds since the epoch, by the runtime's clock. Recorded beside the step's output, for a replay (D8)."""
+        return float(self._take("now", self.clock.now))
+
+    def uuid(self) -> UUID:
+        """A new random id, version 4. Recorded beside the step's output, for a replay (D8)."""
+        return UUID(self._take("uuid", lambda: str(uuid4())))
+
+    def _take(self, kind: str, make: Callable[[], Any]) -> Any:
+        value = make() if self.replayed is None else self.replayed(kind)
+        self.notes.setdefault("taken", {}).setdefault(kind, []).append(value)
+        return value
 
     def emit(self, name: str, value: Any) -> None:
         """Record something under `name`, in the same commit as this attempt's output; lost if the attempt fails

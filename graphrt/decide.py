@@ -31,7 +31,7 @@ from graphrt.tree import (
     State,
     Step,
     awaited,
-    inputs_of,
+    input_values,
     under_parked,
 )
 from graphrt.types import Json, StepKey
@@ -154,7 +154,7 @@ def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[
         commands.extend(_due(state, now))
     if state.unknown:
         commands.extend(_checks(state))
-    if not commands and not state.running and not _can_start(state):
+    if not commands and not state.running and not _can_start(state, now):
         return [_rest(state, now)]
     return commands
 
@@ -180,7 +180,7 @@ def _due(state: State, now: float) -> Iterator[Due]:
         step = state.awaiting.get(key)
         if step is None or step.parked or step.wait is None or step.wait.until != until:
             continue
-        value = inputs_of(step)["value"]
+        value = input_values(step)["value"]
         yield Due(key, step.attempt, value.text, value.tag or step.node.signature.returns.tag, lineage_of(step))
 
 
@@ -359,7 +359,7 @@ def _start(step: Step) -> Start:
 
 def texts_of(step: Step) -> dict[str, Json]:
     """Return what a step runs on, as JSON texts."""
-    return {name: value.text for name, value in inputs_of(step).items()}
+    return {name: value.text for name, value in input_values(step).items()}
 
 
 def lineage_of(step: Step) -> str | None:
@@ -367,8 +367,10 @@ def lineage_of(step: Step) -> str | None:
     return (step.scope.prefix or ".") if isinstance(step.scope, MachineScope) else None
 
 
-def _can_start(state: State) -> bool:
+def _can_start(state: State, now: float) -> bool:
     """Return whether something that is still needed could start, were there room."""
+    if state.alarms and delayed(state, now)[0]:
+        return True
     return any(queue.steps or _open_cursor(state, queue) is not None for queue in state.queues.values())
 
 
@@ -405,8 +407,18 @@ class Pending(NamedTuple):
     step: StepKey
     """The step, or the substep that is in doubt."""
     name: str = ""
-    """A signal's name, or what a person is asked."""
+    """A signal's name, what a person is asked, or why nobody knows."""
     until: float | None = None
+    since: float | None = None
+    """When it began to wait, or its effect was first dispatched."""
+    note: Json | None = None
+    """For a person's answer: who is meant and the schema of the answer, a JSON object."""
+
+
+def _doubt(step: Step) -> str:
+    if step.doubt is None:
+        return "its process ended before the outcome was recorded"
+    return f"{step.doubt.type}: {step.doubt.message}"
 
 
 def pending(state: State) -> list[Pending]:
@@ -417,11 +429,13 @@ def pending(state: State) -> list[Pending]:
             name = step.wait.name
             if step.wait.what == "person" and step.wait.note is not None:
                 name = str(from_json(step.wait.note).get("question", ""))
-            found.append(Pending(step.wait.what, step.key, name, step.wait.until))
+            found.append(Pending(step.wait.what, step.key, name, step.wait.until, step.began, step.wait.note))
     for step in state.unknown.values():
         if not step.parked:
             doubts = [name for name, made in (step.subs or {}).items() if isinstance(made, str)]
             keys = [step.key] if step.intent is not None else [StepKey(f"{step.key}/{name}") for name in doubts]
-            found.extend(Pending("decision", key) for key in keys)
-    found.extend(Pending("pause", step.key, "", step.wake) for step in state.delayed.values() if not step.parked)
+            found.extend(Pending("decision", key, _doubt(step), None, step.began) for key in keys)
+    found.extend(
+        Pending("pause", step.key, "", step.wake, step.began) for step in state.delayed.values() if not step.parked
+    )
     return found

@@ -6,7 +6,8 @@ in it can make any run. Format 1, a JSON object:
     fingerprint   the graph's
     types         type tags; a number below stands for one of them
     nodes         each a list that begins with what it is:
-        "f" name kind params returns {effect limit label}           a function; no effect means `read`
+        "f" name kind params returns {effect limit label check}     a function; no effect means `read`
+        "w" name kind params returns {label}                        a wait for the world
         "d" name params returns vertices output {max_depth on_failure}
         "m" name params returns start ends handlers {max_transitions on_failure}
         "v" node name {effect limit}                                the same under another name, or other options if any
@@ -44,6 +45,7 @@ _UNSAID = "read"
 """The effect of a node whose definition names none."""
 
 
+@lru_cache(maxsize=1024)
 def define(graph: Graph[..., Any]) -> Json:
     """Write down a graph's structure: vertices, expressions, ports, machines, limits and effects; no code, no module
     path.
@@ -92,9 +94,11 @@ class _Writer:
             return self._once(["v", self.node(node.origin), node.name, *_options(options)])
         params = {name: self.type(param.port.tag) for name, param in node.signature.params.items()}
         returns = self.type(node.signature.returns.tag)
-        if isinstance(node, (FunctionNode, WaitNode)):
-            options = {**_policy(node.policy), **({"label": node.label} if node.label else {})}
+        if isinstance(node, FunctionNode):
+            options = {**_policy(node.policy), **_label(node.label), **({"check": True} if node.check else {})}
             return self._once(["f", node.name, node.kind, params, returns, *_options(options)])
+        if isinstance(node, WaitNode):
+            return self._once(["w", node.name, node.kind, params, returns, *_options(_label(node.label))])
         number = self._seen[id(node)] = len(self.nodes)  # before what is inside: a graph may be inside itself
         self.nodes.append(None)
         if isinstance(node, Dag):
@@ -150,6 +154,10 @@ class _Writer:
 
 def _options(found: Mapping[str, Any]) -> list[Any]:
     return [found] if found else []
+
+
+def _label(label: str) -> dict[str, Any]:
+    return {"label": label} if label else {}
 
 
 def _policy(policy: Policy) -> dict[str, Any]:
@@ -219,13 +227,8 @@ class _Reader:
             if options:
                 other.policy = _read_policy(options)
             return other
-        if kind == "f":
-            name, word, params, returns, options = _padded(rest, 5)
-            signature = self._signature(name, params, returns)
-            policy, label = _read_policy(options), options.get("label", "")
-            if word in {"signal", "person", "timer"}:
-                return WaitNode(name, signature, place=_PLACE, kind=word, wait=_cannot_wait(name), label=label)
-            return FunctionNode(_cannot_run(name), name, signature, place=_PLACE, policy=policy, kind=word, label=label)
+        if kind in {"f", "w"}:
+            return self._leaf(kind, *_padded(rest, 5))
         name, params, returns, *inside, options = rest
         graph: Dag[..., Any] | Machine[..., Any]
         if kind == "d":
@@ -240,6 +243,17 @@ class _Reader:
             graph.signature, graph.place = self._signature(name, params, returns), _PLACE
         graph.on_failure = options["on_failure"]
         return graph
+
+    def _leaf(  # noqa: PLR0917 - as it is written
+        self, kind: str, name: str, word: Any, params: Mapping[str, int], returns: int, options: Mapping[str, Any]
+    ) -> Node[..., Any]:
+        signature, label = self._signature(name, params, returns), options.get("label", "")
+        if kind == "w":
+            return WaitNode(name, signature, place=_PLACE, kind=word, wait=_cannot_wait(name), label=label)
+        fn = _cannot_run(name)
+        check = fn if options.get("check") else None
+        policy = _read_policy(options)
+        return FunctionNode(fn, name, signature, place=_PLACE, policy=policy, kind=word, label=label, check=check)
 
     def _fill(self, number: int, name: str, params: Any, returns: int, *rest: Any) -> None:
         del name, params, returns
@@ -343,7 +357,7 @@ def _cannot_run(node: str) -> Any:
 
 
 def _cannot_wait(node: str) -> Any:
-    def wait(inputs: Mapping[str, Json], now: float) -> NoReturn:
+    def wait(inputs: object, now: float) -> NoReturn:
         del inputs, now
         raise _unreadable(node)
 

@@ -64,12 +64,13 @@ def _first_place(old: Any, new: Any) -> str:
             places = list(range(max(len(old), len(new))))
         else:
             return pointer
-        for place in places:
-            before, after = _at(old, place), _at(new, place)
-            if before is _NONE or after is _NONE or _canonical(before) != _canonical(after):
-                break
+        place = next(place for place in places if _differs(_at(old, place), _at(new, place)))
         pointer += "/" + str(place).replace("~", "~0").replace("/", "~1")
-        old, new = before, after
+        old, new = _at(old, place), _at(new, place)
+
+
+def _differs(before: Any, after: Any) -> bool:
+    return before is _NONE or after is _NONE or _canonical(before) != _canonical(after)
 
 
 _NONE: Any = object()

@@ -3,6 +3,7 @@
     GraphrtError
     ├── GraphError            you, before anything runs: the graph's definition is wrong; lists every mistake at once
     ├── UsageError            you: a call that cannot mean anything here; says what to write instead
+    │   └── EffectsRepeated       a fork or a retry would do again what must not be repeated
     ├── RunError              a run could not reach its result; names run, step and how to resume
     │   ├── RunFailed         a step failed for good
     │   │   └── BudgetExceeded    a loop or a recursion used up its step budget
@@ -58,6 +59,21 @@ class GraphError(GraphrtError):
 
 class UsageError(GraphrtError):
     """A call that cannot mean anything where it stands; the message says what to write instead."""
+
+
+class EffectsRepeated(UsageError):
+    """What was asked for would do steps again whose effects must not be repeated, or whose outcome is unknown (D3, D9).
+
+    Nothing was done. `steps`: their keys.
+    """
+
+    def __init__(self, run: str, steps: Sequence[str]) -> None:
+        self.steps = tuple(steps)
+        names = ", ".join(map(repr, self.steps))
+        super().__init__(
+            f"run {run!r}: this would do again what must not be repeated: {names}; "
+            f"choose a later step, give them an output, or say again=True (--again) if doing them twice is right"
+        )
 
 
 class RunError(GraphrtError):
@@ -185,13 +201,21 @@ class RunExists(StoreError):
 
 
 class GraphMismatch(StoreError):
-    """The run began with a graph of another structure (G6)."""
+    """The run began with a graph of another structure, and what it recorded does not all fit the one given now (G6,
+    D11). Nothing was done.
 
-    def __init__(self, run: str, graph: str, began: str, now: str) -> None:
+    `changes`: what is different, and what of the run does not fit any more, a line each.
+    """
+
+    def __init__(self, run: str, graph: str, began: str, now: str, changes: Sequence[str] = ()) -> None:
+        self.changes = tuple(changes)
+        lines = "".join(f"\n    {line}" for line in self.changes)
         super().__init__(
             f"run {run!r} began with graph {graph!r} of structure {began}, "
-            f"and the graph given now has structure {now}; "
-            f"bring back the graph it began with, or start a new run"
+            f"and the graph given now has structure {now}"
+            + (f":{lines}\n  " if lines else "; ")
+            + "bring back the graph it began with, say what became of it with a migration, "
+            "or let go of what does not fit with accept=True (--accept)"
         )
 
 
@@ -212,10 +236,10 @@ class StaleFence(JournalConflict):
 
     def __init__(self, run: str, fence: int, found: int, driver: str | None) -> None:
         self.fence = fence
-        who = f"by {driver} " if driver else ""
+        by = f"by {who(driver)} " if driver else ""
         StoreError.__init__(
             self,
-            f"run {run!r} was taken over {who}(fence {found}, this driver has {fence}); "
+            f"run {run!r} was taken over {by}(fence {found}, this driver has {fence}); "
             f"nothing of this commit was taken: leave the run to the other driver",
         )
 
@@ -231,6 +255,13 @@ class MessageTaken(JournalConflict):
         )
 
 
+def who(driver: str) -> str:
+    """Say a driver's name as people would: which process, on which machine. See `graphrt.lease`."""
+    machine, *rest = driver.split(":")
+    host = machine.partition("/")[0]
+    return f"process {rest[0]} on {host}" if rest else driver
+
+
 class RunTaken(StoreError):
     """Another driver holds the run's lease (D7)."""
 
@@ -238,7 +269,7 @@ class RunTaken(StoreError):
         self.driver = driver
         self.left = left
         super().__init__(
-            f"run {run!r} is being driven by {driver}, whose lease runs for another {left:.1f} s; "
+            f"run {run!r} is being driven by {who(driver)}, whose lease runs for another {left:.1f} s; "
             f"wait for it, or end that process: its run is then free at once"
         )
 

@@ -91,6 +91,8 @@ class RunRewound:
     graph: str
     fingerprint: str
     spans: tuple[Span, ...] = ()
+    migration: str = ""
+    """The migration that gave steps new names: what follows, up to the next RunResumed, is recorded under these."""
 
 
 @dataclass(frozen=True, slots=True)

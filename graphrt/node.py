@@ -314,6 +314,8 @@ def _checker(
         fix = f"give it the parameters {', '.join(signature.params) or '(none)'}"
         what = f"the check {getattr(function, '__name__', function)!r} of {name!r} cannot be called: {error}"
         raise GraphError(name, [Mistake(place, what, fix)]) from None
+    except ValueError:  # a builtin that does not say what it takes
+        pass
     return function
 
 

@@ -23,6 +23,7 @@ from graphrt.facts import (
     Fact,
     MessageRefused,
     RunForked,
+    RunRewound,
     RunStarted,
     Span,
     StepCancelled,
@@ -31,15 +32,16 @@ from graphrt.facts import (
     StepFinished,
     StepStarted,
     StepWaiting,
+    SubstepFailed,
     SubstepFinished,
     SubstepStarted,
 )
 from graphrt.graph import Graph, refs, split_object
 from graphrt.history import Counted, newest, spans_of
-from graphrt.node import FunctionNode
+from graphrt.node import Leaf
 from graphrt.ports import type_tag, upcast
 from graphrt.state import apply, find
-from graphrt.tree import DagScope, EachScope, State, Step, Value, each_vertex, inputs_of, item_inputs, value_of
+from graphrt.tree import DagScope, EachScope, State, Step, Value, each_vertex, input_values, item_inputs, value_of
 from graphrt.types import Json, StepKey
 
 
@@ -48,7 +50,7 @@ class Rewind:
     """What a run goes on from, and what that costs: "re-executes N, reuses M" (D10)."""
 
     state: State
-    """The kept part of the record, folded over today's graph."""
+    """The kept part of the record, folded over today's graph; for the run itself, its RunRewound is folded in."""
     spans: tuple[Span, ...]
     copied: tuple[StepFact, ...]
     """Facts that are kept under another key, and those after them: they are recorded anew, after the spans."""
@@ -56,6 +58,8 @@ class Rewind:
     """Finished steps that are kept."""
     again: tuple[StepKey, ...]
     """Steps that had begun and are not kept, in the order they began. What else comes after them is not known yet."""
+    lost: tuple[StepKey, ...]
+    """Those among them that had finished, or waited for the world."""
     effects: tuple[StepKey, ...]
     """Those among them that did something to the world that must not be repeated, or may have."""
     unfit: Mapping[StepKey, str]
@@ -135,6 +139,10 @@ class _Walk:
         self.then, self.now = State(old), State(new)
         self.tracks: dict[StepKey, _Track] = {}
         self.alike: dict[tuple[int, int], bool] = {}
+        self.one = old is new and given is None and not renamed
+        """Whether the two folds are the same so far: nothing has to be compared."""
+        self.looked = False
+        """Whether today's fold was asked for a step that does not hold: an item of an `each` may be open for it."""
 
     def go(self) -> tuple[StepKey, str] | None:
         """Walk to the end, or to a step whose value the graph as it is cannot take: that one must be let go first."""
@@ -158,38 +166,46 @@ class _Walk:
         track = self.tracks.get(fact.step)
         if track is None:
             track = self.tracks[fact.step] = _Track(rename(fact.step, self.renamed))
-        if isinstance(fact, StepStarted):
-            step = find(self.then, fact.step)
-            track.keeping = step is not None and self._holds(step, track.key)
-            effect = "" if step is None else step.node.policy.effect
-            track.risky |= fact.intent is not None or str(effect) == "once"
+        if isinstance(fact, (StepStarted, StepWaiting)):
+            track.keeping = not self._let_go(fact.step) and (self.one or self._holds(fact.step, track.key))
+            self.one &= track.keeping
         return track
 
-    def _holds(self, before: Step, key: StepKey) -> bool:
+    def _let_go(self, key: StepKey) -> bool:
+        if not self.at and not self.unfit:
+            return False
+        return any(above in self.at or above in self.unfit for above in places_above(key))
+
+    def _holds(self, then: StepKey, key: StepKey) -> bool:
         """Return whether a step that is about to begin would begin just so today."""
-        if any(above in self.at or above in self.unfit for above in places_above(before.key)):
+        holds = self._compare(then, key)
+        self.looked |= not holds
+        return holds
+
+    def _compare(self, then: StepKey, key: StepKey) -> bool:
+        before = find(self.then, then)
+        step = None if before is None else find(self.now, key)
+        if before is None or step is None or not self._same_node(before.node, step.node, renamed=key != then):
             return False
-        step = find(self.now, key)
-        if step is None or not self._same_node(before.node, step.node, renamed=key != before.key):
-            return False
-        had, has = inputs_of(before), inputs_of(step)
+        had, has = input_values(before), input_values(step)
         return had.keys() == has.keys() and all(_equal(value, has[name]) for name, value in had.items())
 
-    def _same_node(self, before: FunctionNode[..., Any], now: FunctionNode[..., Any], *, renamed: bool) -> bool:
+    def _same_node(self, before: Leaf[..., Any], now: Leaf[..., Any], *, renamed: bool) -> bool:
         if before is now:
             return True
         pair = (id(before), id(now))
         if pair not in self.alike:
-            self.alike[pair] = _definition(before, renamed) == _definition(now, renamed)
+            self.alike[pair] = same_definition(before, now, renamed=renamed)
         return self.alike[pair]
 
     def _take(self, place: int, track: _Track, fact: Fact, at: float) -> str | None:
         """Fold a fact that holds; say why if its value does not fit."""
         if isinstance(fact, StepFailed):
+            self.one = False
             return None
-        step = self.now.steps.get(track.key)
+        step = find(self.now, track.key)
         if step is None and track.key not in self.now.strays:
-            track.keeping = False
+            track.keeping = self.one = False
             return None
         if isinstance(fact, StepFinished) and step is not None:
             try:
@@ -205,33 +221,32 @@ class _Walk:
 
     def _note(self, track: _Track, fact: StepFact) -> None:
         match fact:
-            case StepStarted(attempt=attempt):
-                track.attempt, track.waiting = attempt, False
+            case StepStarted(attempt=attempt, intent=intent):
+                track.attempt, track.waiting, track.risky = attempt, False, intent is not None
+            case StepWaiting(attempt=attempt):
+                track.attempt, track.waiting = attempt, track.keeping
             case StepFinished(step=key):
                 step = self.then.steps.get(key)
                 track.finished, track.kept, track.waiting = True, track.keeping, False
                 track.wasted = step is None or step.parked
-            case StepFailed(attempt=attempt):
-                track.failed.add(attempt)
-                track.risky &= fact.failure.type != _NOT_DONE
-            case StepCancelled():
-                track.waiting = False
-            case AttemptFailed():
-                track.waiting = False
-                track.risky &= fact.failure.type != _NOT_DONE
-            case StepWaiting():
-                track.waiting = track.keeping
+            case StepFailed() | AttemptFailed() | StepCancelled():
+                # Of an effect that must not be repeated, this is only said if it surely did not happen.
+                track.waiting = track.risky = False
+                if isinstance(fact, StepFailed):
+                    track.failed.add(fact.attempt)
             case SubstepStarted(name=name):
                 track.substeps[name] = "begun" if track.keeping else "lost"
             case SubstepFinished(name=name):
                 if name in track.substeps:
                     track.substeps[name] = "ended" if track.keeping else "lost"
+            case SubstepFailed(name=name):
+                track.substeps.pop(name, None)
             case _:
                 pass
 
 
-_NOT_DONE = "NotDone"
-
+_REWOUND = RunRewound("", "", "")
+"""What a rewind does to a state does not depend on what it says."""
 
 _LACKS = "the graph asks it for {}, which it has not got"
 
@@ -261,14 +276,26 @@ def _settle(walk: _Walk, *, fork: bool) -> Rewind:
     moved = next((n for n, place in enumerate(order) if _key(record[place]) != tracks[_key(record[place])].key), None)
     shared = order if moved is None else order[:moved]
     copied = () if moved is None else tuple(_moved(record[place], tracks) for place in order[moved:])
-    state = State(walk.now.graph)
-    apply(state, walk.first, record[0].entry.at)
-    for place in order:
-        fact = newest(record[place].entry.fact)
-        apply(state, _under(fact, tracks[_key(record[place])].key), record[place].entry.at)
+    whole = not walk.looked and not copied and len(kept) == sum(len(track.places) for track in tracks.values())
+    state = walk.now if whole else _folded(walk, shared)
+    if not fork:
+        apply(state, _REWOUND)
+    for fact in copied:
+        apply(state, newest(fact))
     again = tuple(key for key, track in tracks.items() if _again(walk, key, track))
+    lost = tuple(key for key in again if tracks[key].finished or key in walk.then.awaiting)
     effects = tuple(key for key in again if _doubles(tracks[key], fork=fork))
-    return Rewind(state, spans_of(record, set(shared)), copied, state.finished, again, effects, dict(walk.unfit))
+    return Rewind(state, spans_of(record, set(shared)), copied, state.finished, again, lost, effects, dict(walk.unfit))
+
+
+def _folded(walk: _Walk, places: Sequence[int]) -> State:
+    """Fold what is shared, and nothing else."""
+    state = State(walk.now.graph)
+    apply(state, walk.first, walk.record[0].entry.at)
+    for place in places:
+        _, (_, at, fact) = walk.record[place]
+        apply(state, newest(fact), at)
+    return state
 
 
 def _places(walk: _Walk, track: _Track, *, fork: bool) -> Iterator[int]:
@@ -277,7 +304,7 @@ def _places(walk: _Walk, track: _Track, *, fork: bool) -> Iterator[int]:
         match walk.record[place].entry.fact:
             case _ if track.kept:
                 yield place
-            case SubstepStarted(name=name) | SubstepFinished(name=name):
+            case SubstepStarted(name=name) | SubstepFinished(name=name) | SubstepFailed(name=name):
                 if not fork or track.substeps.get(name) != "begun":
                     yield place
             case StepStarted(attempt=attempt) | StepWaiting(attempt=attempt) | MessageRefused(attempt=attempt) if fork:
@@ -338,7 +365,12 @@ def _equal(had: Value, has: Value) -> bool:
     return had.text == has.text or (bool(had.tag) and upcast(had.tag, had.text)[1] == has.text)
 
 
-def _definition(node: FunctionNode[..., Any], renamed: bool) -> list[Any]:
+def same_definition(one: Leaf[..., Any], other: Leaf[..., Any], *, renamed: bool = False) -> bool:
+    """Return whether two nodes have the same ports, and the same name unless one was `renamed`."""
+    return one is other or _definition(one, renamed) == _definition(other, renamed)
+
+
+def _definition(node: Leaf[..., Any], renamed: bool) -> list[Any]:
     kind, name, *ports = node.structure()
     return [kind, *ports] if renamed else [kind, name, *ports]
 
@@ -380,7 +412,7 @@ def misfits(state: State) -> list[str]:
     that nobody handles. Nothing behind it is looked at (D11)."""
     lines = [] if state.blame is None else [f"{state.blame.step}: {state.blame.failure.message}"]
     for step in state.steps.values():
-        lines.extend(_unreadable(step.node, lambda step=step: inputs_of(step), step.key))  # type: ignore[misc]
+        lines.extend(_unreadable(step.node, lambda step=step: input_values(step), step.key))  # type: ignore[misc]
     for queue in state.queues.values():
         for each in queue.cursors.values():
             lines.extend(_items(each))
@@ -390,7 +422,7 @@ def misfits(state: State) -> list[str]:
 def _items(each: EachScope) -> Iterator[str]:
     """The items that are not opened yet are at the frontier, too."""
     node = each_vertex(each).node
-    if isinstance(node, FunctionNode):
+    if isinstance(node, Leaf):
         for index in range(each.next, len(each.items)):
             if index not in each.opened:
                 yield from _unreadable(
@@ -400,9 +432,11 @@ def _items(each: EachScope) -> Iterator[str]:
                 )
 
 
-def _unreadable(node: FunctionNode[..., Any], inputs: Callable[[], Mapping[str, Value]], key: str) -> Iterator[str]:
+def _unreadable(node: Leaf[..., Any], inputs: Callable[[], Mapping[str, Value]], key: str) -> Iterator[str]:
     try:
-        node.read({name: value.text for name, value in inputs().items()})
+        given = inputs()
+        for name, param in node.signature.params.items():
+            param.port.read(given[name].text)
     except PortError as error:
         yield f"{key}: {error}"
     except (KeyError, TypeError, IndexError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 import anyio
@@ -128,11 +129,10 @@ class Run(Generic[R_co]):
     async def _settled(self, *, wait: bool) -> bool:
         """Wait for the driver to stop; return whether another one is to be waited for."""
         driver = self._driver = self._home.driver_of(self.id) or self._driver
-        if driver is None:
-            return False
-        await driver.done.wait()
-        if driver.error is not None:
-            raise driver.error
+        if driver is not None:
+            await driver.done.wait()
+            if driver.error is not None:
+                raise driver.error
         sleeper = self._home.sleeper_of(self.id)
         if sleeper is not None and (wait or sleeper.patient):
             await sleeper.moved.wait()
@@ -255,16 +255,32 @@ def node_of(step: str) -> str:
 
 def hint(run: str, pending: Pending) -> str:
     """Say in a line what a step waits for, and how to give it that."""
+    command = remedy(run, pending)
+    return f"{need(pending)}: {command}" if command else need(pending)
+
+
+def need(pending: Pending) -> str:
+    """Say what a step waits for."""
     match pending.what:
         case "signal":
-            return f"{pending.step} waits for a signal: graphrt signal {run} {pending.name} JSON"
+            return f"{pending.step} waits for the signal {pending.name}"
         case "person":
-            return f"{pending.step} asks: {pending.name}: graphrt answer {run} {pending.step} JSON"
+            return f"{pending.step} asks: {pending.name}"
         case "decision":
-            return (
-                f"{pending.step} may or may not have been done: "
-                f"graphrt resolve {run} {pending.step} --done JSON, or --not-done"
-            )
+            return f"{pending.step} may or may not have been done ({pending.name})"
         case "timer" | "pause":
             at = datetime.fromtimestamp(pending.until or 0, tz=UTC).isoformat(" ", "seconds")
             return f"{pending.step} goes on at {at}"
+
+
+def remedy(run: str, pending: Pending) -> str:
+    """Return the command that gives a step what it waits for; empty where only time can."""
+    match pending.what:
+        case "signal":
+            return f"graphrt signal {run} {pending.name} JSON"
+        case "person":
+            return f"graphrt answer {run} {quote(pending.step)} JSON"
+        case "decision":
+            return f"graphrt resolve {run} {quote(pending.step)} --done JSON, or --not-done"
+        case "timer" | "pause":
+            return ""

@@ -129,6 +129,11 @@ class _Outcome(NamedTuple):
     ack: anyio.Event | None = None
 
 
+def stopped(run: RunId) -> errors.UsageError:
+    """Say to whoever waits for a run that its driver was stopped before its end."""
+    return errors.UsageError(f"run {run} was stopped at its last commit; resume it")
+
+
 class Driver:
     """Drives one run from where its state stands to its end, or until everything in it waits for the world.
 
@@ -169,7 +174,7 @@ class Driver:
         self._outcomes: list[_Outcome] = []
         self._wake = anyio.Event()
         self._scope = anyio.CancelScope()
-        self._cancelling = False
+        self._cancelling = self._draining = False
         self._numbers = count()
         self._watched = 0
         self._mail: list[Message] = []
@@ -188,6 +193,11 @@ class Driver:
             self._changed = anyio.Event()
         return self._changed
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it has decided that the run ends, or is let go: the commit that says so gives its lease back."""
+        return self.suspended is not None or self.state.status != "running"
+
     def wake(self) -> None:
         """Look again at what to do."""
         self._wake.set()
@@ -200,6 +210,11 @@ class Driver:
     def cancel(self) -> None:
         """Cancel the run: stop its attempts, wait for their cleanup, record it."""
         self._cancelling = True
+        self.wake()
+
+    def drain(self) -> None:
+        """Start nothing more, and stop once the outcomes of what is in flight are committed."""
+        self._draining = True
         self.wake()
 
     def stop(self, error: BaseException | None = None) -> None:
@@ -238,6 +253,9 @@ class Driver:
                 if self.state.status != "running":
                     crew.close()
                     await self._leave()
+                    return
+                if self._draining and not self._attempts:
+                    self.error = stopped(self.run)
                     return
                 if facts and self._reload is not None:
                     self.state = await self._reload()
@@ -318,7 +336,7 @@ class Driver:
 
     def _decide(self, facts: list[Fact]) -> list[Attempt]:
         """Ask the core what to do, fold what follows at once, and return the attempts to dispatch after the commit."""
-        now = self.shared.clock.now()
+        now = self._decided = self.shared.clock.now()
         starts: list[Attempt] = []
         if self._cancelling:
             self.shared.limits.want((), self)
@@ -347,7 +365,7 @@ class Driver:
                     if key in self._attempts:
                         self._attempts[key].cancel()
                 case Check(step=key):
-                    if key not in self._attempts:
+                    if key not in self._attempts and not self._draining:
                         starts.append(self._attempt(command, now, None))
                 case Await(step=key, attempt=number, node=waits, inputs=inputs):
                     self._begin_wait(key, number, waits, inputs, facts, now)
@@ -360,13 +378,8 @@ class Driver:
                     if not self._attempts and not self._post and self._tired(until, now, patient=patient):
                         self.suspended = Suspension(until, tuple(pending(self.state)))
                         self._fold(facts, RunSuspended(until), now)
-                case Finish(value=value, tag=tag):
-                    self._fold(facts, RunFinished(value, tag), now)
-                case Fail(blame=blame):
-                    self._fold(facts, RunFailed(blame.step, blame.attempt, blame.failure, blame.node), now)
-                case Stuck(waiting=lines):
-                    failure = Failure("Deadlock", "\n".join(lines), retryable=False)
-                    self._fold(facts, RunFailed(StepKey(""), 0, failure), now)
+                case Finish() | Fail() | Stuck():
+                    self._fold(facts, _end(command), now)
         if not idle:
             self._idle_since = None
         return more
@@ -386,7 +399,7 @@ class Driver:
 
     def _tired(self, until: float | None, wall: float, *, patient: bool) -> bool:
         """Say whether the run has been idle for long enough to be let go, and will be."""
-        if patient or self.shared.linger <= 0:
+        if patient or self._draining or self.shared.linger <= 0:
             return True
         if until is not None and until - wall <= SOON:
             return False
@@ -420,6 +433,8 @@ class Driver:
         facts.append(fact)
 
     def _room(self, limit: str | None) -> int:
+        if self._draining:
+            return 0
         if limit is None:
             return self.shared.concurrency - in_flight(self.state)
         return self.shared.limits.room(limit, self)
@@ -477,7 +492,8 @@ class Driver:
         waits: list[float] = []
         if not self._cancelling and (self.state.alarms or self.state.timers):
             now = self.shared.clock.now()
-            wakes = (delayed(self.state, now)[1], next_timer(self.state))
+            # What came due since it was last decided, during a commit that took longer than a pause, is due at once.
+            wakes = (delayed(self.state, self._decided)[1], next_timer(self.state))
             waits.extend(wake - now for wake in wakes if wake is not None)
         if self._watched:
             now = self.shared.clock.monotonic()
@@ -629,6 +645,16 @@ class Driver:
         self._outcomes.append(_Outcome(attempt, [fact], ack))
         self._wake.set()
         await ack.wait()
+
+
+def _end(command: Finish | Fail | Stuck) -> Fact:
+    match command:
+        case Finish(value=value, tag=tag):
+            return RunFinished(value, tag)
+        case Fail(blame=blame):
+            return RunFailed(blame.step, blame.attempt, blame.failure, blame.node)
+        case Stuck(waiting=lines):
+            return RunFailed(StepKey(""), 0, Failure("Deadlock", "\n".join(lines), retryable=False))
 
 
 def _note(message: Message) -> Json:

@@ -149,10 +149,11 @@ def _unknown(state: State, fact: StepUnknown, _: float) -> None:
     _doubt(state, step)
 
 
-def _waiting(state: State, fact: StepWaiting, _: float) -> None:
+def _waiting(state: State, fact: StepWaiting, at: float) -> None:
     step = _find(state, fact.step)
     _take_out(state, step)
     step.phase, step.attempt, step.wait = AWAITING, fact.attempt, fact
+    step.began = at if step.began is None else step.began
     state.awaiting[fact.step] = step
     if fact.until is not None:
         heapq.heappush(state.timers, (fact.until, fact.step))

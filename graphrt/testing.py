@@ -1,15 +1,22 @@
-"""Tools to test graphs with: a clock that jumps, and a journal that breaks off where it is told to. Public, like the
-rest."""
+"""Tools to test graphs with: a clock that jumps, a journal that breaks off where it is told to, and a process that ends
+there. Public, like the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 
 import anyio
 import anyio.lowlevel
 
+from graphrt import failpoints
+from graphrt.errors import UsageError
 from graphrt.facts import Entry, Fact
+from graphrt.failpoints import Point
 from graphrt.journal import Claim, History, Journal, Message, Renewal, RunInfo
 from graphrt.types import Json, RunId, Status
 
@@ -192,3 +199,36 @@ class BreakingJournal:
 
     async def aclose(self) -> None:
         """See Journal.aclose: the journal behind belongs to whoever made it."""
+
+
+def die() -> None:
+    """End this process at once, with nothing flushed, closed or given back: what kill -9 does."""
+    os._exit(137)
+
+
+@contextmanager
+def crash_at(point: Point | None, nth: int = 1, act: Callable[[], object] = die) -> Iterator[Counter[Point]]:
+    """Call `act` when this process passes a named point of `graphrt.failpoints` for the `nth` time, in the thread that
+    passes it. By default the process then ends, as if killed.
+
+    Yields how often each point was passed; with None for a point, counting is all it does. An `act` that raises stands
+    for a call that fails there, also after what it did. Raises UsageError if a point is armed already: there is one
+    at a time in a process.
+    """
+    if failpoints.armed is not None:
+        raise UsageError("a point is armed already; a process has one at a time")
+    passed: Counter[Point] = Counter()
+    counting = threading.Lock()
+
+    def pass_by(name: Point) -> None:
+        with counting:
+            passed[name] += 1
+            due = name == point and passed[name] == nth
+        if due:
+            act()
+
+    failpoints.armed = pass_by
+    try:
+        yield passed
+    finally:
+        failpoints.armed = None

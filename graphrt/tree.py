@@ -201,8 +201,8 @@ class State:
         self.result: Value | None = None
         self.blame: Blame | None = None
         self.seed = 0
-        self.models: dict[str, str] = {}
-        """Model bindings of this run's own, where a fork has other ones than its runtime: role to URI."""
+        self.models: Mapping[str, str] = {}
+        """Model bindings of this run's own, where a fork has others than its runtime: role to URI."""
         self.steps: dict[StepKey, Step] = {}
         self.running: dict[StepKey, Step] = {}
         self.delayed: dict[StepKey, Step] = {}
@@ -335,7 +335,7 @@ def value_of(scope: DagScope, expr: Expr) -> Value:
             return Value(assemble(expr, texts, lambda index: scope.values[index].text), "")
 
 
-def inputs_of(step: Step) -> dict[str, Value]:
+def input_values(step: Step) -> dict[str, Value]:
     """Return what an open step runs on."""
     match step.scope:
         case DagScope() as scope:

@@ -34,6 +34,7 @@ from graphrt.backends.messages import (
     conversation,
     user,
 )
+from graphrt.backends.recorded import asked, said, shortened
 from graphrt.backends.uri import open_backend
 from graphrt.context import Context, context
 from graphrt.errors import UsageError
@@ -100,7 +101,11 @@ def llm(
             messages = conversation(
                 prompt(values), instructions=instructions(values) if instructions is not None else None
             )
-            return await _typed(model, messages, wanted, label, settings=settings or Settings(), repairs=repairs)
+            result = await _typed(model, messages, wanted, label, settings=settings or Settings(), repairs=repairs)
+            last = context().notes["model"][-1]
+            if wanted is str and last["said"] == result:
+                del last["said"]  # the step's output says it already
+            return result
 
         return FunctionNode(
             answer,
@@ -159,7 +164,7 @@ async def ask(
     finally:
         await events.aclose()
     answer = state.answer()
-    _record(here, role, backend, answer)
+    _record(here, role, backend, request, answer)
     return answer
 
 
@@ -190,7 +195,8 @@ def unbound(role: str, models: Mapping[str, Any]) -> BindingError:
     )
 
 
-def _record(here: Context, role: str, backend: Backend, answer: Answer) -> None:
+def _record(here: Context, role: str, backend: Backend, request: Request, answer: Answer) -> None:
+    """Note what was asked, what was said, and what it cost: a replay compares the first and hands back the second."""
     usage = {name: count for name, count in answer.usage.model_dump(exclude={"raw"}).items() if count is not None}
     calls = here.notes.setdefault("model", [])
     calls.append(
@@ -201,6 +207,8 @@ def _record(here: Context, role: str, backend: Backend, answer: Answer) -> None:
             "finish": answer.finish,
             "usage": usage,
             **({"warnings": list(answer.warnings)} if answer.warnings else {}),
+            "asked": shortened(asked(request), calls),
+            "said": said(answer),
         }
     )
 

@@ -1,10 +1,30 @@
-"""What every test shares: both async engines, and the way to the data sets kept beside the checkout."""
+"""What every test shares: both async engines, the way to the data sets kept beside the checkout, and evict mode.
 
+pytest --graphrt-evict=always      no run keeps anything in memory from one commit to the next
+"""
+
+import os
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer evict mode."""
+    parser.addoption(
+        "--graphrt-evict",
+        choices=["never", "always"],
+        default="never",
+        help="always: every run drops its state after every commit and folds it anew from its journal",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the runtimes of this process, and of those that it starts."""
+    if config.getoption("--graphrt-evict") == "always":
+        os.environ["GRAPHRT_EVICT"] = "1"
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphrt import errors
 
-OK, FAILED, USAGE, PERSON, NOT_FOUND, MISMATCH, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+OK, FAILED, USAGE, WAITING, NOT_FOUND, MISMATCH, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
 
 _MISCONFIGURED = frozenset({"BindingError", "AuthFailed", "NotFound"})
@@ -26,6 +26,8 @@ def code_of(error: BaseException) -> int | None:
     match error:
         case errors.RunCancelled():
             return INTERRUPTED
+        case errors.Suspended():
+            return WAITING
         case errors.RunFailed(error_type=name) if name in _MISCONFIGURED:
             return CONFIGURATION
         case errors.RunError():
@@ -34,6 +36,8 @@ def code_of(error: BaseException) -> int | None:
             return NOT_FOUND
         case errors.GraphMismatch():
             return MISMATCH
+        case errors.RunOver() | errors.MessageConflict():
+            return USAGE
         case BindingError() | BackendError() | errors.StoreError():
             return CONFIGURATION
         case errors.GraphError() | errors.UsageError() | errors.PortError() | TargetBroken():

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from graphrt import draw
 from graphrt.cli.exits import OK, USAGE, TargetNotFound
-from graphrt.cli.runs import existing, find
-from graphrt.cli.screen import MARKS, note, paint, print_json, short, when
+from graphrt.cli.runs import existing, find, one_of
+from graphrt.cli.screen import MARKS, note, paint, print_json, rows_of_waits, short, waits_text, when
+from graphrt.cli.steps import Row, rows_of
 from graphrt.cli.target import load, mistakes_of, names
 from graphrt.dag import as_graph
-from graphrt.errors import GraphError, UsageError
-from graphrt.facts import AttemptFailed, Entry, Failure, StepCancelled, StepFailed, StepFinished, StepStarted
+from graphrt.decide import Pending
+from graphrt.errors import GraphError, who
 from graphrt.graph import Graph
-from graphrt.journal import Journal
+from graphrt.history import counted
+from graphrt.journal import Journal, Message, RunInfo
+from graphrt.lease import is_dead
+from graphrt.run import need
+from graphrt.runtime import Runtime
+from graphrt.types import ENDED
 
 
 def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -27,18 +34,50 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
     async def work(journal: Journal) -> int:
         runs = await journal.runs(status=arguments.status, limit=arguments.most)
+        waits = {info.id: await waits_of(journal, info) for info in runs}
         if arguments.json:
-            print_json([{name: getattr(info, name) for name in info.__slots__} for info in runs])
+            print_json([_info(info) | {"waiting": rows_of_waits(info.id, waits[info.id], None)} for info in runs])
             return OK
         for info in runs:
             mark = paint(MARKS[info.status], sys.stdout)
-            error = f"  {short(info.error)}" if info.error else ""
-            sys.stdout.write(f"{info.id}  {mark} {info.status:<9}  {when(info.created)}  {info.graph}{error}\n")
+            words = "".join(f"  {each}" for each in _standing(info, waits[info.id]))
+            sys.stdout.write(f"{info.id}  {mark} {info.status:<9}  {when(info.created)}  {info.graph}{words}\n")
         if not runs:
             note("no runs", quiet=arguments.quiet)
         return OK
 
-    return _reading(arguments, work)
+    return reading(arguments, work)
+
+
+def _standing(info: RunInfo, waits: Sequence[Pending]) -> list[str]:
+    """Say what a run waits for, who drives it, and what its error was."""
+    said = [short(info.error)] if info.error else []
+    if waits:
+        more = f" (and {len(waits) - 1} more)" if len(waits) > 1 else ""
+        said.append(short(need(waits[0])) + more)
+    if info.wake is not None:
+        said.append(f"until {when(info.wake)}")
+    if info.status == "running":
+        said.append(_driver(info))
+    return said
+
+
+def _driver(info: RunInfo) -> str:
+    if info.driver is None or is_dead(info.driver) or (info.lease or 0) <= time.time():
+        return f"nobody drives it: graphrt resume {info.id}"
+    return f"driven by {who(info.driver)}, lease until {when(info.lease or 0)}"
+
+
+def _info(info: RunInfo) -> dict[str, Any]:
+    return {name: getattr(info, name) for name in info.__slots__}
+
+
+async def waits_of(journal: Journal, info: RunInfo) -> list[Pending]:
+    """Return what a suspended run waits for, by what was recorded of its graph."""
+    if info.status != "suspended":
+        return []
+    async with Runtime(journal) as runtime:
+        return await runtime.pending(info.id)
 
 
 def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -47,28 +86,68 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
     async def work(journal: Journal) -> int:
         info = await find(journal, word)
-        steps = _steps(await _everything(journal, info.id))
+        rows = rows_of(await counted(journal, info.id))
         if at:
-            return _show_step(steps, wanted, as_json=arguments.json)
+            return _show_step(rows, wanted, as_json=arguments.json)
+        waits = await waits_of(journal, info)
+        mail = [message for message in await journal.inbox(info.id) if info.status not in ENDED]
         if arguments.json:
-            print_json({name: getattr(info, name) for name in info.__slots__} | {"steps": list(steps.values())})
-            return OK
-        mark = paint(MARKS[info.status], sys.stdout)
-        sys.stdout.write(f"run {info.id} of {info.graph}  {mark} {info.status}  began {when(info.created)}\n")
-        width = max((len(step["step"]) for step in steps.values()), default=0)
-        for step in steps.values():
-            took = f"{step['seconds']:.2f} s" if step["seconds"] is not None else ""
-            attempts = f"  {step['attempts']} attempts" if step["attempts"] > 1 else ""
-            words = f"{step['error']['type']}: {step['error']['message']}" if step["error"] else step["shown"]
-            mark = paint(MARKS[step["status"]], sys.stdout)
-            sys.stdout.write(
-                f"{mark} {step['step']:<{width}}  {step['status']:<9}  {took:>8}{attempts}  {short(words)}\n"
-            )
-        if info.error:
-            sys.stdout.write(f"error: {info.error}\n")
+            waiting = {"waiting": rows_of_waits(info.id, waits, arguments.store)}
+            messages = {"messages": [_message(each) for each in mail]}
+            print_json(_info(info) | {"steps": list(rows.values())} | waiting | messages)
+        else:
+            _write_run(info, rows, waits, mail, arguments.store)
         return OK
 
-    return _reading(arguments, work)
+    return reading(arguments, work)
+
+
+def _write_run(
+    info: RunInfo, rows: Mapping[str, Row], waits: Sequence[Pending], mail: Sequence[Message], store: str | None
+) -> None:
+    mark = paint(MARKS[info.status], sys.stdout)
+    lines = [f"run {info.id} of {info.graph}  {mark} {info.status}  began {when(info.created)}"]
+    if info.parent:
+        lines.append(f"forked from {info.parent}")
+    parts = [(key, row) for key, row in rows.items()]
+    names = [*rows, *(f"{key}/{name}" for key, row in parts for name in row["substeps"])]
+    width = max(map(len, names), default=0)
+    for key, row in parts:
+        lines.append(_step_line(key, row, width))
+        lines += [_substep_line(f"{key}/{name}", part, width) for name, part in row["substeps"].items()]
+    if info.error:
+        lines.append(f"error: {info.error}")
+    if info.status == "running":
+        lines.append(_driver(info))
+    lines += [f"waits in the inbox: {_message_words(message)}" for message in mail]
+    sys.stdout.write("\n".join(lines) + "\n" + (waits_text(info.id, waits, store) if waits else ""))
+
+
+def _step_line(key: str, row: Row, width: int) -> str:
+    took = f"{row['seconds']:.2f} s" if row["seconds"] is not None else ""
+    attempts = f"  {row['attempts']} attempts" if row["attempts"] > 1 else ""
+    words = f"{row['error']['type']}: {row['error']['message']}" if row["error"] else row["shown"]
+    if row["status"] == "unknown" and not row["error"]:
+        words = "its process ended before the outcome was recorded"
+    words = short(words)
+    mark = paint(MARKS[row["status"]], sys.stdout)
+    words += f"  (shared with {row['shared_with']})" if row["shared_with"] else ""
+    return f"{mark} {key:<{width}}  {row['status']:<11}  {took:>8}{attempts}  {words}".rstrip()
+
+
+def _substep_line(key: str, part: Row, width: int) -> str:
+    words = part["error"]["message"] if "error" in part else to_json(part.get("output", "")).decode()
+    return f"{paint(MARKS[part['status']], sys.stdout)} {key:<{width}}  {part['status']:<11}  {'':>8}  {short(words)}"
+
+
+def _message(message: Message) -> dict[str, Any]:
+    value = None if message.value is None else from_json(message.value)
+    return {"id": message.id, "kind": message.kind, "name": message.name, "value": value, "at": message.at}
+
+
+def _message_words(message: Message) -> str:
+    value = "" if message.value is None else f" {short(message.value)}"
+    return f"{message.kind} {message.name}{value}  (since {when(message.at)})"
 
 
 def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -112,7 +191,8 @@ def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     return USAGE if found else OK
 
 
-def _reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[int]]) -> int:
+def reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[int]]) -> int:
+    """Do something with a store that is not to be changed."""
     from graphrt.checkpoints import SqliteJournal
 
     path = existing(arguments)
@@ -127,62 +207,27 @@ def _reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[
     return anyio.run(main)
 
 
-async def _everything(journal: Journal, run: Any) -> list[Entry]:
-    entries: list[Entry] = []
-    while page := await journal.read(run, entries[-1].seq if entries else 0):
-        entries.extend(page)
-    return entries
-
-
-def _steps(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
-    """Fold entries into one row a step."""
-    steps: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        match entry.fact:
-            case StepStarted(step=key, attempt=attempt):
-                row = steps.setdefault(
-                    key, {"step": key, "began": entry.at, "seconds": None, "output": None, "shown": "", "note": None}
-                )
-                row.update(status="running", attempts=attempt, error=None)
-            case StepFinished(step=key, value=value, note=noted, type=tag):
-                row = steps[key]
-                row.update(
-                    status="finished",
-                    seconds=entry.at - row["began"],
-                    output=from_json(value),
-                    shown=short(value),
-                    type=tag,
-                )
-                row["note"] = from_json(noted) if noted else None
-            case AttemptFailed(step=key, failure=failure):
-                steps[key].update(status="waiting", error=_error(failure))
-            case StepFailed(step=key, failure=failure):
-                steps[key].update(status="failed", error=_error(failure), seconds=entry.at - steps[key]["began"])
-            case StepCancelled(step=key):
-                steps[key].update(status="cancelled")
-            case _:
-                pass
-    return steps
-
-
-def _error(failure: Failure) -> dict[str, Any]:
-    return {name: getattr(failure, name) for name in failure.__slots__}
-
-
-def _show_step(steps: dict[str, dict[str, Any]], wanted: str, *, as_json: bool) -> int:
-    row = steps.get(wanted)
-    if row is None:
-        close = [key for key in steps if key.endswith(wanted)]
-        if not close:
-            raise TargetNotFound(f"the run has no step {wanted!r}; `graphrt show RUN` lists its steps")
-        if len(close) > 1:
-            raise UsageError(f"{wanted!r} could be {', '.join(close[:5])}; write more of it")
-        row = steps[close[0]]
+def _show_step(steps: Mapping[str, Row], wanted: str, *, as_json: bool) -> int:
+    key = one_of(list(steps), wanted)
+    if key is None:
+        raise TargetNotFound(f"the run has no step {wanted!r}; `graphrt show RUN` lists its steps")
+    row = steps[key]
     if as_json:
         print_json(row)
     else:
-        for name in ("step", "status", "attempts", "seconds", "note", "output"):
-            if row.get(name) is not None:
+        for name in (
+            "step",
+            "status",
+            "attempts",
+            "seconds",
+            "intent",
+            "waits_for",
+            "substeps",
+            "refused",
+            "note",
+            "output",
+        ):
+            if row.get(name) not in (None, {}, []):
                 print_pair(name, row[name])
         if row["error"]:
             failure = row["error"]

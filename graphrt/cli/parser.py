@@ -6,8 +6,10 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import TypeAlias
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _lazy(module: str, name: str) -> Command:
@@ -31,12 +33,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="graphrt",
         description="Run typed graphs, durably. stdout is data, stderr is progress.",
-        epilog="exit codes: 0 ok, 1 run failed, 2 usage, 3 waiting for a person, 4 not found, "
+        epilog="exit codes: 0 ok, 1 run failed, 2 usage, 3 waiting for a person or a signal, 4 not found, "
         "5 graph and run don't fit, 6 backend or configuration, 130 interrupted after a checkpoint",
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
+    _running_commands(commands)
+    _travelling_commands(commands)
+    _asking_commands(commands)
+    _looking_commands(commands)
+    return parser
+
+
+def _running_commands(commands: Commands) -> None:
+    """Start, take up and serve runs."""
     run = _add(commands, "run", "start a run and wait for its result", "running", "run", takes_rest=True)
     run.add_argument("target", metavar="TARGET", help="file.py:graph or pkg.mod:graph")
     run.add_argument("--input", metavar="JSON", help="all inputs as a JSON object; @FILE reads a file, - reads stdin")
@@ -49,19 +60,107 @@ def _parser() -> argparse.ArgumentParser:
     _common(run)
 
     resume = _add(commands, "resume", "take a run up where its journal ends", "running", "resume")
-    resume.add_argument("run", metavar="RUN", help="a run id, the beginning of one, @last or @last-failed")
+    resume.add_argument("run", metavar="RUN", help=_RUN)
+    resume.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
     resume.add_argument(
-        "target", metavar="TARGET", nargs="?", help="where its graph is, if it was not started from here"
+        "--accept", action="store_true", help="where its graph has changed, let go of what no longer holds"
     )
-    resume.add_argument(
-        "--dry-run", action="store_true", help="say what would be run again and what is reused, and stop"
-    )
+    _anew(resume)
     _running(resume)
     _common(resume)
 
+    worker = _add(
+        commands, "worker", "serve a store: take over, wake and deliver, until interrupted", "working", "worker"
+    )
+    worker.add_argument(
+        "places", metavar="FILE", nargs="*", help="file.py or pkg.mod whose runs it serves (all that can be found)"
+    )
+    worker.add_argument("--once", action="store_true", help="do what is due now, and end")
+    worker.add_argument(
+        "--grace",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long steps in flight may go on once it is asked to end (10)",
+    )
+    _running(worker)
+    _common(worker)
+
+
+def _travelling_commands(commands: Commands) -> None:
+    """What is done with a run's past."""
+    fork = _add(commands, "fork", "begin a new run from another one's history", "travelling", "fork")
+    fork.add_argument("run", metavar="RUN", help=_RUN)
+    fork.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
+    fork.add_argument("--at", metavar="STEP", default="", help="the step that is done anew, with all that needs it")
+    fork.add_argument("--output", metavar="JSON", help=f"the output of that step, instead of doing it; {_VALUE}")
+    fork.add_argument(
+        "--input", action="append", default=[], metavar="NAME=JSON", help="another input of the run; may be repeated"
+    )
+    fork.add_argument("--run-id", metavar="ID", help="name the new run")
+    _anew(fork)
+    _running(fork)
+    _common(fork)
+
+    retry = _add(commands, "retry", "do a step anew in the run itself, with all that needs it", "travelling", "retry")
+    retry.add_argument("run", metavar="RUN", help=_RUN)
+    retry.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
+    retry.add_argument("--at", metavar="STEP", required=True, help="the step, finished or not")
+    _anew(retry)
+    _running(retry)
+    _common(retry)
+
+    replay = _add(commands, "replay", "run today's code against a recorded run", "travelling", "replay")
+    replay.add_argument("run", metavar="RUN", help=_RUN)
+    replay.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
+    _common(replay)
+
+    diff = _add(commands, "diff", "compare two runs step by step", "travelling", "diff")
+    diff.add_argument("a", metavar="RUN", help=_RUN)
+    diff.add_argument("b", metavar="RUN", help=_RUN)
+    _common(diff)
+
+
+def _asking_commands(commands: Commands) -> None:
+    """What comes to a run from outside."""
+    inbox = _add(commands, "inbox", "list what people are asked: answers and decisions", "answering", "inbox")
+    inbox.add_argument("run", metavar="RUN", nargs="?", help="only of this run")
+    _common(inbox)
+
+    answer = _add(commands, "answer", "answer what a run asks a person", "answering", "answer")
+    answer.add_argument("run", metavar="RUN", help=_RUN)
+    answer.add_argument("step", metavar="STEP", help="the step that asks, or the end of its key")
+    answer.add_argument("value", metavar="JSON", help=f"the answer; {_VALUE}")
+    _telling(answer)
+
+    signal = _add(commands, "signal", "send a signal to a run", "answering", "signal")
+    signal.add_argument("run", metavar="RUN", help=_RUN)
+    signal.add_argument("name", metavar="NAME", help="the signal's name")
+    signal.add_argument("value", metavar="JSON", nargs="?", default="null", help=f"what it says (null); {_VALUE}")
+    signal.add_argument("--id", metavar="ID", help="name the message: sent again under this id, it changes nothing")
+    _telling(signal)
+
+    resolve = _add(commands, "resolve", "say what became of an effect of which nobody knows", "answering", "resolve")
+    resolve.add_argument("run", metavar="RUN", help=_RUN)
+    resolve.add_argument("step", metavar="STEP", help="the step, or the end of its key; STEP/NAME for a part of one")
+    became = resolve.add_mutually_exclusive_group(required=True)
+    became.add_argument("--done", metavar="JSON", help=f"it was done, with this output; {_VALUE}")
+    became.add_argument("--not-done", action="store_true", help="it was not done, and may be tried again")
+    _telling(resolve)
+
+    cancel = _add(commands, "cancel", "cancel a run, wherever it is driven", "answering", "cancel")
+    cancel.add_argument("run", metavar="RUN", help=_RUN)
+    cancel.set_defaults(model=[], limit=[], concurrency=64)
+    _common(cancel)
+
+
+def _looking_commands(commands: Commands) -> None:
+    """What is only looked at."""
     ls = _add(commands, "ls", "list runs, newest first", "looking", "ls")
     ls.add_argument(
-        "--status", choices=["running", "finished", "failed", "cancelled"], help="only runs that stand there"
+        "--status",
+        choices=["running", "suspended", "finished", "failed", "cancelled"],
+        help="only runs that stand there",
     )
     ls.add_argument("--limit", type=_at_least_one, default=20, metavar="N", dest="most", help="how many runs (20)")
     _common(ls)
@@ -70,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument(
         "run",
         metavar="RUN[@STEP]",
-        help="a run id, the beginning of one, @last or @last-failed; a step shows all of it",
+        help=f"{_RUN}; a step shows all of it",
     )
     _common(show)
 
@@ -89,7 +188,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     demo.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    return parser
+
+
+_RUN = "a run id, the beginning of one, @last or @last-failed"
+_TARGET = "where its graph is, if it was not started from here"
+_VALUE = "@FILE reads a file, - reads stdin"
+
+
+def _seconds(word: str) -> float:
+    number = float(word)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word} is no number of seconds")
+    return number
 
 
 def _at_least_one(word: str) -> int:
@@ -100,7 +210,7 @@ def _at_least_one(word: str) -> int:
 
 
 def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: Commands,
     name: str,
     about: str,
     module: str,
@@ -130,6 +240,21 @@ def _running(parser: argparse.ArgumentParser) -> None:
         "--limit", action="append", default=[], metavar="NAME=N", help="size a named limit; may be repeated"
     )
     parser.add_argument("--concurrency", type=int, default=64, metavar="N", help="how many steps may be in flight (64)")
+
+
+def _anew(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--again", action="store_true", help="do again also what must not be repeated, because doing it twice is right"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be run again and what is reused, and stop"
+    )
+
+
+def _telling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--resume", action="store_true", help="take the run up and wait for its result")
+    _running(parser)
+    _common(parser)
 
 
 OPTIONS = frozenset(

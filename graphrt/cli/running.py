@@ -1,73 +1,113 @@
-"""`run` and `resume`."""
+"""`run` and `resume`: start a run or take one up, show what happens, and print its result."""
 
 from __future__ import annotations
 
 import argparse
-import json
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import anyio
-from pydantic_core import from_json, to_json
 
-from graphrt.cli.exits import FAILED, INTERRUPTED, OK, TargetNotFound, code_of
-from graphrt.cli.parser import OPTIONS
+from graphrt.cli.exits import FAILED, INTERRUPTED, OK, WAITING, TargetNotFound, code_of
+from graphrt.cli.inputs import list_inputs, pairs, read_inputs
 from graphrt.cli.runs import existing, find
-from graphrt.cli.screen import Progress, note, print_json, print_value
+from graphrt.cli.screen import Progress, note, print_json, print_value, rows_of_waits, waits_text
+from graphrt.cli.stopping import until_stopped
 from graphrt.cli.target import load
 from graphrt.config import load_config
-from graphrt.errors import PortError, RunError, UsageError
+from graphrt.errors import RunError, RunTaken, Suspended
 from graphrt.graph import nodes_of
+from graphrt.journal import RunInfo
+from graphrt.lease import is_dead
 from graphrt.node import FunctionNode, Node
-from graphrt.ports import Port, type_name
 from graphrt.run import Run
-from graphrt.runtime import Runtime
+from graphrt.runtime import Prospect, Runtime
 
-T = TypeVar("T")
+GRACE = 10.0
+"""Seconds that steps in flight are given to finish once the process is asked to end."""
+
+
+class Begun(NamedTuple):
+    """A run to be watched to its end, from the entry after `after` on."""
+
+    run: Run[Any]
+    after: int = 0
+
+
+Start = Callable[[Runtime], Awaitable[Begun | int]]
+"""Begins or takes up a run; or does all there is to do and says with which code."""
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Start a run and wait for its result."""
     graph = load(arguments.target)
     if arguments.inputs:
-        return _list_inputs(graph, as_json=arguments.json)
+        return list_inputs(graph, as_json=arguments.json)
     given = read_inputs(graph, arguments.input, rest)
 
-    async def start(runtime: Runtime) -> Run[Any]:
+    async def start(runtime: Runtime) -> Begun:
         await check_models(graph, runtime.models)
-        return await runtime.start_target(arguments.target, graph, given, run=arguments.run_id)
+        return Begun(await runtime.start_target(arguments.target, graph, given, run=arguments.run_id))
 
-    return _execute(arguments, start)
+    return execute(arguments, start)
 
 
 def resume(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Take up a run."""
     existing(arguments)  # a runtime would make the store
 
-    async def start(runtime: Runtime) -> Run[Any] | int:
+    async def start(runtime: Runtime) -> Begun | int:
         info = await find(runtime.journal, arguments.run)
-        target = arguments.target or info.target
-        if target is None:
-            raise TargetNotFound(
-                f"run {info.id} was not started from a file; say where its graph is: "
-                f"graphrt resume {info.id} file.py:{info.graph}"
-            )
-        graph = load(target)
-        prospect = await runtime.prospect(info.id, graph)
-        words = f"run {info.id} of {info.graph}: re-executes {len(prospect.again)}, reuses {prospect.reused}"
+        graph = graph_of(info, arguments.target)
+        letting = {"accept": arguments.accept, "again": arguments.again}
         if arguments.dry_run:
-            if arguments.json:
-                print_json({"run": info.id, "reuses": prospect.reused, "re_executes": prospect.again})
-            else:
-                sys.stdout.write("\n".join([words, *(f"  {step}" for step in prospect.again)]) + "\n")
+            _write_prospect(info, await runtime.prospect(info.id, graph, **letting), as_json=arguments.json)
             return OK
-        note(words, quiet=arguments.quiet)
-        await check_models(graph, runtime.models)
-        return await runtime.resume(info.id, graph)
+        return await take_up(runtime, info, graph, quiet=arguments.quiet, **letting)
 
-    return _execute(arguments, start)
+    return execute(arguments, start)
+
+
+def graph_of(info: RunInfo, target: str | None = None) -> Node[..., Any]:
+    """Load the graph of a run, from where it says or from `target`. Raises TargetNotFound and what `load` raises."""
+    target = target or info.target
+    if target is None:
+        raise TargetNotFound(
+            f"run {info.id} was not started from a file; say where its graph is: "
+            f"graphrt resume {info.id} file.py:{info.graph}"
+        )
+    return load(target)
+
+
+async def take_up(
+    runtime: Runtime, info: RunInfo, graph: Node[..., Any], *, quiet: bool, accept: bool = False, again: bool = False
+) -> Begun:
+    """Say what resuming a run will do, and do it. Raises GraphMismatch, and what `Runtime.resume` raises."""
+    now = runtime.clock.now()
+    if info.driver is not None and (info.lease or now) > now and not is_dead(info.driver):
+        raise RunTaken(info.id, info.driver, (info.lease or now) - now)  # what is in flight is no business of ours
+    prospect = await runtime.prospect(info.id, graph, accept=accept, again=again)
+    note(prospect_words(info, prospect), quiet=quiet)
+    await check_models(graph, runtime.models)
+    return Begun(await runtime.resume(info.id, graph, accept=accept, again=again), info.seq)
+
+
+def prospect_words(info: RunInfo, prospect: Prospect) -> str:
+    """Say in a line what resuming will do (D10)."""
+    unknown = f", unknown {len(prospect.unknown)}" if prospect.unknown else ""
+    return f"run {info.id} of {info.graph}: re-executes {len(prospect.again)}, reuses {prospect.reused}{unknown}"
+
+
+def _write_prospect(info: RunInfo, prospect: Prospect, *, as_json: bool) -> None:
+    if as_json:
+        steps = {"re_executes": prospect.again, "unknown": prospect.unknown}
+        print_json({"run": info.id, "reuses": prospect.reused} | steps)
+        return
+    doubts = [f"  {step}   (unknown: a check or a person decides)" for step in prospect.unknown]
+    lines = [prospect_words(info, prospect), *(f"  {step}" for step in prospect.again), *doubts]
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 async def check_models(graph: Node[..., Any], models: Mapping[str, Any]) -> None:
@@ -94,140 +134,73 @@ def open_runtime(arguments: argparse.Namespace) -> Runtime:
     config = load_config()
     return Runtime(
         arguments.store or config.store.path,
-        models=_pairs("--model", arguments.model, "ROLE=URI", str),
-        limits=_pairs("--limit", arguments.limit, "NAME=N", int),
+        models=pairs("--model", arguments.model, "ROLE=URI", str),
+        limits=pairs("--limit", arguments.limit, "NAME=N", int),
         durability=config.store.durability,
         concurrency=arguments.concurrency,
         config=config,
     )
 
 
-def read_inputs(graph: Node[..., Any], document: str | None, options: Sequence[str]) -> dict[str, Any]:
-    """Read a graph's inputs: a JSON object, then one option for each input. Raises UsageError."""
-    given: dict[str, Any] = {}
-    if document is not None:
-        text = _document(document)
-        try:
-            found = from_json(text)
-        except ValueError as error:
-            raise UsageError(f"--input is not JSON: {error}") from None
-        if not isinstance(found, dict):
-            raise UsageError(
-                f"--input must be a JSON object of the inputs {', '.join(graph.signature.params) or '(none)'}"
-            )
-        given.update(found)
-    words = list(options)
-    while words:
-        word = words.pop(0)
-        name, equals, value = word.removeprefix("--").partition("=")
-        name = name.replace("-", "_")
-        if not word.startswith("--") or name not in graph.signature.params:
-            options_there = ", ".join(f"--{each}" for each in graph.signature.params) or "none"
-            raise UsageError(f"{word!r} is no option of `run`, and the inputs of {graph.name!r} are {options_there}")
-        if not equals:
-            if not words:
-                raise UsageError(f"{word} needs a value")
-            value = words.pop(0)
-        given[name] = _read_option(graph.signature.params[name].port, value)
-    ports = {name: param.port for name, param in graph.signature.params.items()}
-    return {name: ports[name].read(to_json(value)) if name in ports else value for name, value in given.items()}
+def execute(arguments: argparse.Namespace, start: Start) -> int:
+    """Open a runtime, begin, watch the run to its end, and return the exit code.
 
+    An interrupt stops at the last commit; SIGTERM lets steps in flight finish first, for as long as GRACE.
+    """
+    begun_id = ""
 
-def _document(word: str) -> str:
-    if word == "-":
-        return sys.stdin.read()
-    if not word.startswith("@"):
-        return word
-    try:
-        return Path(word[1:]).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--input {word}: {getattr(error, 'strerror', None) or error}") from None
+    async def work(runtime: Runtime) -> int:
+        nonlocal begun_id
+        begun = await start(runtime)
+        if isinstance(begun, int):
+            return begun
+        begun_id = begun.run.id
+        note(f"run {begun_id}", quiet=arguments.quiet)
+        progress = Progress(quiet=arguments.quiet)
+        async for entry in begun.run.events(begun.after):
+            progress.show(entry)
+        return await _report(runtime, begun.run, arguments)
 
-
-def _read_option(port: Port, value: str) -> Any:
-    """Take an option's words as JSON where its input takes that, else as the text they are."""
-    if port.annotation is str:
-        return value
-    try:
-        found = from_json(value)
-        port.read(to_json(found))
-    except (ValueError, PortError):
-        return value
-    return found
-
-
-def _list_inputs(graph: Node[..., Any], *, as_json: bool) -> int:
-    rows = [
-        {
-            "name": name,
-            "type": type_name(param.port.annotation),
-            "default": None if param.default is None else from_json(param.default),
-            "required": param.default is None,
-        }
-        for name, param in graph.signature.params.items()
-    ]
-    if as_json:
-        print_json(rows)
-    else:
-        for row in rows:
-            default = "" if row["required"] else f"  (default {json.dumps(row['default'])})"
-            # An option of `run` itself has this name: the words after it would not reach the graph.
-            taken = "  (with --input only)" if f"--{row['name']}" in OPTIONS else ""
-            sys.stdout.write(f"--{row['name']}  {row['type']}{default}{taken}\n")
-    return OK
-
-
-def _pairs(option: str, words: Sequence[str], shape: str, read: Callable[[str], T]) -> Mapping[str, T]:
-    pairs: dict[str, T] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        wrong = UsageError(f"{option} {word!r}: write {shape}")
-        if not equals or not name:
-            raise wrong
-        try:
-            pairs[name] = read(value)
-        except ValueError:
-            raise wrong from None
-    return pairs
-
-
-def _execute(arguments: argparse.Namespace, start: Any) -> int:
-    state: dict[str, Any] = {}
-
-    async def main() -> int:
+    async def main() -> int | None:
         async with open_runtime(arguments) as runtime:
-            begun = await start(runtime)
-            if isinstance(begun, int):
-                return begun
-            state["run"] = begun.id
-            note(f"run {begun.id}", quiet=arguments.quiet)
-            progress = Progress(quiet=arguments.quiet)
-            async for entry in begun.events():
-                progress.show(entry)
-            return await _report(begun, as_json=arguments.json)
+            code, _ = await until_stopped(
+                runtime, lambda: work(runtime), [signal.SIGTERM], GRACE, quiet=arguments.quiet
+            )
+            return code
 
     try:
-        return anyio.run(main)
+        code = anyio.run(main)
     except KeyboardInterrupt:
-        if "run" not in state:
+        if not begun_id:
             raise
-        note(f"interrupted; finished steps are kept, resume with: graphrt resume {state['run']}")
-        return INTERRUPTED
+        code = None
     except BaseExceptionGroup as group:
         from graphrt.errors import sole
 
         raise sole(group) from None
+    if code is not None:
+        return code
+    note(f"interrupted; finished steps are kept, resume with: graphrt resume {begun_id}")
+    return INTERRUPTED
 
 
-async def _report(begun: Run[Any], *, as_json: bool) -> int:
+async def _report(runtime: Runtime, begun: Run[Any], arguments: argparse.Namespace) -> int:
     try:
         value = await begun.result()
+    except Suspended as suspended:
+        waits = await runtime.pending(begun.id)
+        if arguments.json:
+            rows = rows_of_waits(begun.id, waits, arguments.store)
+            print_json({"run": begun.id, "status": "suspended", "until": suspended.until, "waiting": rows})
+        else:
+            note(waits_text(begun.id, waits, arguments.store).rstrip())  # what one asked for, `--quiet` or not
+        return WAITING
     except RunError as error:
-        if not as_json:
+        if not arguments.json:
             raise
         print_json({"run": begun.id, "status": await begun.status(), "error": str(error)})
         return code_of(error) or FAILED
-    if as_json:
+    if arguments.json:
         print_json({"run": begun.id, "status": "finished", "result": value})
     else:
         print_value(value)

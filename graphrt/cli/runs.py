@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from graphrt.cli.exits import TargetNotFound
@@ -30,6 +31,17 @@ async def find(journal: Journal, word: str) -> RunInfo:
     if len(found) > 1:
         raise UsageError(f"{word!r} could be {', '.join(info.id for info in found[:5])}; write more of it")
     return found[0]
+
+
+def one_of(steps: Sequence[str], word: str) -> str | None:
+    """Return the step that a word means, by its key or the end of it; None if no key ends so. Raises UsageError if
+    several do."""
+    if word in steps:
+        return word
+    close = [key for key in steps if key.endswith(word)]
+    if len(close) > 1:
+        raise UsageError(f"{word!r} could be {', '.join(close[:5])}; write more of it")
+    return close[0] if close else None
 
 
 def existing(arguments: argparse.Namespace) -> str:

@@ -6,30 +6,57 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
+from shlex import quote
 from typing import Any
 
 from pydantic_core import from_json, to_jsonable_python
 
+from graphrt.decide import Pending
 from graphrt.facts import (
     AttemptFailed,
+    Emitted,
     Entry,
+    Fact,
+    MessageRefused,
     RunCancelled,
     RunFailed,
     RunFinished,
-    RunResumed,
+    RunForked,
+    RunRewound,
+    RunStarted,
+    RunSuspended,
+    StepCancelled,
     StepFailed,
     StepFinished,
     StepStarted,
+    StepUnknown,
+    StepWaiting,
+    SubstepFailed,
+    SubstepFinished,
+    SubstepStarted,
 )
+from graphrt.run import need, remedy
 from graphrt.types import Json
 
-MARKS = {"finished": "✓", "failed": "✗", "running": "▸", "cancelled": "○", "waiting": "…", "interrupted": "▸"}
-_COLOURS = {"✓": "32", "✗": "31", "▸": "36", "○": "33", "↻": "33", "…": "35"}
+MARKS = {
+    "finished": "✓",
+    "failed": "✗",
+    "running": "▸",
+    "interrupted": "▸",
+    "cancelled": "○",
+    "suspended": "…",
+    "waiting": "…",
+    "retrying": "↻",
+    "unknown": "?",
+}
+_COLOURS = {"✓": "32", "✗": "31", "▸": "36", "○": "33", "↻": "33", "…": "35", "?": "33"}
 
 
 def note(line: str, *, quiet: bool = False) -> None:
     """Write a line of progress."""
     if not quiet:
+        sys.stdout.flush()  # where both go to one place, they are in order
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 
@@ -66,8 +93,52 @@ def when(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
+def row_of_wait(run: str, wait: Pending, store: str | None) -> dict[str, Any]:
+    """Return one thing that a run waits for, as JSON shows it."""
+    asked = {} if wait.note is None else from_json(wait.note)
+    return {
+        "run": run,
+        "step": wait.step,
+        "waits_for": wait.what,
+        "name": wait.name,
+        "to": asked.get("to"),
+        "since": wait.since,
+        "until": wait.until,
+        "schema": asked.get("schema"),
+        "command": command(remedy(run, wait), store) or None,
+    }
+
+
+def rows_of_waits(run: str, waits: Sequence[Pending], store: str | None) -> list[dict[str, Any]]:
+    """Return what a run waits for, as JSON shows it."""
+    return [row_of_wait(run, wait, store) for wait in waits]
+
+
+def waits_text(run: str, waits: Sequence[Pending], store: str | None) -> str:
+    """Say what a run waits for, which commands give it that, and how it goes on then."""
+    lines = [f"run {run} waits:"]
+    for wait in waits:
+        lines.append(f"  {need(wait)}")
+        if remedy(run, wait):
+            lines.append(f"    {command(remedy(run, wait), store)}")
+    return "\n".join([*lines, f"then go on with: {command(f'graphrt resume {run}', store)}"]) + "\n"
+
+
+def command(line: str, store: str | None) -> str:
+    """Complete a command that somebody is told, by the store that was named here."""
+    if store is None or not line:
+        return line
+    verb, _, rest = line.removeprefix("graphrt ").partition(" ")
+    return f"graphrt {verb} --store {quote(store)} {rest}".rstrip()
+
+
+def clock_time(at: float) -> str:
+    """Write an instant of today in local time."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
 class Progress:
-    """Turns facts into lines, one for each step that ends."""
+    """Turns facts into lines, one for each step that ends or waits."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
@@ -81,28 +152,56 @@ class Progress:
             case StepFinished(step=step, value=value):
                 self._line("✓", step, entry.at, short(value))
             case AttemptFailed(step=step, failure=failure, retry_at=at):
-                self._line(
-                    "↻",
-                    step,
-                    entry.at,
-                    f"{failure.type}: {short(failure.message)}; again in {max(0.0, at - entry.at):.1f} s",
-                )
+                again = f"again in {max(0.0, at - entry.at):.1f} s"
+                self._line("↻", step, entry.at, f"{failure.type}: {short(failure.message)}; {again}")
             case StepFailed(step=step, failure=failure):
                 self._line("✗", step, entry.at, f"{failure.type}: {short(failure.message)}")
-            case RunResumed():
-                note("resumed", quiet=self.quiet)
-            case RunFinished():
-                note(f"{paint('✓')} finished", quiet=self.quiet)
-            case RunFailed() | RunCancelled():
-                note(f"{paint('✗')} {entry.fact.kind.removeprefix('run ')}", quiet=self.quiet)
-            case _:
+            case StepUnknown(step=step, failure=failure):
+                words = "its outcome is unknown, and it is not repeated"
+                self._line("?", step, entry.at, f"{words}: {failure.type}: {short(failure.message)}")
+            case StepWaiting(step=step):
+                self._began[step] = entry.at
+                note(f"{paint('…')} {step}  {asked(entry.fact)}", quiet=self.quiet)
+            case MessageRefused(step=step, failure=failure):
+                note(f"{paint('✗')} {step}  refused: {short(failure.message, 100)}", quiet=self.quiet)
+            case SubstepFinished(step=step, name=name, value=value):
+                note(f"{paint('✓')} {step}/{name}  {short(value)}", quiet=self.quiet)
+            case RunStarted() | StepCancelled() | SubstepStarted() | SubstepFailed() | Emitted():
                 pass
+            case _:
+                note(_of_the_run(entry.fact), quiet=self.quiet)
 
     def _line(self, mark: str, step: str, at: float, rest: str) -> None:
         took = at - self._began.pop(step, at)
         note(f"{paint(mark)} {step}  {took:.2f} s  {rest}", quiet=self.quiet)
 
 
-def plain(text: Json) -> Any:
-    """Read a recorded value as plain data."""
-    return from_json(text)
+def _of_the_run(fact: Fact) -> str:
+    match fact:
+        case RunSuspended(until=None):
+            return f"{paint('…')} suspended"
+        case RunSuspended(until=until):
+            return f"{paint('…')} suspended until {when(until or 0)}"
+        case RunForked(parent=parent, at=at):
+            return f"forked from {parent}" + (f" at {at}" if at else "")
+        case RunRewound(at=at):
+            return f"goes back to {at}" if at else "goes on with a changed graph"
+        case RunFinished():
+            return f"{paint('✓')} finished"
+        case RunFailed() | RunCancelled():
+            return f"{paint('✗')} {fact.kind.removeprefix('run ')}"
+        case _:
+            return fact.kind.removeprefix("run ")
+
+
+def asked(wait: StepWaiting) -> str:
+    """Say what a step began to wait for."""
+    match wait.what:
+        case "person":
+            noted = {} if wait.note is None else from_json(wait.note)
+            to = f" {noted['to']}" if noted.get("to") else ""
+            return f"asks{to}: {noted.get('question', '')}"
+        case "signal":
+            return f"waits for the signal {wait.name}"
+        case "timer":
+            return f"sleeps until {when(wait.until or 0)}"

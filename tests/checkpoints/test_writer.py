@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -16,13 +17,15 @@ import anyio.to_thread
 import pytest
 from anyio.abc import TaskGroup
 
+from graphrt import failpoints
 from graphrt.checkpoints import SqliteJournal, open_journal
 from graphrt.checkpoints.sqlite import ROOM
 from graphrt.checkpoints.writer import STREAK
-from graphrt.errors import JournalConflict, RunExists, StoreFull
+from graphrt.errors import JournalConflict, RunExists, StaleFence, StoreFull
 from graphrt.facts import Fact
-from graphrt.types import RunId
-from tests.checkpoints.helpers import START, begin, facts, finished, opened, started
+from graphrt.journal import Claim
+from graphrt.types import Durability, RunId
+from tests.checkpoints.helpers import START, begin, facts, finished, info, opened, rows, started
 
 pytestmark = pytest.mark.anyio
 
@@ -309,6 +312,94 @@ async def test_power_syncs_each_commit_and_process_does_not(tmp_path: Path) -> N
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
         await journal.aclose()
+
+
+@pytest.mark.parametrize("durability", ["power", "process"])
+async def test_an_intent_is_as_durable_as_power_wherever_it_stands(
+    tmp_path: Path, durability: Durability, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit of an intent waits for the disk whatever the durability; the ones before and after it do not (D12)."""
+    journal = await open_journal(tmp_path / "runs.db", durability=durability)
+    names = [await begin(journal, f"run {n}") for n in range(4)]
+    connection: sqlite3.Connection = journal._writer._connection  # type: ignore[union-attr]
+    levels: list[int] = []
+
+    def look(point: str) -> None:
+        if point == "store: rows written":
+            levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    monkeypatch.setattr(failpoints, "armed", look)
+    usual = 2 if durability == "power" else 1
+    for n in range(STREAK + 2):
+        journal._writer._average = 0.0  # type: ignore[union-attr] # so that the shortcut is tried
+        await journal.append(names[0], 1 + n, [started("a")], at=1.0, intent=n % 2 == 1)
+    assert levels == [usual, 2] * 3
+
+    levels.clear()
+    async with anyio.create_task_group() as tasks, stalled(journal, tasks):
+        for name in names[1:]:
+            tasks.start_soon(partial(journal.append, name, 1, [started("a")], at=1.0, intent=name == names[2]))
+        await until_queued(journal, 3)
+    assert levels == [usual, 2]
+
+    levels.clear()
+    with pytest.raises(JournalConflict):
+        await journal.append(names[1], 1, [started("b")], at=1.0, intent=True)
+    await journal.append(names[1], 2, [started("b")], at=1.0)
+    assert levels == [2, usual]
+    await journal.aclose()
+
+
+async def test_a_fence_costs_no_statement_of_its_own(journal: SqliteJournal) -> None:
+    """It is checked by the insert that it guards, by primary key; only a refusal asks what it was (D7)."""
+    names = [RunId(f"run {n}") for n in range(4)]
+    for name in names:
+        await journal.create(info(name), [START], at=1.0, claim=Claim("here", 9.0))
+    connection: sqlite3.Connection = journal._writer._connection  # type: ignore[union-attr]
+    statements: list[str] = []
+    async with anyio.create_task_group() as tasks, stalled(journal, tasks):
+        for after in range(1, 4):
+            for name in names:
+                tasks.start_soon(partial(journal.append, name, after, [started(f"s{after}")], at=1.0, fence=1))
+            await until_queued(journal, 4 * after)
+        connection.set_trace_callback(statements.append)
+    connection.set_trace_callback(None)
+    group = statements[max(n for n, statement in enumerate(statements) if statement.startswith("BEGIN")) :]
+
+    assert {statement.split()[0] for statement in group} == {"BEGIN", "INSERT", "COMMIT"}
+    assert len(group) == 2 + 12
+    assert [(await journal.info(name)).seq for name in names] == [4, 4, 4, 4]
+    (plan,) = rows(Path(journal.name), f"EXPLAIN QUERY PLAN {group[1]}")[-1:]
+    assert plan[3] == "SEARCH leases USING INTEGER PRIMARY KEY (rowid=?)"
+
+
+async def test_a_claim_counts_for_what_comes_after_it_in_one_commit(journal: SqliteJournal) -> None:
+    """What queues is done in its order: the late driver's commit behind a claim is stale, the one before it stands
+    (D7)."""
+    await journal.create(info(), [START], at=1.0, claim=Claim("here", 9.0))
+    run, outcomes = RunId("one"), []
+
+    async def drive(after: int, fence: int) -> None:
+        try:
+            await journal.append(run, after, [started(f"s{after}", fence)], at=1.0, fence=fence)
+            outcomes.append("committed")
+        except StaleFence:
+            outcomes.append("stale")
+
+    async with anyio.create_task_group() as tasks, stalled(journal, tasks):
+        claim = partial(journal.claim, run, Claim("there", 20.0), at=10.0)
+        calls: list[Callable[[], Coroutine[Any, Any, Any]]] = [
+            partial(drive, 1, 1),
+            claim,
+            partial(drive, 2, 1),
+            partial(drive, 2, 2),
+        ]
+        for queued, call in enumerate(calls, 1):
+            tasks.start_soon(call)
+            await until_queued(journal, queued)
+
+    assert sorted(outcomes) == ["committed", "committed", "stale"]
+    assert await facts(journal) == [START, started("s1", 1), started("s2", 2)]
 
 
 async def test_the_log_has_its_size_before_the_first_commit_and_leaves_no_trace(path: Path) -> None:

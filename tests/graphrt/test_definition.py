@@ -13,6 +13,7 @@ from graphrt.definition import define, recall
 from graphrt.draw.mermaid import mermaid
 from graphrt.errors import UsageError
 from graphrt.graph import Graph, nodes_of
+from graphrt.nodes.signal import signal
 from graphrt.snapshot import dump
 from graphrt.state import apply
 from graphrt.tree import State as RunState
@@ -74,13 +75,26 @@ def short(topic: str) -> bool:
     return len(topic) < 3
 
 
+approval = signal("approval", str)
+
+
+def refund_made(text: str) -> str:
+    return text
+
+
+@node(effect="once", check=refund_made)
+def refund(text: str) -> str:
+    return text
+
+
 @dag(max_depth=5, on_failure="finish")
 def research(topic: str, who: Finding) -> str:
     asked = questions(topic)
     found = each(search, asked, deep=True)
     text = pick(found, [who.claim, "me"])
     again = when(short(text), research.named("deeper")(text, who), editor(topic=text).text)
-    return switch(text, {"a": again, "b": first(text, again)}, default=text)
+    paid = refund(approval())
+    return switch(text, {"a": again, "b": first(text, again, paid)}, default=text)
 
 
 NESTED: Spec = [("dag", 0, 1, 0, [("map", 1, 0, 1, [("mix", 0, 1, 1, None)])])]

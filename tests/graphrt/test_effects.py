@@ -72,8 +72,8 @@ async def crash(journal: MemoryJournal, graph: Node[[int], str], *, at: int) -> 
             await (await rt.start_as(RUN, graph, 12)).result()
 
 
-# The commits of such a run: 1 it begins; 2 order starts; 3 it has finished and pay's intent is there; 4 pay has finished.
 INTENT, OUTCOME = 3, 4
+"""The commits of such a run: it begins; order starts; it has finished and pay's intent is there; pay has finished."""
 
 
 async def test_the_intent_of_an_effect_is_committed_before_it_happens() -> None:
@@ -163,7 +163,7 @@ async def test_only_what_is_unknown_can_be_resolved() -> None:
         run = await rt.resume(RUN, paying(world))
         with pytest.raises(Suspended):
             await run.result()
-        with pytest.raises(UsageError, match="'order'.*does not wait for a decision; those that do: pay"):
+        with pytest.raises(UsageError, match=r"'order'.*does not wait for a decision; those that do: pay"):
             await rt.resolve(run, "order", done=1)
         with pytest.raises(UsageError, match="say one of the two"):
             await rt.resolve(run, "pay")
@@ -402,7 +402,7 @@ def test_a_check_belongs_to_a_once_effect_and_takes_what_its_node_takes() -> Non
         return str(y)
 
     with pytest.raises(UsageError, match="only effect='once' is ever checked"):
-        paying(World(), "read", check=lambda x: str(x))
+        paying(World(), "read", check=str)
     with pytest.raises(GraphError, match="the check 'check' of 'pay' cannot be called"):
         paying(World(), "once", check=check)
     with pytest.raises(UsageError, match="one of none, read, idempotent, once"):

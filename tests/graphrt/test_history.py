@@ -119,7 +119,7 @@ def test_forks_of_forks_and_rewinds_of_rewinds_fold_to_what_they_were_planned_fr
             run = str(generation)
             runs[run] = [RunForked("", at, graph.name, graph.fingerprint, begun.input, 0, found.spans)]
         else:
-            on.fold(RunRewound(at, graph.name, graph.fingerprint, found.spans))
+            on.facts.append(RunRewound(at, graph.name, graph.fingerprint, found.spans))
         assert on.go() == str(meaning(spec, *given_)).encode()
         runs[run].extend(on.facts)
         again = State(graph)

@@ -5,6 +5,7 @@ import pytest
 
 from graphrt import Retry, Runtime, context, dag, each, first, node
 from graphrt.errors import UsageError
+from graphrt.facts import RunSuspended
 from graphrt.journal import MemoryJournal
 from graphrt.limits import Limits
 from graphrt.testing import BreakingJournal, BrokenOff, JumpingClock
@@ -162,6 +163,33 @@ async def test_waiting_for_a_permit_with_a_retry_due_does_not_spin() -> None:
         with anyio.fail_after(20):
             assert await rt.run(shaky, 1) == 1
     assert len(looked) < 30
+
+
+async def test_a_run_that_waits_for_a_permit_does_not_wait_for_the_world() -> None:
+    """E5, E10: a retry that is due and finds no room keeps its run in memory; to suspend it would be to wake it at
+    once, for ever."""
+    holding = anyio.Event()
+
+    @node(limit="door")
+    async def hold(x: int) -> int:
+        holding.set()
+        await context().sleep(100)
+        return x
+
+    @node(limit="door", retry=Retry(2, base=0))
+    async def shaky(x: int) -> int:
+        if context().attempt == 1:
+            others.start_soon(rt.run, hold, 1)  # is next in line when this attempt gives its permit back
+            await context().sleep(1)
+            raise ValueError(x)
+        return x
+
+    async with Runtime(limits={"door": 1}, clock=JumpingClock(), linger=0.0) as rt, anyio.create_task_group() as others:
+        run = await rt.start(shaky, 2)
+        with anyio.fail_after(20):
+            assert await run.result() == 2
+        assert holding.is_set()
+        assert not any(isinstance(entry.fact, RunSuspended) for entry in await rt.journal.read(run.id))
 
 
 async def test_memory_follows_the_limit_and_not_the_width() -> None:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import anyio
 import pytest
 
 from graphrt import Node, Retry, Runtime, context, dag, each, node
 from graphrt.errors import PortError, RunFailed, UsageError
 from graphrt.facts import AttemptFailed, Failure
+from graphrt.journal import MemoryJournal
 from graphrt.testing import JumpingClock
 
 pytestmark = pytest.mark.anyio
@@ -41,6 +43,27 @@ async def attempts(shaky: Node[[int], int], *, seed: int = 1, budget: int = 1000
         except RunFailed as failed:
             end = f"attempt {failed.attempt}: {failed.error_type}"
         return [e.fact.retry_at - e.at async for e in run.events() if isinstance(e.fact, AttemptFailed)], end
+
+
+class SlowJournal(MemoryJournal):
+    """Takes ten seconds for each commit."""
+
+    def __init__(self, clock: JumpingClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    async def append(self, *args: Any, **options: Any) -> None:
+        await super().append(*args, **options)
+        self._clock.time += 10
+
+
+async def test_a_retry_that_comes_due_during_a_commit_is_made() -> None:
+    """E6, E10: a disk that is slower than the pause does not leave the run waiting for ever."""
+    clock = JumpingClock()
+    shaky = failing(2, Busy(), retry=Retry(3, base=1, factor=2))
+    with anyio.fail_after(10):
+        async with Runtime(SlowJournal(clock), clock=clock, seed=1) as rt:
+            assert await rt.run(shaky, 5) == 5
 
 
 async def test_each_attempt_is_journaled_and_pauses_grow_under_full_jitter() -> None:

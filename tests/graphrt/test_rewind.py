@@ -49,11 +49,9 @@ def shared(record: Sequence[Counted], spans: Sequence[Span]) -> list[Fact]:
     return [entry.fact for entry in entries if not entry.fact.kind.startswith("run ")]
 
 
-def go_on(found: Rewind, chance: Random, *, fork: bool, bench: type[Bench] = Bench) -> tuple[bytes, list[Fact]]:
-    """Drive what a rewind left to its end; a run's own begins with the RunRewound, which resumes it."""
-    on = bench(found.state, chance)
-    if not fork:
-        on.fold(RunRewound("", "", ""))
+def go_on(found: Rewind, chance: Random) -> tuple[bytes, list[Fact]]:
+    """Drive what a rewind left to its end."""
+    on = Bench(found.state, chance)
     return on.go(), on.facts
 
 
@@ -61,12 +59,14 @@ def started(facts: Sequence[Fact]) -> set[StepKey]:
     return {fact.step for fact in facts if isinstance(fact, StepStarted)}
 
 
-def check(record: Sequence[Counted], found: Rewind, first: Fact | None = None) -> None:
+def check(record: Sequence[Counted], found: Rewind, *, fork: bool, first: Fact | None = None) -> None:
     """The spans are what the state was folded from."""
     again = State(found.state.graph)
     apply(again, first or record[0].entry.fact)
     for fact in shared(record, found.spans):
         apply(again, fact)
+    if not fork:
+        apply(again, RunRewound("", "", ""))
     assert dump(again) == dump(found.state)
     assert all(one.last + 1 < other.first for one, other in zip(found.spans, found.spans[1:], strict=False))
 
@@ -82,11 +82,11 @@ def test_doing_any_finished_step_anew_gives_the_same_result_and_runs_nothing_twi
     record = recorded(graph, x, y, chance, failing)
     at = chance.choice([*finished(record), "nothing"])
     found = rewind(record, graph, graph, at=[at], fork=fork)
-    check(record, found)
+    check(record, found, fork=fork)
     kept = finished(counted(shared(record, found.spans)))
     assert at not in kept
     assert {*found.again} & {*kept} == set()
-    value, facts = go_on(found, chance, fork=fork)
+    value, facts = go_on(found, chance)
     assert value == str(meaning(spec, x, y)).encode()
     assert not {*kept} & started(facts)
     assert at == "nothing" or at in found.again or at in started(facts) or at in unneeded(graph, record)
@@ -115,7 +115,7 @@ def test_a_record_in_which_everything_holds_is_kept_whole(
     found = rewind(record, recall(define(graph)), build(spec), fork=fork)
     assert finished(counted(shared(record, found.spans))) == finished(record)
     assert found.unfit == {}
-    assert go_on(found, chance, fork=fork)[0] == str(meaning(spec, x, y)).encode()
+    assert go_on(found, chance)[0] == str(meaning(spec, x, y)).encode()
 
 
 @brief
@@ -129,8 +129,8 @@ def test_another_input_keeps_what_it_does_not_reach(
     record = recorded(graph, x, y, chance)
     text = b'{"x":%d,"y":%d}' % (other_x, other_y)
     found = rewind(record, graph, graph, given=text, fork=True)
-    check(record, found, RunForked("r", "", graph.name, graph.fingerprint, text, 0))
-    value, facts = go_on(found, chance, fork=True)
+    check(record, found, fork=True, first=RunForked("r", "", graph.name, graph.fingerprint, text, 0))
+    value, facts = go_on(found, chance)
     assert value == str(meaning(spec, other_x, other_y)).encode()
     kept = finished(counted(shared(record, found.spans)))
     assert not {*kept} & started(facts)
@@ -213,9 +213,9 @@ def test_over_a_changed_graph_what_matches_is_kept_and_the_result_is_the_new_gra
     assume(changed)
     record = recorded(old, x, y, chance)
     found = rewind(record, recall(define(old)), new, fork=fork)
-    check(record, found)
+    check(record, found, fork=fork)
     kept = finished(counted(shared(record, found.spans)))
-    value, facts = go_on(found, chance, fork=fork)
+    value, facts = go_on(found, chance)
     assert value == str(meaning(changed, x, y)).encode()
     assert not {*kept} & started(facts)
 

@@ -466,6 +466,9 @@ async def test_model_and_usage_are_recorded_beside_the_output_and_unknown_is_lef
                 "answered_by": "big-2",
                 "finish": "stop",
                 "usage": {"input": 12, "output": 3},
+                "asked": {
+                    "messages": [["system", "You speak of tides only."], ["user", "Say something about tides."]]
+                },
             }
         ]
     }
@@ -477,7 +480,10 @@ async def test_repairs_are_recorded_with_every_question_s_own_usage() -> None:
     good = Answer(message=assistant('{"result": ["a"]}'), finish="stop", usage=Usage(output=2))
     note = await note_of(Scripted([bad, good]), words, count=1)
     assert note["repairs"] == 1
-    assert [call["usage"] for call in note["model"]] == [{"output": 1}, {"output": 2}]
+    first, second = note["model"]
+    assert [first["usage"], second["usage"]] == [{"output": 1}, {"output": 2}]
+    assert (first["said"], second["said"]) == ("{}", '{"result": ["a"]}')
+    assert second["asked"]["messages"][:2] == [1, ["assistant", "{}"]]
 
 
 async def test_an_answer_that_needed_no_repair_says_nothing_of_repairs() -> None:

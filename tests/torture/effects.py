@@ -1,7 +1,8 @@
 """What a body does to the world outside the store, so that it can be counted.
 
-An effect is a line: the step's key, its attempt, a hash of what the body was given. It is on the disk before the body
-goes on; then a byte goes to stdout, which is how a killer knows how far its victim is.
+An effect is a line: the run, the step's key, its attempt, a hash of what the body was given; a line without a step says
+what a run came to. It is on the disk before the body goes on; then a byte goes to stdout, which is how a killer knows
+how far its victim is.
 """
 
 from __future__ import annotations
@@ -29,7 +30,16 @@ def effect(*given: Any) -> None:
         return
     step = context()
     digest = hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]
-    os.write(_file, f"{step.step}\t{step.attempt}\t{digest}\n".encode())
+    _line(step.run, step.step, str(step.attempt), digest)
+
+
+def answer(run: str, result: Any) -> None:
+    """Append a line that says what a run came to; return once it is on the disk."""
+    _line(run, "", "0", json.dumps(result))
+
+
+def _line(*cells: str) -> None:
+    os.write(_file, ("\t".join(cells) + "\n").encode())
     os.fsync(_file)
     tell()
 

@@ -27,6 +27,28 @@ BOUND = 60
 """Seconds after which a worker that neither ends nor gets on is stuck."""
 
 
+def killed(command: list[str], *, after: int | None = None, spin: float = 0.0) -> bool:
+    """Run a worker; kill it `spin` seconds after its `after`-th sign of progress. False if it came to its end first."""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        seen = 0
+        while after is None or seen <= after:
+            signs = os.read(process.stdout.fileno(), 1 if after is not None else 4096)
+            if not signs:
+                break
+            seen += len(signs)
+        else:
+            moment = time.perf_counter() + spin
+            while time.perf_counter() < moment:
+                pass
+            process.send_signal(signal.SIGKILL)
+        errors = process.stderr.read().decode()
+        code = process.wait(BOUND)
+    assert code in {0, -signal.SIGKILL}, errors
+    return code != 0
+
+
 class Effect(NamedTuple):
     """One body that ran."""
 
@@ -97,24 +119,7 @@ class Victim:
             self.durability,
             self.graph,
         ]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            seen = 0
-            while kill_after is None or seen <= kill_after:
-                signs = os.read(process.stdout.fileno(), 1 if kill_after is not None else 4096)
-                if not signs:
-                    break
-                seen += len(signs)
-            else:
-                moment = time.perf_counter() + spin
-                while time.perf_counter() < moment:
-                    pass
-                process.send_signal(signal.SIGKILL)
-            errors = process.stderr.read().decode()
-            code = process.wait(BOUND)
-        assert code in {0, -signal.SIGKILL}, errors
-        if code == 0:
+        if not killed(command, after=kill_after, spin=spin):
             return False
         self.bury()
         return True
@@ -146,7 +151,7 @@ class Victim:
         if not self.effects.exists():
             return []
         lines = [line.split("\t") for line in self.effects.read_text().splitlines()]
-        return [Effect(StepKey(step), int(attempt), given) for step, attempt, given in lines]
+        return [Effect(StepKey(step), int(attempt), given) for _, step, attempt, given in lines]
 
     def entries(self) -> list[Entry]:
         """Read what is recorded, nothing being there if the kill came before the run was."""

@@ -1,0 +1,230 @@
+"""What a model was asked and what it said, as a step's record keeps it, and a backend that says it again (D10).
+
+A record is for reading and for comparing: roles, words, tool calls, the settings that were given. Of a schema, a tool
+or an image it keeps a hash. It holds no provider's payload, and of a URL neither query nor credentials (M9).
+
+    {"asked": {"messages": [["user", "Hello"]], "settings": {"seed": 1}, "output": "plan#1f0c88aa"}, "said": "Hi."}
+
+Where a question goes on from the one before it in the same step, the messages that both have are a number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic_core import to_json
+
+from graphrt.backends.base import Backend, Capabilities
+from graphrt.backends.errors import BadRequest
+from graphrt.backends.events import Answer, Failed, StreamEvent, Usage
+from graphrt.backends.messages import (
+    Media,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    ServerTool,
+    Settings,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from graphrt.backends.scripted import Scripted
+
+Asked = dict[str, Any]
+"""A question as it is recorded."""
+
+
+def asked(request: Request) -> Asked:
+    """Write a question down."""
+    found: Asked = {"messages": [_message(message) for message in request.messages]}
+    if settings := request.settings.model_dump(mode="json", exclude_defaults=True):
+        found["settings"] = settings
+    if request.tools:
+        found["tools"] = [f"{tool.name}#{_digest([tool.description, tool.parameters])}" for tool in request.tools]
+    if request.tool_choice != "auto":
+        found["tool_choice"] = request.tool_choice
+    if request.output is not None:
+        found["output"] = f"{request.output.name}#{_digest(request.output.schema_)}"
+    return found
+
+
+def shortened(question: Asked, before: Sequence[Mapping[str, Any]]) -> Asked:
+    """Leave out the messages that a question goes on from, if they are those of the last of the calls `before`."""
+    if not before:
+        return question
+    last = list(_whole(before))[-1]["messages"]
+    messages = question["messages"]
+    if messages[: len(last)] != last:
+        return question
+    return {**question, "messages": [len(last), *messages[len(last) :]]}
+
+
+def said(answer: Answer) -> Any:
+    """Write an answer down: its text where that is all of it, else its parts."""
+    parts = [_part(part, whole=True) for part in answer.message.parts]
+    return parts[0]["text"] if len(parts) == 1 and "text" in parts[0] else parts
+
+
+def _message(message: Message) -> list[Any]:
+    parts = [_part(part, whole=False) for part in message.parts]
+    return [message.role, parts[0]["text"] if len(parts) == 1 and "text" in parts[0] else parts]
+
+
+def _part(part: Part, *, whole: bool) -> dict[str, Any]:
+    match part:
+        case Text(text=text):
+            return {"text": text}
+        case Reasoning(text=text):
+            return {"reasoning": text}
+        case Refusal(text=text):
+            return {"refusal": text}
+        case ToolCall(name=name, arguments=arguments, call_id=call_id, complete=complete):
+            cut = {} if complete else {"complete": False}
+            return {"tool_call": name, "arguments": arguments, "call_id": call_id, **cut}
+        case ToolResult(name=name, content=content, call_id=call_id, is_error=is_error):
+            error = {"error": True} if is_error else {}
+            return {"tool_result": name, "content": content, "call_id": call_id, **error}
+        case Media(media_type=kind, data=data, url=url):
+            if data is not None:
+                return {"media": kind, "data": data if whole else f"#{_digest(data)}"}
+            return {"media": kind, "url": _bare(url or "")}
+        case ServerTool(name=name):
+            return {"server_tool": name}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(to_json(value)).hexdigest()[:8]
+
+
+def _bare(url: str) -> str:
+    """A URL without what may let somebody in."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+
+
+def _read(written: Any) -> tuple[Part, ...]:
+    """Read what a model said."""
+    if isinstance(written, str):
+        return (Text(text=written),)
+    return tuple(_read_part(part) for part in written)
+
+
+def _read_part(part: Mapping[str, Any]) -> Part:
+    match part:
+        case {"text": text}:
+            return Text(text=text)
+        case {"reasoning": text}:
+            return Reasoning(text=text)
+        case {"refusal": text}:
+            return Refusal(text=text)
+        case {"tool_call": name, "arguments": arguments, "call_id": call_id}:
+            return ToolCall(name=name, arguments=arguments, call_id=call_id, complete=part.get("complete", True))
+        case {"tool_result": name, "content": content, "call_id": call_id}:
+            return ToolResult(name=name, content=content, call_id=call_id, is_error=part.get("error", False))
+        case {"media": kind}:
+            return Media(media_type=kind, data=part.get("data"), url=part.get("url"))
+        case {"server_tool": name}:
+            return ServerTool(name=name)
+        case _:
+            raise ValueError(f"{part!r} is nothing that a model says")
+
+
+def complete(calls: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a step's record holds its questions: one made by an older version has only their cost."""
+    return bool(calls) and all("asked" in call for call in calls)
+
+
+Differs = Callable[[Asked | None, Asked], None]
+"""Told of a question that is another one than the recorded one; None if that one was never asked."""
+
+
+class RecordedModels(Mapping[str, Backend]):
+    """The models of a recorded step, whatever their roles: each question gets the answer that it got then.
+
+    `calls`: what the step's note keeps under `model`. `output`: the text that an answer which is not recorded by itself
+    had, because it is the step's output. `differs` is told of each question that is asked otherwise today; it is
+    answered all the same, so that what comes after it can be compared as well.
+    """
+
+    def __init__(self, calls: Sequence[Mapping[str, Any]], output: str, differs: Differs) -> None:
+        self._left = [(call["role"], question, call) for call, question in zip(calls, _whole(calls), strict=True)]
+        self._roles = list(dict.fromkeys(call["role"] for call in calls))
+        self._output = output
+        self._differs = differs
+
+    def __getitem__(self, role: str) -> Backend:
+        return _Role(role, self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._roles)
+
+    def __len__(self) -> int:
+        return len(self._roles)
+
+    def answer(self, role: str, request: Request) -> Answer | None:
+        """Return the recorded answer to a question, the same one or else the next; None if there is none left."""
+        question = asked(request)
+        mine = [entry for entry in self._left if entry[0] == role]
+        found = next((entry for entry in mine if entry[1] == question), next(iter(mine), None))
+        if found is None:
+            self._differs(None, question)
+            return None
+        self._left.remove(found)
+        _, then, call = found
+        if then != question:
+            self._differs(then, question)
+        return Answer(
+            message=Message(role="assistant", parts=_read(call.get("said", self._output))),
+            finish=call["finish"],
+            usage=Usage(**call["usage"]),
+            model=call.get("answered_by"),
+            warnings=tuple(call.get("warnings", ())),
+        )
+
+
+def _whole(calls: Sequence[Mapping[str, Any]]) -> Iterator[Asked]:
+    """Yield each recorded question with all of its messages."""
+    before: list[Any] = []
+    for call in calls:
+        messages = list(call["asked"]["messages"])
+        if messages and isinstance(messages[0], int):
+            messages = [*before[: messages[0]], *messages[1:]]
+        before = messages
+        yield {**call["asked"], "messages": messages}
+
+
+class _Role:
+    """One role of a recorded step, as a backend."""
+
+    def __init__(self, role: str, models: RecordedModels) -> None:
+        self._role = role
+        self._models = models
+
+    @property
+    def name(self) -> str:
+        """What errors and records call it."""
+        return f"recorded:{self._role}"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """It says whatever was said."""
+        return Capabilities(tools=True, json_schema=True, seed=True)
+
+    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
+        """See Backend.stream. A question too many ends in BadRequest."""
+        answer = self._models.answer(self._role, request)
+        if answer is None:
+            words = f"the record has no further answer of the model {self._role!r}"
+            yield Failed(BadRequest(words, provider=self.name))
+            return
+        # The recorded answer is whole: limits of today's request are not to cut it.
+        async for event in Scripted([answer]).stream(request.model_copy(update={"settings": Settings()})):
+            yield event
+
+    async def aclose(self) -> None:
+        """There is nothing to give back."""

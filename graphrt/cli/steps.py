@@ -1,0 +1,121 @@
+"""From facts to rows: what `show` knows of each step of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import from_json
+
+from graphrt.cli.screen import asked, short
+from graphrt.facts import (
+    AttemptFailed,
+    Entry,
+    Failure,
+    MessageRefused,
+    RunFinished,
+    RunResumed,
+    RunRewound,
+    StepCancelled,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    StepUnknown,
+    StepWaiting,
+    SubstepFailed,
+    SubstepFinished,
+    SubstepStarted,
+)
+from graphrt.history import Counted
+
+Row = dict[str, Any]
+
+
+def rows_of(record: Sequence[Counted]) -> dict[str, Row]:
+    """Fold a run's history as it counts into one row a step, in the order in which they began."""
+    rows: dict[str, Row] = {}
+    own = record[0].run
+    for run, entry in record:
+        match entry.fact:
+            case StepStarted() | StepWaiting():
+                _begin(rows, entry, entry.fact)
+                rows[entry.fact.step]["shared_with"] = None if run == own else run
+            case StepFinished(step=key) | StepFailed(step=key) | AttemptFailed(step=key) | StepUnknown(step=key):
+                _settle(rows[key], entry.at, entry.fact)
+            case StepCancelled(step=key):
+                rows[key].update(status="cancelled")
+            case MessageRefused(step=key, failure=failure):
+                rows[key]["refused"].append(failure.message)
+            case SubstepStarted(step=key, name=name, intent=intent):
+                rows[key]["substeps"][name] = {"status": "running", "intent": intent}
+            case SubstepFinished(step=key, name=name, value=value):
+                rows[key]["substeps"][name] = {"status": "finished", "output": from_json(value)}
+            case SubstepFailed(step=key, name=name, failure=failure):
+                rows[key]["substeps"][name] = {"status": "failed", "error": _error(failure)}
+            case RunResumed() | RunRewound():
+                for row in rows.values():
+                    _interrupt(row)
+            case RunFinished():
+                for row in rows.values():
+                    if row["status"] == "waiting":
+                        row.update(status="cancelled")  # nobody needs its output any more
+            case _:
+                pass
+    return rows
+
+
+def _begin(rows: dict[str, Row], entry: Entry, fact: StepStarted | StepWaiting) -> None:
+    row = rows.setdefault(
+        fact.step,
+        {
+            "step": fact.step,
+            "began": entry.at,
+            "seconds": None,
+            "output": None,
+            "shown": "",
+            "note": None,
+            "waits_for": None,
+            "intent": None,
+            "substeps": {},
+            "refused": [],
+        },
+    )
+    row.update(attempts=fact.attempt, error=None)
+    if isinstance(fact, StepStarted):
+        row.update(status="running", intent=fact.intent)
+        return
+    question = None if fact.note is None else from_json(fact.note)
+    waits = {"what": fact.what, "name": fact.name or None, "until": fact.until, "asked": question}
+    row.update(status="waiting", shown=asked(fact), waits_for=waits)
+
+
+def _settle(row: Row, at: float, fact: StepFinished | StepFailed | AttemptFailed | StepUnknown) -> None:
+    if fact.note is not None:
+        row["note"] = from_json(fact.note)
+    match fact:
+        case StepFinished(value=value, type=tag):
+            took = at - row["began"]
+            row.update(status="finished", seconds=took, output=from_json(value), shown=short(value), type=tag)
+            row["error"] = None
+        case StepFailed(failure=failure):
+            row.update(status="failed", error=_error(failure), seconds=at - row["began"])
+        case AttemptFailed(failure=failure):
+            row.update(status="retrying", error=_error(failure), intent=None)
+        case StepUnknown(failure=failure):
+            row.update(status="unknown", error=_error(failure))
+
+
+def _interrupt(row: Row) -> None:
+    """What was in flight when a driver died is done again, or is unknown if it must not be."""
+    if row["status"] != "running":
+        return
+    doubtful = row["intent"] is not None
+    for part in row["substeps"].values():
+        if part["status"] == "running":
+            part["status"] = "unknown"
+            doubtful = True
+    row["status"] = "unknown" if doubtful else "interrupted"
+
+
+def _error(failure: Failure) -> Row:
+    return {name: getattr(failure, name) for name in failure.__slots__}
