@@ -107,6 +107,7 @@ class SqliteJournal:
         snapshot: Json | None = None,
     ) -> None:
         """See Journal.create."""
+        self._lineages.drop(info.id)  # of a run that had this id before and was removed
         commit = self._encode(info.id, 0, facts, at, snapshot)
         commit.begin, commit.claim, commit.sources = info, claim, sources(facts, info.id)
         commit.definition = None if definition is None else definition.decode()

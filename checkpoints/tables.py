@@ -62,6 +62,10 @@ FROM runs WHERE id = ?
 """
 
 
+UNKNOWN = -1
+"""Where a journal stands of which only the number is known."""
+
+
 class Head(NamedTuple):
     """Where a journal stands: the run's number in this file, and its last entry."""
 
@@ -146,8 +150,9 @@ class StoreTables:
         """See Tables.committed."""
         for job in jobs:
             if isinstance(job, Errand):
-                continue
-            if job.status is not None and job.status[0] != "running":
+                if job.run is not None:
+                    self._heads.pop(job.run, None)  # it may have been claimed: whatever has this id now is meant
+            elif job.status is not None and job.status[0] != "running":
                 self._heads.pop(job.run, None)
                 self._lineages.drop(job.run)
             elif job.head is not None:
@@ -157,8 +162,9 @@ class StoreTables:
     def forget(self, jobs: Sequence[Commit | Errand], /) -> None:
         """See Tables.forget."""
         for job in jobs:
-            if job.run is not None:
-                self._heads.pop(job.run, None)
+            known = self._heads.get(job.run) if job.run is not None else None
+            if job.run is not None and known is not None:
+                self._heads[job.run] = Head(known.n, UNKNOWN)
 
     def _begin(self, batch: _Batch, commit: Commit) -> Head | None:
         """Make a run's row; None if this very commit made it before."""
@@ -202,7 +208,9 @@ class StoreTables:
             raise RunNotFound(commit.run, self._path)
         if commit.fence is not None:
             lease = leases.fence_of(batch.cursor, head.n)
-            if lease.fence != commit.fence:
+            known = batch.ahead.get(commit.run) or self._heads.get(commit.run, head)
+            # Another number: the run that this process drove was removed, and its id given to a new one.
+            if lease.fence != commit.fence or known.n != head.n:
                 raise StaleFence(commit.run, commit.fence, lease.fence, lease.driver)
         return head
 
