@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _travelling_commands(commands)
     _asking_commands(commands)
     _looking_commands(commands)
+    _keeping_commands(commands)
     return parser
 
 
@@ -188,6 +189,20 @@ def _looking_commands(commands: Commands) -> None:
     )
     demo.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     demo.add_argument("-q", "--quiet", action="store_true", help="no progress")
+
+
+def _keeping_commands(commands: Commands) -> None:
+    """What is done with a store, and with runs as files."""
+    export = _add(commands, "export", "write a run as one JSON file", "transfer", "export")
+    export.add_argument("run", metavar="RUN", help=_RUN)
+    export.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")
+    _common(export)
+
+    import_ = _add(commands, "import", "take the runs of a file into a store", "transfer", "import_")
+    import_.add_argument("file", metavar="FILE", help="what `graphrt export` wrote; - reads stdin")
+    import_.add_argument("--as", metavar="ID", dest="new", help="give the run another id")
+    import_.add_argument("--target", metavar="TARGET", help="where its graph is: file.py:graph or pkg.mod:graph")
+    _common(import_)
 
 
 _RUN = "a run id, the beginning of one, @last or @last-failed"
