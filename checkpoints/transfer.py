@@ -183,7 +183,7 @@ class _Entry(_Part):
     at: _Time
     kind: str
     step: str | None = None
-    attempt: _Number | None = None
+    attempt: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None
     value: str | None = None
     type: str | None = None
     lineage: str | None = None
