@@ -410,7 +410,21 @@ def _make_room(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _connect_to_read(path: str) -> sqlite3.Connection:
-    """Open a file only to look at it."""
+    """Open a store only to look at it."""
+    connection = open_to_look(path)
+    try:
+        version = check(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    if version < VERSION:
+        connection.close()
+        raise StoreError(f"{path} is empty or of an older format; open it once for writing to bring it up to date")
+    return connection
+
+
+def open_to_look(path: str) -> sqlite3.Connection:
+    """Open any file only to look at it, whatever it is."""
     file = Path(path).absolute()
     if not file.exists():
         raise StoreError(f"there is no store at {path}; `graphrt run` makes one, or name another path")
@@ -420,11 +434,7 @@ def _connect_to_read(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA query_only = ON")
-        version = check(connection, path)
     except BaseException:
         connection.close()
         raise
-    if version < VERSION:
-        connection.close()
-        raise StoreError(f"{path} is empty or of an older format; open it once for writing to bring it up to date")
     return connection

@@ -193,6 +193,14 @@ def _looking_commands(commands: Commands) -> None:
 
 def _keeping_commands(commands: Commands) -> None:
     """What is done with a store, and with runs as files."""
+    doctor = _add(commands, "doctor", "say what is the matter with a store, and with its runs", "doctor", "doctor")
+    doctor.add_argument("store", metavar="FILE", nargs="?", help="the store (default: as for --store)")
+    doctor.add_argument(
+        "--file-only", action="store_true", help="look at the file alone: import none of the graphs its runs name"
+    )
+    doctor.add_argument("--salvage", metavar="OUT.json", help="write every run that can be read whole, for `import`")
+    _common(doctor, store=False)
+
     export = _add(commands, "export", "write a run as one JSON file", "transfer", "export")
     export.add_argument("run", metavar="RUN", help=_RUN)
     export.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")
