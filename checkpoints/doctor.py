@@ -239,7 +239,8 @@ def _one(connection: sqlite3.Connection, sql: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """What was got out of a file: the text of an export, the runs in it, and those that are not whole, with why."""
+    """What was got out of a file: the text of an export, the runs in it, and what is missing of which runs: all of one
+    that is not in it."""
 
     text: Json
     runs: Sequence[RunId]
@@ -261,8 +262,11 @@ def salvage(path: str) -> Salvaged:
             raise StoreError(f"{path} is empty or of an older format; open it once for writing to bring it up to date")
         connection.execute("BEGIN")
         for run in _ids(connection):
+            torn: list[str] = []
             try:
-                records.append(transfer.record(connection, path, run))
+                records.append(transfer.record(connection, path, run, torn=torn))
+                if torn:
+                    lost[run] = f"its {' and '.join(dict.fromkeys(torn))} could not be read"
             except (sqlite3.DatabaseError, ValueError, StoreError) as error:
                 lost[run] = str(error)
     text = transfer.write(records, [{"run": run, "why": why} for run, why in lost.items()])

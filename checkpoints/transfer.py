@@ -38,14 +38,15 @@ from graphrt.checkpoints.schema import SPAN
 from graphrt.checkpoints.tables import Commit, begin, head_of
 from graphrt.definition import recall
 from graphrt.errors import RunExists, RunNotFound, StoreError, StoreTooNew, UsageError
-from graphrt.facts import Entry, Fact, RunFact, RunForked, RunRewound, RunStarted, Span, StepFact
+from graphrt.facts import Entry, Fact, RunFact, RunForked, RunResumed, RunRewound, RunStarted, Span, StepFact
 from graphrt.history import is_step_fact
 from graphrt.journal import Message, RunInfo
 from graphrt.types import Json, RunId
 
 FORMAT = 1
 
-_RUN = "SELECT n FROM runs WHERE id = ?"
+_RUN = "SELECT n, created, target, parent FROM runs {} WHERE id = ?"
+_DEFINITION = "SELECT fingerprint, definition FROM definitions WHERE fingerprint = ?"
 _FENCE = "SELECT fence FROM leases WHERE run = ?"
 _MESSAGES = "SELECT id, kind, name, value, at, taken FROM messages WHERE run = ? ORDER BY n"
 _INSERT_MESSAGE = "INSERT INTO messages (id, run, kind, name, value, at, taken) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -69,25 +70,37 @@ class Record:
     definitions: Mapping[str, Json]
 
 
-def record(connection: sqlite3.Connection, path: str, run: RunId) -> Record:
-    """Read a run, with what it shares folded in. Raises RunNotFound; ValueError if the store does not hold all of
-    it."""
-    info = reading.info(connection, path, run)
-    found = _entries(connection, path, run)
-    sent = connection.execute(_MESSAGES, (_number(connection, path, run),)).fetchall()
-    lease = connection.execute(_FENCE, (_number(connection, path, run),)).fetchone()
+def record(connection: sqlite3.Connection, path: str, run: RunId, *, torn: list[str] | None = None) -> Record:
+    """Read a run, with what it shares folded in.
+
+    With `torn`, what lies beside its entries may be damaged: it is left out, and named there. Raises RunNotFound;
+    ValueError if the store does not hold all of its entries.
+    """
+    n, created, target, parent = _row_of(connection, path, run)
 
     def shared(span: Span) -> list[Entry]:
         return _entries(connection, path, RunId(span.run), span.first, span.last)
 
-    entries, moved = owned(run, found, shared)
-    definitions = {name: reading.definition(connection, path, name) for name in _fingerprints(entries)}
+    def beside(what: str, sql: str, *parameters: object) -> list[Any]:
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        except sqlite3.DatabaseError:
+            if torn is None:
+                raise
+            torn.append(what)
+            return []
+
+    entries, moved = owned(run, _entries(connection, path, run), shared)
+    fences = [fence for (fence,) in beside("lease", _FENCE, n)]
+    fences += [entry.fact.fence for entry in entries if isinstance(entry.fact, RunResumed) and not fences]
+    definitions = [row for name in _fingerprints(entries) for row in beside("definition", _DEFINITION, name)]
+    sent = beside("messages", _MESSAGES, n)
     return Record(
         id=run,
-        created=info.created,
-        parent=info.parent,
-        target=info.target,
-        fence=0 if lease is None else lease[0],
+        created=created,
+        parent=parent,
+        target=target,
+        fence=max(fences, default=0),
         entries=entries,
         messages=[
             (
@@ -96,19 +109,23 @@ def record(connection: sqlite3.Connection, path: str, run: RunId) -> Record:
             )
             for name, kind, about, value, at, taken in sent
         ],
-        definitions={name: text for name, text in definitions.items() if text is not None},
+        definitions={name: text.encode() for name, text in definitions},
     )
 
 
-def _number(connection: sqlite3.Connection, path: str, run: RunId) -> int:
-    row = connection.execute(_RUN, (run,)).fetchone()
+def _row_of(connection: sqlite3.Connection, path: str, run: RunId) -> tuple[int, float, str | None, RunId | None]:
+    try:
+        row = connection.execute(_RUN.format(""), (run,)).fetchone()
+    except sqlite3.DatabaseError:  # an index that is damaged does not hide a row that is not
+        row = connection.execute(_RUN.format("NOT INDEXED"), (run,)).fetchone()
     if row is None:
         raise RunNotFound(run, path)
-    return int(row[0])
+    found: tuple[int, float, str | None, RunId | None] = row
+    return found
 
 
 def _entries(connection: sqlite3.Connection, path: str, run: RunId, first: int = 1, last: int = SPAN) -> list[Entry]:
-    values = reading.Values(connection, _number(connection, path, run))
+    values = reading.Values(connection, _row_of(connection, path, run)[0])
     found = values.entries(first - 1, last - first + 1)
     for seq, entry in enumerate(found, first):
         if entry.seq != seq:
@@ -206,7 +223,7 @@ class _Run(_Part):
     created: _Time
     parent: str | None = None
     target: str | None = None
-    fence: _Number = 0
+    fence: Annotated[int, Field(ge=0, lt=1 << 62)] = 0
     entries: Annotated[list[_Entry], Field(min_length=1)]
     messages: list[_Message] = []
 

@@ -62,7 +62,8 @@ def _salvage(path: str, out: str, found: Examined) -> dict[str, Any] | None:
     put(out, saved.text)
     for run, why in saved.lost.items():
         what = f"run {run!r} cannot be read whole: {why}"
-        found.findings.append(Finding("problem", "salvage", what, "it was left out", RunId(run)))
+        fix = "it was written without" if run in saved.runs else "it was left out"
+        found.findings.append(Finding("problem", "salvage", what, fix, RunId(run)))
     return {"file": out, "runs": list(saved.runs), "lost": dict(saved.lost)}
 
 
