@@ -200,6 +200,7 @@ def _keeping_commands(commands: Commands) -> None:
     )
     doctor.add_argument("--salvage", metavar="OUT.json", help="write every run that can be read whole, for `import`")
     _common(doctor, store=False)
+    doctor.epilog = "It changes nothing. Exit code 0: nothing has to be done (warnings may be told); 6: something has."
 
     export = _add(commands, "export", "write a run as one JSON file", "transfer", "export")
     export.add_argument("run", metavar="RUN", help=_RUN)
