@@ -170,15 +170,13 @@ class StoreTables:
         """Make a run's row; None if this very commit made it before."""
         info, cursor = commit.begin, batch.cursor
         assert info is not None  # noqa: S101 - for the type checker: the caller looked
-        there = batch.ahead.get(commit.run) or _head(cursor, commit.run)
+        there = batch.ahead.get(commit.run) or head_of(cursor, commit.run)
         if there is not None:
             if commit.in_doubt and self._made_before(batch, commit, there):
                 return None
             raise RunExists(commit.run, self._path)
         self._find_sources(batch, commit)
-        row = (info.id, info.graph, info.fingerprint, info.status, info.target, info.created, info.error, info.parent)
-        cursor.execute(_INSERT_RUN, row)
-        n = cursor.lastrowid or 0
+        n = _insert_run(cursor, info)
         if commit.claim is not None:
             leases.begin(cursor, n, commit.claim)
         return Head(n, 0)
@@ -203,7 +201,7 @@ class StoreTables:
     def _look(self, batch: _Batch, commit: Commit) -> Head:
         """Ask the file where a journal stands and whether it may be written to."""
         batch.insert()
-        head = _head(batch.cursor, commit.run)
+        head = head_of(batch.cursor, commit.run)
         if head is None:
             raise RunNotFound(commit.run, self._path)
         if commit.fence is not None:
@@ -216,7 +214,7 @@ class StoreTables:
 
     def _find_sources(self, batch: _Batch, commit: Commit) -> None:
         for source in commit.sources:
-            if source not in batch.ahead and _head(batch.cursor, source) is None:
+            if source not in batch.ahead and head_of(batch.cursor, source) is None:
                 raise RunNotFound(source, self._path)
 
     def _made_before(self, batch: _Batch, commit: Commit, head: Head) -> bool:
@@ -293,12 +291,29 @@ def _write(batch: _Batch, commit: Commit, head: Head) -> None:
         messages.take(cursor, commit.taking, head.seq)
 
 
+def _insert_run(cursor: sqlite3.Cursor, info: RunInfo) -> int:
+    row = (info.id, info.graph, info.fingerprint, info.status, info.target, info.created, info.error, info.parent)
+    cursor.execute(_INSERT_RUN, row)
+    return cursor.lastrowid or 0
+
+
+def begin(cursor: sqlite3.Cursor, commit: Commit) -> int:
+    """Write a run that is not there yet, as the errand of a transaction; return its number in the file."""
+    assert commit.begin is not None  # noqa: S101 - for the type checker: what begins has a beginning
+    n = _insert_run(cursor, commit.begin)
+    batch = _Batch(cursor)
+    _write(batch, commit, Head(n, 0))
+    batch.insert()
+    return n
+
+
 def _first_lease(lease: Lease, claim: Claim) -> bool:
     """Say whether a lease is the one that a run began with, given back or not."""
     return lease.fence == 1 and lease.driver in {None, claim.driver}
 
 
-def _head(cursor: sqlite3.Cursor, run: RunId) -> Head | None:
+def head_of(cursor: sqlite3.Cursor, run: RunId) -> Head | None:
+    """Look up where a run's journal stands; None if there is no such run."""
     row = cursor.execute(_FIND_HEAD, (run,)).fetchone()
     return Head(*row) if row is not None else None
 

@@ -192,7 +192,7 @@ def _looking_commands(commands: Commands) -> None:
 
 
 def _keeping_commands(commands: Commands) -> None:
-    """What keeps a store small."""
+    """What keeps a store small and sound, and runs as files."""
     size = _add(commands, "size", "say what takes up the room in a store: by table and by run", "keeping", "size")
     size.add_argument("--limit", type=_at_least_one, default=20, metavar="N", dest="most", help="how many runs (20)")
     size.add_argument(
@@ -226,6 +226,26 @@ def _keeping_commands(commands: Commands) -> None:
         help="only cut free pages off the end, which holds nobody up; the first time prepares the file for it",
     )
     _common(vacuum)
+
+    doctor = _add(commands, "doctor", "say what is the matter with a store, and with its runs", "doctor", "doctor")
+    doctor.add_argument("store", metavar="FILE", nargs="?", help="the store (default: as for --store)")
+    doctor.add_argument(
+        "--file-only", action="store_true", help="look at the file alone: import none of the graphs its runs name"
+    )
+    doctor.add_argument("--salvage", metavar="OUT.json", help="write every run that can be read whole, for `import`")
+    _common(doctor, store=False)
+    doctor.epilog = "It changes nothing. Exit code 0: nothing has to be done (warnings may be told); 6: something has."
+
+    export = _add(commands, "export", "write a run as one JSON file", "transfer", "export")
+    export.add_argument("run", metavar="RUN", help=_RUN)
+    export.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")
+    _common(export)
+
+    import_ = _add(commands, "import", "take the runs of a file into a store", "transfer", "import_")
+    import_.add_argument("file", metavar="FILE", help="what `graphrt export` wrote; - reads stdin")
+    import_.add_argument("--as", metavar="ID", dest="new", help="give the run another id")
+    import_.add_argument("--target", metavar="TARGET", help="where its graph is: file.py:graph or pkg.mod:graph")
+    _common(import_)
 
 
 _ENDINGS = ("finished", "failed", "cancelled")
