@@ -21,8 +21,8 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,30 +39,25 @@ from graphrt.config import Config, load_config
 from graphrt.context import Resources
 from graphrt.dag import as_graph
 from graphrt.decide import Pending, pending
-from graphrt.definition import define, recall
+from graphrt.definition import define
 from graphrt.difference import Comparison
 from graphrt.facts import (
-    Fact,
-    RunCancelled,
-    RunForked,
     RunResumed,
-    RunRewound,
     RunStarted,
     StepWaiting,
 )
-from graphrt.graph import Graph, join_object, limits_of
-from graphrt.history import counted, newest
+from graphrt.graph import join_object
 from graphrt.host import Host
-from graphrt.journal import Claim, Journal, MemoryJournal, Message, RunInfo
+from graphrt.journal import Journal, MemoryJournal, Message, RunInfo
+from graphrt.keeper import Keeper
 from graphrt.limits import Limits
 from graphrt.node import Node
 from graphrt.ports import Port
 from graphrt.replay import Replayed
-from graphrt.run import Run, Sleeper, need
-from graphrt.scheduler import Driver, Shared, stopped
-from graphrt.snapshot import load
+from graphrt.run import Run, Sleeper
+from graphrt.scheduler import Driver, Shared
 from graphrt.state import apply
-from graphrt.travel import UNCHANGED, Plan, compare_runs, plan_fork, plan_resume, plan_retry, replay_run
+from graphrt.travel import UNCHANGED, compare_runs, plan_fork, plan_resume, plan_retry, replay_run
 from graphrt.tree import AWAITING, UNKNOWN, State
 from graphrt.types import ENDED, Durability, Json, RunId, Status, StepKey
 
@@ -135,35 +130,26 @@ class Runtime:
         self._retry_budget = retry_budget
         self._seed = seed
         self._journal: Journal | None = None
-        self._drivers: dict[RunId, Driver] = {}
-        self._lease = lease
+        self._ttl = lease
         self._linger = linger
         self._evict = evict or os.environ.get("GRAPHRT_EVICT") == "1"
-        self._driver_name = ""
-        self._asleep: dict[RunId, Sleeper] = {}
-        self._stirred = anyio.Event()
-        self._watching = self._renewing = self._leaving = False
-        self._resuming = anyio.Lock()
         self._stack: AsyncExitStack | None = None
-        self._tasks: anyio.abc.TaskGroup | None = None
-        self._shared: Shared | None = None
+        self._keeper: Keeper | None = None
         self._hosted: Host | None = None
 
     # Opening and closing.
 
     async def __aenter__(self) -> Self:
-        if self._tasks is not None:
+        if self._keeper is not None:
             raise errors.UsageError("this runtime is already open; use it, or make another one")
         stack = AsyncExitStack()
         try:
             self._journal = await self._open_journal(stack)
-            self._driver_name = lease.begin()
-            stack.callback(lease.end, self._driver_name)
-            self._leaving = False
-            self._stirred = anyio.Event()
+            name = lease.begin()
+            stack.callback(lease.end, name)
             resources = Resources()
             stack.push_async_callback(_shielded, resources.aclose)
-            self._shared = Shared(
+            shared = Shared(
                 journal=self._journal,
                 clock=self.clock,
                 limits=self.limits,
@@ -175,19 +161,19 @@ class Runtime:
                 linger=0.0 if self._evict else self._linger,
                 snapshot_facts=EVICTED_SNAPSHOT_FACTS if self._evict else scheduler.SNAPSHOT_FACTS,
             )
-            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            tasks = await stack.enter_async_context(anyio.create_task_group())
         except BaseException:
             await stack.aclose()
             raise
         self._stack = stack
+        self._keeper = Keeper(shared, tasks, name, ttl=self._ttl, evict=self._evict)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         stack, self._stack = self._stack, None
-        self._leaving = True
-        self._stir()
+        self.keeper.leave()
         assert stack is not None  # noqa: S101 - entered before
         try:
             await stack.__aexit__(kind, error, trace)
@@ -195,8 +181,7 @@ class Runtime:
             if error is None or errors.sole(group) is not error:
                 raise  # else the body's own error goes on as it is, without the group that the task group put around it
         finally:
-            self._tasks = self._shared = None
-            self._asleep.clear()
+            self._keeper = None
 
     def __await__(self) -> Generator[Any, Any, Self]:
         """Open the runtime for a notebook, where no `async with` can span the cells. Close it with `await
@@ -228,9 +213,16 @@ class Runtime:
     @property
     def journal(self) -> Journal:
         """The open journal."""
-        if self._journal is None or self._tasks is None:
+        if self._journal is None or self._keeper is None:
             raise errors.UsageError("this runtime is not open; write `async with Runtime(...) as rt:`")
         return self._journal
+
+    @property
+    def keeper(self) -> Keeper:
+        """What drives the runs."""
+        if self._keeper is None:
+            raise errors.UsageError("this runtime is not open; write `async with Runtime(...) as rt:`")
+        return self._keeper
 
     # Running.
 
@@ -311,8 +303,9 @@ class Runtime:
         hold, and does it again, but for effects that must not be repeated unless `again`. Raises, before anything is
         done: RunNotFound; RunTaken if another process drives it; GraphMismatch; EffectsRepeated.
         """
-        found = as_graph(graph)
-        return cast("Run[R]", await self._resume(RunId(run), found, accept=accept, again=again))
+        found, target = as_graph(graph), RunId(run)
+        driver = await self.keeper.resume(target, found, accept=accept, again=again)
+        return Run(self, target, found, driver)
 
     async def fork(
         self,
@@ -335,7 +328,7 @@ class Runtime:
         is done: RunNotFound; UsageError; PortError; EffectsRepeated; GraphMismatch; RunExists.
         """
         found, parent, now = as_graph(graph), _id_of(run), self.clock.now()
-        self._check_limits(found)
+        self.keeper.check_limits(found)
         plan = await plan_fork(
             self.journal, parent, found, at=at, output=output, inputs=inputs, models=models, again=again, now=now
         )
@@ -343,9 +336,9 @@ class Runtime:
         fork = self.new_id() if new is None else RunId(new)
         info = RunInfo(fork, found.name, found.fingerprint, created=now, updated=now, target=target, parent=parent)
         await self.journal.create(
-            info, plan.facts, at=now, claim=self._claim(now), definition=define(found), snapshot=plan.snapshot
+            info, plan.facts, at=now, claim=self.keeper.claim(now), definition=define(found), snapshot=plan.snapshot
         )
-        return cast("Run[R]", self._drive(fork, found, plan.state, len(plan.facts), fence=1))
+        return Run(self, fork, found, self.keeper.drive(fork, found, plan.state, len(plan.facts), fence=1))
 
     async def retry(self, run: str | Run[Any], graph: Node[..., R], *, at: str, again: bool = False) -> Run[R]:
         """Do a step of a run anew in the run itself, finished or not, and all that depends on it; nothing else is run
@@ -354,11 +347,10 @@ class Runtime:
         Its idempotency keys stay what they were. Raises as `fork` does, and RunTaken if the run is being driven.
         """
         target, found = _id_of(run), as_graph(graph)
-        if target in self._drivers:
+        if self.keeper.driver_of(target) is not None:
             raise errors.UsageError(f"run {target} is being driven here; wait for its end or cancel it, then retry")
-        async with self._resuming:
-            plan = partial(plan_retry, self.journal, target, found, at=at, again=again)
-            return cast("Run[R]", await self._take_up(target, found, plan))
+        plan = partial(plan_retry, self.journal, target, found, at=at, again=again)
+        return Run(self, target, found, await self.keeper.rewind(target, found, plan))
 
     async def replay(self, run: str | Run[Any], graph: Node[..., Any]) -> Replayed:
         """Run today's code against a recorded run, with no effect leaving the process, and say what it does otherwise
@@ -378,7 +370,7 @@ class Runtime:
             plan = await plan_resume(self.journal, target, found, accept=accept, again=again)
             state, dropped = plan.state, list(plan.rewind.again)
         else:
-            state, _, _ = await self._fold(target, found)
+            state, _, _ = await self.keeper.fold(target, found)
         if state.status == "finished":
             return Prospect(state.finished, ())
         apply(state, RunResumed())
@@ -390,8 +382,8 @@ class Runtime:
     async def get(self, run: str) -> Run[Any]:
         """Return a handle to a run, driven here or only read. Raises RunNotFound."""
         info = await self.journal.info(RunId(run))
-        driver = self._drivers.get(info.id)
-        return Run(self, info.id, driver.state.graph if driver else None, driver)
+        driver = self.keeper.driver_of(info.id)
+        return Run(self, info.id, driver.graph if driver else None, driver)
 
     async def runs(self, *, status: Status | None = None, limit: int = 100) -> list[RunInfo]:
         """List runs, newest first."""
@@ -445,22 +437,18 @@ class Runtime:
     async def send(self, message: Message) -> bool:
         """Put a message into a run's inbox and let the run see it, if it is driven here or waits here."""
         fresh = await self.journal.send(message)
-        driver = self._drivers.get(message.run)
-        if driver is not None:
-            driver.post()
-        elif message.run in self._asleep:
-            self._rouse(message.run)
+        self.keeper.post(message.run)
         return fresh
 
     async def pending(self, run: str | Run[Any]) -> list[Pending]:
         """Return what a run waits for from outside, read from its journal; the graph's code is not needed."""
-        state = await self._recorded(_id_of(run))
+        state = await self.keeper.recorded(_id_of(run))
         return [] if state.status in ENDED else pending(state)
 
     async def port(self, run: str | Run[Any], step: str, graph: Node[..., Any]) -> Port | None:
         """Return what reads the value that a waiting step is given, by today's types of the run's graph; None if no
         such step is there, or it is a substep. Raises GraphMismatch if it is another graph."""
-        state, _, _ = await self._fold(_id_of(run), as_graph(graph))
+        state, _, _ = await self.keeper.fold(_id_of(run), as_graph(graph))
         found = state.steps.get(StepKey(step))
         return None if found is None else found.node.signature.returns
 
@@ -477,27 +465,7 @@ class Runtime:
 
         The driver of another process hears of it with the next renewal of its leases.
         """
-        target = _id_of(run)
-        driver = self._drivers.get(target)
-        if driver is not None:
-            driver.cancel()
-            await driver.done.wait()
-            return
-        while (info := await self.journal.info(target)).status not in ENDED:
-            now = self.clock.now()
-            try:
-                fence = await self.journal.claim(target, self._claim(now), at=now, dead=lease.is_dead)
-            except errors.RunTaken:
-                with suppress(errors.RunOver):
-                    await self.journal.send(Message(f"{target}/cancel@{info.lease}", target, "cancel", at=now))
-                await self.clock.wait(anyio.Event(), self._lease / 60)
-                continue
-            info = await self.journal.info(target)
-            if info.status in ENDED:
-                await self.journal.release(target, fence)
-                return
-            await self.journal.append(target, info.seq, [RunCancelled()], at=now, fence=fence)
-        self._forget(target)
+        await self.keeper.cancel(_id_of(run))
 
     async def serve(
         self, *graphs: Node[..., Any], find: Callable[[str], Node[..., Any] | None] | None = None, once: bool = False
@@ -510,34 +478,7 @@ class Runtime:
         nobody's here. Runs of other graphs are left alone. What stops one run does not stop the others: it is logged,
         as is what is taken up and how it ends.
         """
-        known = {graph.fingerprint: graph for graph in map(as_graph, graphs)}
-        tried: dict[RunId, object] = {}
-        taken: list[Run[Any]] = []
-        while True:
-            for info in await self._orphans():
-                mark = (info.seq, info.driver, tuple(message.id for message in await self.journal.inbox(info.id)))
-                timely = info.wake is not None and info.wake <= self.clock.now()
-                if info.id in self._drivers or (tried.get(info.id) == mark and not timely):
-                    continue
-                tried[info.id] = mark
-                try:
-                    graph = known.get(info.fingerprint)
-                    if graph is None and find is not None and info.target is not None:
-                        found = find(info.target)
-                        graph = None if found is None else as_graph(found)
-                    if graph is not None:
-                        taken.append(await self._resume(info.id, graph))
-                except errors.RunTaken:
-                    pass
-                except Exception as error:
-                    words = {"run": info.id, "graph": info.graph, "status": info.status}
-                    log.warning("run %s of %s cannot be taken up: %s", info.id, info.graph, error, extra=words)
-            if once:
-                for driver in [run._driver for run in taken if run._driver is not None]:
-                    await driver.done.wait()
-                return
-            taken.clear()
-            await self.clock.wait(anyio.Event(), POLL)
+        await self.keeper.serve(*graphs, find=find, once=once)
 
     async def drain(self, grace: float) -> None:
         """Stop the runs driven here, and take up no other: their steps in flight may finish for `grace` seconds, no
@@ -545,27 +486,7 @@ class Runtime:
 
         Cancelling this stops them at once. Waiting for the result of one of them raises UsageError.
         """
-        self._leaving = True
-        self._stir()
-        drivers = list(self._drivers.values())
-        for driver in drivers:
-            driver.drain()
-        try:
-            with anyio.move_on_after(grace):
-                for driver in drivers:
-                    await driver.done.wait()
-        finally:
-            for driver in drivers:
-                if not driver.done.is_set():
-                    driver.stop(stopped(driver.run))
-
-    async def _orphans(self) -> list[RunInfo]:
-        """List the runs that could go on and have no driver that lives."""
-        found = {info.id: info for info in await self.journal.due(self.clock.now())}
-        for info in await self.journal.runs(status="running", limit=1000):
-            if info.driver is not None and lease.is_dead(info.driver):
-                found.setdefault(info.id, info)
-        return list(found.values())
+        await self.keeper.drain(grace)
 
     async def _expect(self, run: RunId, step: str, kinds: set[str], words: str) -> None:
         waits = await self.pending(run)
@@ -577,31 +498,13 @@ class Runtime:
             f"step {step!r} of run {run} ({info.status}) does not wait for {words}; those that do: {there}"
         )
 
-    async def _recorded(self, run: RunId) -> State:
-        """Fold a run's journal by what was recorded of its graph: its code is not needed."""
-        driver = self._drivers.get(run)
-        if driver is not None:
-            return driver.state
-        info = await self.journal.info(run)
-        definition = await self.journal.definition(info.fingerprint)
-        if definition is None:
-            raise errors.UsageError(
-                f"run {run} of {info.graph!r} was begun by a graphrt that did not record its graph; resume it first"
-            )
-        return (await self._fold(run, recall(definition)))[0]
-
     def _written(self, run: RunId, meant: Callable[[StepWaiting], bool], value: Any) -> Json:
         """Write a message's value, by the port of the step that waits for it where that is known here."""
-        driver = self._drivers.get(run)
+        driver = self.keeper.driver_of(run)
         for step in driver.state.awaiting.values() if driver is not None else ():
             if step.wait is not None and meant(step.wait):
                 return step.node.signature.returns.write(value)
         return to_json(value, inf_nan_mode="strings")
-
-    # Starting and taking up.
-
-    def _claim(self, now: float) -> Claim:
-        return Claim(self._driver_name, now + self._lease)
 
     async def _start(
         self,
@@ -615,21 +518,21 @@ class Runtime:
     ) -> Run[Any]:
         journal = self.journal
         graph = as_graph(node)
-        self._check_limits(graph)
+        self.keeper.check_limits(graph)
         given = join_object(graph.write_input(args, kwargs))
         seed = secrets.randbits(53) if self._seed is None else self._seed
         started = RunStarted(graph.name, graph.fingerprint, given, seed)
         now = self.clock.now()
         info = RunInfo(run, graph.name, graph.fingerprint, created=now, updated=now, target=target)
         try:
-            await journal.create(info, [started], at=now, claim=self._claim(now), definition=define(graph))
+            await journal.create(info, [started], at=now, claim=self.keeper.claim(now), definition=define(graph))
         except errors.RunExists:
             if not attach or not await self._same(run, started):
                 raise
-            return await self._resume(run, graph)
+            return Run(self, run, graph, await self.keeper.resume(run, graph))
         state = State(graph)
         apply(state, started, now)
-        return self._drive(run, graph, state, 1, fence=1)
+        return Run(self, run, graph, self.keeper.drive(run, graph, state, 1, fence=1))
 
     async def _same(self, run: RunId, started: RunStarted) -> bool:
         first = (await self.journal.read(run, 0, 1))[0].fact
@@ -638,227 +541,13 @@ class Runtime:
             started.input,
         )
 
-    async def _resume(
-        self, run: RunId, graph: Graph[..., Any], *, accept: bool = False, again: bool = False
-    ) -> Run[Any]:
-        async with self._resuming:  # two callers who resume one run at once are to get the same driver
-            driver = self._drivers.get(run)
-            if driver is not None and not driver.done.is_set():
-                return Run(self, run, graph, driver)
-            info = await self.journal.info(run)
-            if info.status == "finished":
-                self._check_fit(info, graph)
-                return Run(self, run, graph, None)
-            changed = info.fingerprint != graph.fingerprint
-            plan = partial(plan_resume, self.journal, run, graph, accept=accept, again=again) if changed else None
-            return await self._take_up(run, graph, plan)
-
-    async def _take_up(
-        self, run: RunId, graph: Graph[..., Any], plan: Callable[[], Awaitable[Plan]] | None = None
-    ) -> Run[Any]:
-        """Claim a run and drive it from where it stands, or from where a plan takes it."""
-        journal = self.journal
-        self._check_limits(graph)
-        now = self.clock.now()
-        fence = await journal.claim(run, self._claim(now), at=now, dead=lease.is_dead)
-        facts: list[Fact] = [RunResumed(fence, self._driver_name)]
-        try:
-            if plan is None:
-                state, seq, _ = await self._fold(run, graph)
-                if state.status == "finished":
-                    await journal.release(run, fence)
-                    return Run(self, run, graph, None)
-                apply(state, facts[0], now)
-                await journal.append(run, seq, facts, at=now, fence=fence)
-            else:
-                planned = await plan()
-                state, seq, facts = planned.state, planned.seq, [*planned.facts, *facts]
-                apply(state, facts[-1], now)
-                await journal.append(
-                    run, seq, facts, at=now, fence=fence, snapshot=planned.snapshot, definition=define(graph)
-                )
-        except BaseException:
-            with anyio.CancelScope(shield=True), suppress(Exception):
-                await journal.release(run, fence)
-            raise
-        words = {"run": run, "graph": graph.name, "status": "running"}
-        log.info("run %s of %s is taken up, with %d finished steps", run, graph.name, state.finished, extra=words)
-        return self._drive(run, graph, state, seq + len(facts), fence=fence)
-
-    def _check_fit(self, info: RunInfo, graph: Graph[..., Any]) -> None:
-        if info.fingerprint != graph.fingerprint:
-            raise errors.GraphMismatch(info.id, info.graph, info.fingerprint, graph.fingerprint)
-
-    async def _fold(self, run: RunId, graph: Graph[..., Any]) -> tuple[State, int, RunInfo]:
-        """Fold a journal into a state: from its newest snapshot, or from the start where that does not fit."""
-        history = await self.journal.load(run)
-        info = history.info
-        self._check_fit(info, graph)
-        state = load(graph, history.snapshot) if history.snapshot is not None else None
-        entries = history.entries
-        if state is None:
-            state = State(graph)
-            shares = any(isinstance(entry.fact, (RunForked, RunRewound)) for entry in entries)
-            if shares or history.snapshot is not None:
-                entries = [entry for _, entry in await counted(self.journal, run)]
-        for entry in entries:
-            apply(state, newest(entry.fact), entry.at)
-        return state, info.seq, info
-
-    def _drive(self, run: RunId, graph: Graph[..., Any], state: State, seq: int, *, fence: int) -> Run[Any]:
-        assert self._shared is not None and self._tasks is not None  # noqa: S101, PT018 - journal was asked for before
-
-        async def reload() -> State:
-            return (await self._fold(run, graph))[0]
-
-        driver = Driver(run, state, seq, fence, shared=self._shared, reload=reload if self._evict else None)
-        self._drivers[run] = driver
-        self._forget(run)
-        self._tasks.start_soon(self._supervise, driver)
-        if not self._renewing and not self.journal.private:
-            self._renewing = True
-            self._tasks.start_soon(self._renew)
-        return Run(self, run, graph, driver)
-
-    async def _supervise(self, driver: Driver) -> None:
-        """Keep one run's trouble from the others: what stops a driver is raised by its own `result()`."""
-        try:
-            await driver.drive()
-        except Exception as error:
-            driver.error = driver.error or errors.sole(error)
-        except BaseException as error:
-            driver.error = stopped(driver.run)
-            driver.error.__cause__ = error
-            raise
-        finally:
-            self._drivers.pop(driver.run, None)
-            if driver.suspended is None and driver.state.status not in ENDED:
-                with anyio.CancelScope(shield=True), suppress(Exception):  # it expires by itself
-                    await self.journal.release(driver.run, driver.fence)
-            if driver.suspended is not None and not self._leaving:
-                self._asleep[driver.run] = Sleeper(driver.graph, *driver.suspended)
-                self._watch()
-                if driver.again:
-                    self._rouse(driver.run)
-            if not self._drivers:
-                self._stir()
-            _tell(driver)
-            driver.done.set()
-            driver.publish()
-
-    # Leases.
-
-    async def _renew(self) -> None:
-        """Renew the leases of all runs driven here, until there are none: one commit, which also brings the post."""
-        try:
-            while self._drivers:
-                await self.clock.wait(self._stirred, self._lease / 3)
-                if not self._drivers:
-                    return
-                try:
-                    renewal = await self.journal.renew(self._driver_name, until=self.clock.now() + self._lease)
-                except errors.StoreError as error:
-                    log.warning("leases could not be renewed: %s", error)
-                    continue
-                for run, driver in list(self._drivers.items()):
-                    if driver.state.status != "running" or driver.suspended is not None:
-                        continue  # its last commit has given the lease back
-                    if renewal.held.get(run) != driver.fence:
-                        driver.stop(await self._lost(driver))
-                    elif run in renewal.mail:
-                        driver.post()
-        finally:
-            self._renewing = False
-
-    async def _lost(self, driver: Driver) -> errors.StaleFence:
-        info = await self.journal.info(driver.run)
-        return errors.StaleFence(driver.run, driver.fence, driver.fence + 1, info.driver)
-
-    # Runs that wait for the world.
-
-    def _stir(self) -> None:
-        stirred, self._stirred = self._stirred, anyio.Event()
-        stirred.set()
-
-    def _watch(self) -> None:
-        self._stir()
-        if not self._watching and self._tasks is not None:
-            self._watching = True
-            self._tasks.start_soon(self._watch_sleepers)
-
-    async def _watch_sleepers(self) -> None:
-        """Take up the suspended runs of this runtime whose time has come, or to which another process sent what they
-        wait for, while there are any."""
-        try:
-            while self._asleep and not self._leaving:
-                now = self.clock.now()
-                for run, sleeper in list(self._asleep.items()):
-                    mail = not self.journal.private and await self.journal.inbox(run)
-                    if (sleeper.until is not None and sleeper.until <= now) or (mail and sleeper.news(mail)):
-                        self._rouse(run)
-                untils = [each.until for each in self._asleep.values() if each.until is not None and not each.roused]
-                waits = [max(0.0, until - now) for until in untils]
-                if not self.journal.private:
-                    waits.append(POLL)
-                await self.clock.wait(self._stirred, min(waits, default=None))
-        finally:
-            self._watching = False
-
-    def _rouse(self, run: RunId) -> None:
-        sleeper = self._asleep[run]
-        if not sleeper.roused and self._tasks is not None:
-            sleeper.roused = True
-            self._tasks.start_soon(self._wake_up, run, sleeper)
-
-    async def _wake_up(self, run: RunId, sleeper: Sleeper) -> None:
-        try:
-            await self._resume(run, sleeper.graph)
-        except Exception as error:
-            sleeper.error = error
-        finally:
-            self._forget(run, sleeper)
-
-    def _forget(self, run: RunId, sleeper: Sleeper | None = None) -> None:
-        found = self._asleep.get(run)
-        if found is not None and sleeper in {None, found}:
-            del self._asleep[run]
-            found.moved.set()
-        elif sleeper is not None:
-            sleeper.moved.set()
-
     def driver_of(self, run: RunId) -> Driver | None:
         """Return what drives a run here."""
-        return self._drivers.get(run)
+        return None if self._keeper is None else self._keeper.driver_of(run)
 
     def sleeper_of(self, run: RunId) -> Sleeper | None:
         """Return what is known here of a run that was suspended here."""
-        return self._asleep.get(run)
-
-    def _check_limits(self, graph: Graph[..., Any]) -> None:
-        graph.ready()
-        missing = sorted({limit for limit in limits_of(graph) if limit not in self.limits.sizes})
-        if missing:
-            sizes = ", ".join(f"{name!r}: 8" for name in missing)
-            raise errors.UsageError(
-                f"graph {graph.name!r} needs the limits {', '.join(missing)}; give them: Runtime(limits={{{sizes}}})"
-            )
-
-
-def _tell(driver: Driver) -> None:
-    """Log how a driver let its run go."""
-    state, status = driver.state, driver.state.status
-    if driver.error is not None:
-        words = f"is let go: {driver.error}"
-    elif driver.suspended is not None:
-        status = "suspended"
-        words = "waits: " + "; ".join(need(each) for each in driver.suspended.pending)
-    elif status == "failed" and state.blame is not None:
-        failure = state.blame.failure
-        words = f"failed: step {state.blame.step!r}: {failure.type}: {failure.message}"
-    else:
-        words = status
-    run, graph = driver.run, driver.graph.name
-    log.info("run %s of %s %s", run, graph, words, extra={"run": run, "graph": graph, "status": status})
+        return None if self._keeper is None else self._keeper.sleeper_of(run)
 
 
 async def _shielded(close: Any) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +30,7 @@ from graphrt import errors
 from graphrt.attempt import Attempt, Doubtful, invoke
 from graphrt.clock import Clock
 from graphrt.context import Context, Resources, current, key_of
+from graphrt.crew import Crew
 from graphrt.decide import (
     Await,
     Cancel,
@@ -192,6 +193,11 @@ class Driver:
             self._changed = anyio.Event()
         return self._changed
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it has decided that the run ends, or is let go: the commit that says so gives its lease back."""
+        return self.suspended is not None or self.state.status != "running"
+
     def wake(self) -> None:
         """Look again at what to do."""
         self._wake.set()
@@ -230,6 +236,7 @@ class Driver:
 
     async def _loop(self) -> None:
         async with anyio.create_task_group() as tasks:
+            crew = Crew(tasks, self._run_attempt)
             while True:
                 self._wake = anyio.Event()
                 if self._post:
@@ -244,6 +251,7 @@ class Driver:
                     for ack in acks:
                         ack.set()
                 if self.state.status != "running":
+                    crew.close()
                     await self._leave()
                     return
                 if self._draining and not self._attempts:
@@ -254,7 +262,7 @@ class Driver:
                 for attempt in starts:
                     attempt.began = self.shared.clock.monotonic()
                     point("attempt: dispatched")
-                    tasks.start_soon(self._run_attempt, attempt)
+                    crew.start(attempt)
                 if not self._outcomes and not self._post and not self._wake.is_set():
                     await self.shared.clock.wait(self._wake, self._patience())
                 if self._watched:
@@ -510,8 +518,10 @@ class Driver:
 
     # One attempt, in a task of its own.
 
-    async def _run_attempt(self, attempt: Attempt) -> None:
-        facts = attempt.vanished()
+    async def _run_attempt(self, attempt: Attempt) -> bool:
+        """Run an attempt to its end. Returns whether nothing in it was cancelled."""
+        facts: list[Fact] | None = None
+        whole = False
         try:
             with anyio.CancelScope() as scope:
                 attempt.scope = scope
@@ -520,19 +530,21 @@ class Driver:
                 facts = await invoke(attempt, self._context(attempt), self.run, self.shared.threads)
             if scope.cancelled_caught:
                 facts = self._stopped(attempt)
+            whole = not attempt.cancelled
         except (KeyboardInterrupt, SystemExit):
             raise
         except anyio.get_cancelled_exc_class():
-            facts = attempt.vanished()
             if anyio.current_effective_deadline() == -math.inf:
                 raise  # the driver is being stopped; else the node cancelled its own task, which is its own affair
         except BaseException as error:
             facts = self._raised(attempt, attempt.timed_out or error)
+            whole = not attempt.cancelled
         finally:
             attempt.over = True
-            self._outcomes.append(_Outcome(attempt, facts))
+            self._outcomes.append(_Outcome(attempt, attempt.vanished() if facts is None else facts))
             self._wake.set()
             point("attempt: outcome known")
+        return whole
 
     def _context(self, attempt: Attempt) -> Context:
         start = attempt.start
@@ -546,7 +558,7 @@ class Driver:
             seed=f"{self.state.seed}/{start.step}",
             live=lambda text: self._heard(attempt, text),
         )
-        context.perform = partial(self._substep, attempt, context, Counter())
+        context.perform = partial(self._substep, attempt, context, {})
         return context
 
     def _heard(self, attempt: Attempt, text: str) -> None:
@@ -572,14 +584,14 @@ class Driver:
         self,
         attempt: Attempt,
         outer: Context,
-        used: Counter[str],
+        used: dict[str, int],
         node: FunctionNode[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
         """Do a part of a node's work, or return what it came to before."""
-        used[node.name] += 1
-        name = node.name if used[node.name] == 1 else f"{node.name}-{used[node.name]}"
+        times = used[node.name] = used.get(node.name, 0) + 1
+        name = node.name if times == 1 else f"{node.name}-{times}"
         here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}", perform=None)
         found = self.state.steps.get(attempt.start.step)
         kept = ((found.subs if found else None) or {}).get(name)

@@ -40,7 +40,7 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             return OK
         for info in runs:
             mark = paint(MARKS[info.status], sys.stdout)
-            words = "".join(f"  {short(each)}" for each in _standing(info, waits[info.id]))
+            words = "".join(f"  {each}" for each in _standing(info, waits[info.id]))
             sys.stdout.write(f"{info.id}  {mark} {info.status:<9}  {when(info.created)}  {info.graph}{words}\n")
         if not runs:
             note("no runs", quiet=arguments.quiet)
@@ -51,10 +51,10 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _standing(info: RunInfo, waits: Sequence[Pending]) -> list[str]:
     """Say what a run waits for, who drives it, and what its error was."""
-    said = [info.error] if info.error else []
+    said = [short(info.error)] if info.error else []
     if waits:
         more = f" (and {len(waits) - 1} more)" if len(waits) > 1 else ""
-        said.append(need(waits[0]) + more)
+        said.append(short(need(waits[0])) + more)
     if info.wake is not None:
         said.append(f"until {when(info.wake)}")
     if info.status == "running":

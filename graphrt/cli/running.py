@@ -17,9 +17,10 @@ from graphrt.cli.screen import Progress, note, print_json, print_value, rows_of_
 from graphrt.cli.stopping import until_stopped
 from graphrt.cli.target import load
 from graphrt.config import load_config
-from graphrt.errors import RunError, Suspended
+from graphrt.errors import RunError, RunTaken, Suspended
 from graphrt.graph import nodes_of
 from graphrt.journal import RunInfo
+from graphrt.lease import is_dead
 from graphrt.node import FunctionNode, Node
 from graphrt.run import Run
 from graphrt.runtime import Prospect, Runtime
@@ -84,6 +85,9 @@ async def take_up(
     runtime: Runtime, info: RunInfo, graph: Node[..., Any], *, quiet: bool, accept: bool = False, again: bool = False
 ) -> Begun:
     """Say what resuming a run will do, and do it. Raises GraphMismatch, and what `Runtime.resume` raises."""
+    now = runtime.clock.now()
+    if info.driver is not None and (info.lease or now) > now and not is_dead(info.driver):
+        raise RunTaken(info.id, info.driver, (info.lease or now) - now)  # what is in flight is no business of ours
     prospect = await runtime.prospect(info.id, graph, accept=accept, again=again)
     note(prospect_words(info, prospect), quiet=quiet)
     await check_models(graph, runtime.models)

@@ -1,13 +1,14 @@
-"""Durable at the price of in-memory: what a run costs beside LangGraph and beside a bare loop over SQLite.
+"""Durable at the price of in-memory: what a run costs beside its peers and beside a bare loop over SQLite.
 
     uv run --group bench python -m tests.bench.durable [--json] [--rounds 5] [--cases chain,loop,resume]
 
-Cases: chain, fanout, loop, resume, width, import.
+Cases: chain, fanout, loop, resume, width, import, growth.
 
-Every measurement is a process of its own; the competitors run in turn, and the median of the rounds counts. Only
-ratios travel from one machine to another: on a machine that does other work, times drift and ratios drift less. The
+Every measurement is a process of its own; the competitors run in turn, and the median of the rounds counts. Whoever
+persists does so with synchronous=FULL and a write-ahead log, but for our durability `process`. Only ratios travel from
+one machine to another: on a machine that does other work, times drift, and ratios and seconds of CPU drift less. The
 table goes to stderr, with each budget and whether it is met; `--json` puts every number on stdout. Nothing is
-asserted: these are not tests. Where LangGraph is not installed, the rows that need it are left out.
+asserted: these are not tests. A peer that is not installed is left out, and so are the rows that need it.
 """
 
 from __future__ import annotations
@@ -29,14 +30,46 @@ from pathlib import Path
 from typing import Any
 
 from graphrt.types import Durability
+from tests.bench import growth
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"chain": 1000, "fanout": 1000, "loop": 500}
 BYTES = {"chain": 300_000, "fanout": 350_000, "loop": 300_000}
-CASES = (*SIZES, "resume", "width", "import")
+CASES = (*SIZES, "resume", "width", "import", "growth")
 HISTORY = 10_000
 WIDTH = 10_000
-PEER = importlib.util.find_spec("langgraph") is not None
+HEAVY = {"anyio._backends._trio", "httpx", "matplotlib", "networkx", "sqlite3", "sqlite_utils", "starlette", "uvicorn"}
+"""Packages that `import graphrt` does without."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A competitor, in one way of running: `words` go to its module, which has the package's name."""
+
+    package: str
+    name: str
+    persists: bool
+    words: tuple[str, ...] = ()
+
+    @property
+    def there(self) -> bool:
+        return importlib.util.find_spec(self.package) is not None
+
+    def measure(self, case: str, path: Path) -> dict[str, Any]:
+        return run(f"{self.package}_peer", case, SIZES[case], path if self.persists else "-", *self.words)
+
+
+SYNC = Peer("langgraph", "LangGraph sync", persists=True, words=("sync",))
+NONE = Peer("langgraph", "LangGraph memory", persists=False)
+PEERS = (
+    SYNC,
+    Peer("langgraph", "LangGraph exit", persists=True, words=("exit",)),
+    NONE,
+    Peer("burr", "Burr", persists=True),
+    Peer("burr", "Burr memory", persists=False),
+    Peer("dbos", "DBOS", persists=True),
+    Peer("pydantic_graph", "pydantic-graph memory", persists=False),
+)
 
 
 @dataclass(frozen=True)
@@ -78,47 +111,43 @@ def bare(path: Path, durability: Durability, source: Path) -> dict[str, Any]:
     connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
     connection.execute(schema)
     insert = f"INSERT INTO facts ({', '.join(names[n] for n in stored)}) VALUES ({', '.join('?' * len(stored))})"
-    before = time.perf_counter()
+    before, worked = time.perf_counter(), time.process_time()
     for n in range(0, len(rows), 2):
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(insert, rows[n : n + 2])
         connection.execute("COMMIT")
-    taken = time.perf_counter() - before
+    taken = {"seconds": time.perf_counter() - before, "cpu": time.process_time() - worked}
     connection.close()
-    return {"seconds": taken}
+    return taken
 
 
 def compare(case: str, rounds: int) -> dict[str, Any]:
     """Run a case in every way, in turn."""
     size = SIZES[case]
-    seconds: dict[str, list[float]] = {}
-    stored: dict[str, int] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="graphrt-bench-") as name:
             folder = Path(name)
-            ours, peer = folder / "power.db", folder / "peer.db"
+            ours = folder / "power.db"
             ways: dict[str, Callable[[], dict[str, Any]]] = {
-                "power": partial(run, "cases", case, size, "power", ours),
+                "graphrt power": partial(run, "cases", case, size, "power", ours),
                 "bare power": partial(bare, folder / "bare1.db", "power", ours),
-                "langgraph sync": partial(run, "langgraph_peer", case, size, peer),
-                "process": partial(run, "cases", case, size, "process", folder / "process.db"),
+                "graphrt process": partial(run, "cases", case, size, "process", folder / "process.db"),
                 "bare process": partial(bare, folder / "bare2.db", "process", ours),
-                "memory": partial(run, "cases", case, size, "memory", "-"),
-                "langgraph memory": partial(run, "langgraph_peer", case, size, "-"),
+                "graphrt memory": partial(run, "cases", case, size, "memory", "-"),
             }
+            for n, peer in enumerate(PEERS):
+                if peer.there:
+                    ways[peer.name] = partial(peer.measure, case, folder / f"peer{n}.db")
             for way, measure in ways.items():
-                if way.startswith("langgraph") and not PEER:
-                    continue
-                found = measure()
-                seconds.setdefault(way, []).append(found["seconds"])
-                if found.get("bytes"):
-                    stored[way] = found["bytes"]
+                found.setdefault(way, []).append(measure())
     return {
         "case": case,
         "steps": size,
-        "seconds": {way: statistics.median(each) for way, each in seconds.items()},
-        "lowest": {way: min(each) for way, each in seconds.items()},
-        "bytes": stored,
+        "seconds": {way: statistics.median(each["seconds"] for each in rows) for way, rows in found.items()},
+        "lowest": {way: min(each["seconds"] for each in rows) for way, rows in found.items()},
+        "cpu": {way: statistics.median(each["cpu"] for each in rows) for way, rows in found.items()},
+        "bytes": {way: rows[-1]["bytes"] for way, rows in found.items() if rows[-1].get("bytes")},
     }
 
 
@@ -174,7 +203,17 @@ def imports(rounds: int) -> dict[str, Any]:
             before = time.perf_counter()
             subprocess.run([sys.executable, *words], cwd=ROOT, stdout=subprocess.DEVNULL, check=True, timeout=60)
             seconds[way].append(time.perf_counter() - before)
-    return {"case": "import", "seconds": {way: statistics.median(each[1:]) for way, each in seconds.items()}}
+    heavy = subprocess.run(
+        [sys.executable, "-c", f"import sys, graphrt; print(*sorted({HEAVY!r} & sys.modules.keys()))"],
+        cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60, text=True,
+    ).stdout.split()  # fmt: skip
+    median = {way: statistics.median(each[1:]) for way, each in seconds.items()}
+    return {"case": "import", "seconds": median, "heavy": heavy}
+
+
+def growing(rounds: int) -> dict[str, Any]:
+    """Measure a step's cost in short and in long runs."""
+    return {"case": "growth", "seconds": {}, "points": growth.measure(growth.SIZES[:-1], rounds)}
 
 
 def budgets(found: dict[str, Any]) -> list[Budget]:
@@ -188,39 +227,51 @@ def budgets(found: dict[str, Any]) -> list[Budget]:
         return [
             Budget("import graphrt / import pydantic", seconds["graphrt"] / seconds["pydantic"], 1.3, "x"),
             Budget("graphrt --help / import pydantic", seconds["graphrt --help"] / seconds["pydantic"], 2, "x"),
+            Budget("packages too many with import graphrt", len(found["heavy"]), 0, ""),
         ]
-    sync, none = seconds.get("langgraph sync"), seconds.get("langgraph memory")
+    if case == "growth":
+        return [
+            Budget(f"{name}: {what} a step, longest run / shortest", ratio, most, "x")
+            for name, what, ratio, most in growth.ratios(found["points"])
+        ]
+    sync, none = seconds.get(SYNC.name), seconds.get(NONE.name)
+    power, process = seconds["graphrt power"], seconds["graphrt process"]
     promised: list[tuple[str, float | None, float, float, str]]
     if case == "chain":
         promised = [
-            ("power / LangGraph sync", sync, seconds["power"], 0.25, "x"),
-            ("power / bare loop", seconds["bare power"], seconds["power"], 1.5, "x"),
-            ("process / LangGraph without checkpointer", none, seconds["process"], 0.5, "x"),
-            ("process, a step", found["steps"] / 1e6, seconds["process"], 100, "us"),
+            ("power / LangGraph sync", sync, power, 0.25, "x"),
+            ("power / bare loop", seconds["bare power"], power, 1.5, "x"),
+            ("process / LangGraph without checkpointer", none, process, 0.5, "x"),
+            ("process, a step", found["steps"] / 1e6, process, 100, "us"),
         ]
     elif case == "fanout":
         promised = [
-            ("power / LangGraph without checkpointer", none, seconds["power"], 1, "x"),
-            ("power, a step", found["steps"] / 1e6, seconds["power"], 50, "us"),
+            ("power / LangGraph without checkpointer", none, power, 1, "x"),
+            ("power, a step", found["steps"] / 1e6, power, 50, "us"),
         ]
     else:
-        promised = [("power / LangGraph sync", sync, seconds["power"], 0.25, "x")]
+        promised = [("power / LangGraph sync", sync, power, 0.25, "x")]
     held = [
         Budget(f"{case}: {what}", ours / theirs, most, unit) for what, theirs, ours, most, unit in promised if theirs
     ]
-    return [*held, Budget(f"{case}: file", found["bytes"]["power"] / 1e6, BYTES[case] / 1e6, "MB")]
+    return [*held, Budget(f"{case}: file", found["bytes"]["graphrt power"] / 1e6, BYTES[case] / 1e6, "MB")]
 
 
 def show(found: dict[str, Any], held: list[Budget]) -> None:
     """Write a case and its budgets to stderr."""
     lines = []
     if found["case"] in SIZES:
-        lines.append(f"\n{found['case']} of {found['steps']}")
-        for way, taken in found["seconds"].items():
-            name = way if way.startswith(("bare", "langgraph")) else f"graphrt {way}"
-            size = f"{found['bytes'][way] / 1e6:8.2f} MB" if way in found["bytes"] else ""
-            lowest = found["lowest"][way]
-            lines.append(f"  {name:<20} {taken * 1e3:8.0f} ms (lowest {lowest * 1e3:.0f}) {size}")
+        seconds = found["seconds"]
+        title = f"{found['case']} of {found['steps']}"
+        lines.append(f"\n{title:<24}  median  lowest     CPU  / ours  / bare      file")
+        for way, taken in seconds.items():
+            times = (taken, found["lowest"][way], found["cpu"][way])
+            ratios = (taken / seconds["graphrt power"], taken / seconds["bare power"])
+            size = f"{found['bytes'][way] / 1e6:7.2f} MB" if way in found["bytes"] else ""
+            cells = [*(f"{each * 1e3:5.0f} ms" for each in times), *(f"{each:6.2f}x" for each in ratios), size]
+            lines.append(f"  {way:<22}{' '.join(cells)}")
+    elif found["case"] == "growth":
+        lines += ["", *growth.table(found["points"])]
     else:
         lines.append(f"\n{found['case']}: {json.dumps(found)}")
     for each in held:
@@ -240,9 +291,9 @@ def main() -> None:
     chosen = options.cases.split(",")
     if unknown := set(chosen) - set(CASES):
         parser.error(f"there is no case {', '.join(sorted(unknown))}")
-    if not PEER:
-        print("LangGraph is not installed: ours alone; `uv run --group bench` brings it", file=sys.stderr)
-    measures = {"resume": resume, "width": width, "import": imports}
+    if missing := sorted({peer.package for peer in PEERS if not peer.there}):
+        print(f"left out, not installed: {', '.join(missing)}; `uv run --group bench` brings them", file=sys.stderr)
+    measures = {"resume": resume, "width": width, "import": imports, "growth": growing}
     report = []
     for case in chosen:
         found = measures[case](options.rounds) if case in measures else compare(case, options.rounds)

@@ -1,25 +1,23 @@
-"""The peer: the same three cases in LangGraph, plain functions over a StateGraph, on its async SQLite saver or none.
+"""LangGraph: the same three cases, plain functions over a StateGraph, on its async SQLite saver or none.
 
-    python -m tests.bench.langgraph_peer chain 1000 /tmp/peer.db       prints one JSON line
-    python -m tests.bench.langgraph_peer chain 1000 -                  without a checkpointer
+    python -m tests.bench.langgraph_peer chain 1000 /tmp/peer.db sync    prints one JSON line
+    python -m tests.bench.langgraph_peer chain 1000 -                    without a checkpointer
 
-Durability is `sync` where there is a saver: a super-step is on the disk before the next begins. LangGraph is imported
-where it is used, and ignored by a type checker that has none: only the dependency group `bench` brings it.
+Its durabilities: `sync`, where a super-step is on the disk before the next begins, and `exit`, where nothing is before
+the run has ended: a run that is killed begins again.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import operator
 import os
-import sys
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from tests.bench.cases import MESSAGE
+from tests.bench.peer import main
+from tests.bench.timer import Timer
 
 os.environ["LANGSMITH_TRACING"] = "false"
 
@@ -45,7 +43,7 @@ class Looped(TypedDict):
 
 def chain(length: int) -> tuple[Any, Any]:
     """`length` nodes, one after the other, each adding one."""
-    from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingImports]
+    from langgraph.graph import END, START, StateGraph
 
     async def increment(state: Chained) -> dict[str, int]:
         return {"value": state["value"] + 1}
@@ -61,8 +59,8 @@ def chain(length: int) -> tuple[Any, Any]:
 
 def fanout(width: int) -> tuple[Any, Any]:
     """One node for each of `width` items, and one that joins them."""
-    from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingImports]
-    from langgraph.types import Send  # pyright: ignore[reportMissingImports]
+    from langgraph.graph import END, START, StateGraph
+    from langgraph.types import Send
 
     async def double(state: Item) -> dict[str, list[int]]:
         return {"doubled": [state["item"] * 2]}
@@ -84,7 +82,7 @@ def fanout(width: int) -> tuple[Any, Any]:
 
 def loop(turns: int) -> tuple[Any, Any]:
     """One node, `turns` times, each adding a message to a list."""
-    from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingImports]
+    from langgraph.graph import END, START, StateGraph
 
     async def turn(state: Looped) -> dict[str, Any]:
         return {"turns": state["turns"] + 1, "messages": [MESSAGE]}
@@ -99,40 +97,25 @@ def loop(turns: int) -> tuple[Any, Any]:
     return graph, {"turns": 0, "messages": []}
 
 
-def check(case: str, size: int, result: Any) -> None:
-    """See that the peer did what it was asked to."""
-    done = {"chain": "value", "fanout": "total", "loop": "messages"}[case]
-    found = len(result[done]) if case == "loop" else result[done]
-    assert found == (size * (size - 1) if case == "fanout" else size)
-
-
-async def measure(case: str, size: int, path: str) -> float:
-    """Run a case once; return its seconds, without building and compiling the graph."""
+async def measure(case: str, size: int, path: Path | None, durability: str = "sync") -> tuple[dict[str, float], Any]:
+    """See tests.bench.peer.Measure."""
     async with AsyncExitStack() as stack:
         saver = None
-        if path != "-":
-            from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # pyright: ignore[reportMissingImports]
+        if path is not None:
+            from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-            saver = await stack.enter_async_context(AsyncSqliteSaver.from_conn_string(path))
+            saver = await stack.enter_async_context(AsyncSqliteSaver.from_conn_string(str(path)))
             await saver.setup()
             await saver.conn.execute("PRAGMA synchronous = FULL")
         graph, given = {"chain": chain, "fanout": fanout, "loop": loop}[case](size)
         compiled = graph.compile(checkpointer=saver)
         config = {"configurable": {"thread_id": "peer"}, "recursion_limit": 10 * size + 100}
-        options = {"durability": "sync"} if saver is not None else {}
-        before = time.perf_counter()
+        options = {"durability": durability} if saver is not None else {}
+        timer = Timer()
         result = await compiled.ainvoke(given, config, **options)
-        taken = time.perf_counter() - before
-    check(case, size, result)
-    return taken
-
-
-def main() -> None:
-    case, size, path = sys.argv[1:]
-    taken = asyncio.run(measure(case, int(size), path))
-    stored = Path(path).stat().st_size if path != "-" else 0
-    print(json.dumps({"seconds": taken, "bytes": stored}))
+        taken = timer.read()
+    return taken, result[{"chain": "value", "fanout": "total", "loop": "messages"}[case]]
 
 
 if __name__ == "__main__":
-    main()
+    main(measure)

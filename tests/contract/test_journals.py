@@ -460,9 +460,13 @@ async def test_nobody_asks_whether_the_driver_of_a_free_run_is_dead(journal: Jou
     await journal.create(info(), [START], at=1.0)
     asked: list[str] = []
 
-    await journal.claim(RUN, claim("here", 5.0), at=1.0, dead=lambda driver: bool(asked.append(driver)))
-    await journal.claim(RUN, claim("here", 5.0), at=1.0, dead=lambda driver: bool(asked.append(driver)))
-    await journal.claim(RUN, claim("there", 9.0), at=5.0, dead=lambda driver: bool(asked.append(driver)))
+    def ask(driver: str) -> bool:
+        asked.append(driver)
+        return True
+
+    await journal.claim(RUN, claim("here", 5.0), at=1.0, dead=ask)
+    await journal.claim(RUN, claim("here", 5.0), at=1.0, dead=ask)
+    await journal.claim(RUN, claim("there", 9.0), at=5.0, dead=ask)
     assert asked == []
 
 
@@ -607,7 +611,9 @@ async def test_renewing_says_what_is_still_held_and_who_has_mail(journal: Journa
     for name in ("mail", "another's", "lost"):
         await journal.send(Message(f"to {name}", RunId(name), "cancel", at=6.0))
 
-    assert await journal.renew("here", until=15.0) == Renewal({RunId("kept"): 1, RunId("mail"): 1}, frozenset({"mail"}))
+    assert await journal.renew("here", until=15.0) == Renewal(
+        {RunId("kept"): 1, RunId("mail"): 1}, frozenset({RunId("mail")})
+    )
     assert (await journal.info(RunId("kept"))).lease == 15.0
     assert (await journal.info(RunId("another's"))).lease == 9.0
     await journal.append(RunId("mail"), 1, [RunCancelled()], at=7.0, fence=1, taking=["to mail"])

@@ -13,6 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import graphrt.backends.uri
+import graphrt.checkpoints
+import graphrt.cli.answering
+import graphrt.cli.travelling
+import graphrt.cli.working
+import graphrt.nodes  # noqa: F401 - these are here for a forked command: it would import them anew each time
 from graphrt.cli import main
 
 FLOWS = '''
@@ -213,11 +219,12 @@ def process(*argv: str, stdout: int = subprocess.PIPE, env: Mapping[str, str] | 
 class Child:
     """A command in a process of its own, forked from this one: starting Python takes longer than all it does here."""
 
-    def __init__(self, *argv: str) -> None:
+    def __init__(self, *argv: str, joined: bool = False) -> None:
+        """With `joined`, stdout is where stderr is, as on a terminal."""
         out, err = os.pipe(), os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _be_a_command(argv, out[1], err[1])
+            _be_a_command(argv, err[1] if joined else out[1], err[1])
         for writer in (out[1], err[1]):
             os.close(writer)
         self.stdout = os.fdopen(out[0], encoding="utf-8")

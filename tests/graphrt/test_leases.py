@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import anyio
 import pytest
 
-from graphrt import Runtime, context, lease, node
+from graphrt import Runtime, context, dag, lease, node
 from graphrt.errors import JournalConflict, RunCancelled, RunTaken, StaleFence
-from graphrt.facts import RunResumed, StepStarted
-from graphrt.journal import Claim, MemoryJournal
+from graphrt.facts import Fact, RunResumed, RunSuspended, StepStarted
+from graphrt.journal import Claim, MemoryJournal, Renewal
+from graphrt.nodes import sleep
 from graphrt.run import Run
 from graphrt.testing import JumpingClock
 from graphrt.types import RunId
@@ -111,6 +114,56 @@ async def test_a_driver_learns_from_its_renewal_that_it_lost_the_run() -> None:
         with pytest.raises(StaleFence):
             await run.result()
         assert clock.time - before <= 9
+
+
+class SlowToAnswer(SeenByOthers):
+    """One whose renewals are made at once and answered when something else has been committed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answer = anyio.Event(), anyio.Event()
+
+    async def renew(self, driver: str, *, until: float) -> Renewal:
+        renewal = await super().renew(driver, until=until)
+        self.asked.set()
+        await self.answer.wait()
+        return renewal
+
+
+async def test_a_run_begun_while_leases_are_renewed_is_not_taken_for_lost() -> None:
+    """D7: the answer is older than the run."""
+    journal, clock = SlowToAnswer(), JumpingClock()
+    async with Runtime(journal, clock=clock, lease=9) as rt:
+        first = await rt.start_as(RUN, slow, 1)
+        await journal.asked.wait()
+        second = await rt.start_as("second", slow, 2)
+        await _began(second)
+        journal.answer.set()
+        assert (await first.result(), await second.result()) == (1, 2)
+
+
+async def test_a_run_that_lets_itself_go_while_leases_are_renewed_is_not_taken_for_lost() -> None:
+    """D7: its own last commit gave the lease back before the renewal, and answers after it."""
+
+    class Crossing(SlowToAnswer):
+        async def append(self, run: RunId, after: int, facts: Sequence[Fact], **rest: Any) -> None:
+            await super().append(run, after, facts, **rest)
+            if isinstance(facts[-1], RunSuspended):
+                self.answer = anyio.Event()
+                self.asked = anyio.Event()
+                await self.asked.wait()  # a renewal was made that no longer found the lease
+                self.answer.set()
+                await anyio.wait_all_tasks_blocked()
+
+    journal, clock = Crossing(), JumpingClock()
+    journal.answer.set()
+
+    @dag
+    def g(x: int) -> int:
+        return sleep(x, 3600)
+
+    async with Runtime(journal, clock=clock, lease=9, linger=0.0) as rt:
+        assert await (await rt.start_as(RUN, g, 1)).result() == 1
 
 
 async def test_cancelling_reaches_the_driver_of_another_process_with_its_renewal() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic_core import from_json
 
-from graphrt import Runtime, dag, each, first, node, runtime
+from graphrt import Runtime, dag, each, first, keeper, node
 from graphrt.config import Config
 from graphrt.errors import EffectsRepeated, GraphMismatch, PortError, RunFailed, Suspended, UsageError
 from graphrt.facts import RunForked, RunRewound, StepFinished
@@ -155,7 +155,7 @@ async def test_a_step_is_done_anew_in_the_run_itself_and_a_later_resumption_know
     with pytest.raises(RunFailed):
         await (await rt.resume(run.id, research)).result()
     assert calls == ["write"]
-    monkeypatch.setattr(runtime, "load", lambda graph, text: None)
+    monkeypatch.setattr(keeper, "load", lambda graph, text: None)
     broken.clear()
     assert await (await rt.resume(run.id, research)).result() == "sea 0@1, sea 1@1, sea 2@1 ***"
     assert calls == ["write", "write"]

@@ -118,6 +118,10 @@ class Connection:
     def in_transaction(self) -> bool:
         return self.apsw.in_transaction
 
+    @property
+    def total_changes(self) -> int:
+        return self.apsw.total_changes()
+
     def close(self) -> None:
         with _as_sqlite3():
             self.apsw.close()

@@ -157,6 +157,27 @@ async def suspend_and_go_on(recipe: Recipe, journal: Journal) -> None:
         await (await rt.resume(recipe.run, recipe.graph)).result()
 
 
+async def fork(recipe: Recipe, journal: Journal) -> None:
+    """Give a step of the finished dag another output; what does not depend on it is shared."""
+    async with runtime(journal) as rt:
+        forked = await rt.fork("finished dag", recipe.graph, at="around/fetch", output=5, new=recipe.run)
+        await forked.result()
+
+
+async def break_off_fork(recipe: Recipe, journal: Journal) -> None:
+    try:
+        await fork(recipe, BreakingJournal(journal, recipe.breaks_at))
+    except BrokenOff:
+        return
+    raise AssertionError(f"{recipe.run} has fewer than {recipe.breaks_at} commits")
+
+
+async def retry(recipe: Recipe, journal: Journal) -> None:
+    await finish(recipe, journal)
+    async with runtime(journal, after=60) as rt:
+        await (await rt.retry(recipe.run, recipe.graph, at="sail")).result()
+
+
 RECIPES = (
     Recipe("finished dag", report, {"text": TEXT, "factor": 3}, finish),
     Recipe("finished machine", ledger, {"page": 0}, finish),
@@ -171,6 +192,9 @@ RECIPES = (
     Recipe("paid once", passage, {"crew": 8}, finish),
     Recipe("broken off in a node", stores, {"crew": 9}, break_off, breaks_at=4, ends_as="done in parts"),
     Recipe("done in parts", stores, {"crew": 9}, finish),
+    Recipe("forked", report, {}, fork),
+    Recipe("broken off fork", report, {}, break_off_fork, breaks_at=3, ends_as="forked"),
+    Recipe("rewound", crossing, {"crew": 10}, retry),
 )
 
 

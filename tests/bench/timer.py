@@ -1,0 +1,16 @@
+"""What a measurement takes: on the clock, and of the CPU."""
+
+from __future__ import annotations
+
+import time
+
+
+class Timer:
+    """Takes the time from its making to its reading."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, float]:
+        """Return seconds on the clock, and seconds of CPU over all threads."""
+        return {"seconds": time.perf_counter() - self._began[0], "cpu": time.process_time() - self._began[1]}
