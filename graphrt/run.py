@@ -18,7 +18,7 @@ from graphrt.decide import Pending
 from graphrt.facts import Entry, Failure, RunCancelled, RunFailed, RunFinished, RunSuspended
 from graphrt.graph import Graph
 from graphrt.history import newest
-from graphrt.journal import Journal, Message, RunInfo, ending
+from graphrt.journal import Journal, Message, RunInfo
 from graphrt.ports import Port, type_name
 from graphrt.scheduler import Driver, Live
 from graphrt.types import Json, RunId, Status
@@ -132,7 +132,7 @@ class Run(Generic[R_co]):
             entry = await self._last()
             sleeper = self._home.sleeper_of(self.id)
             woken = self._home.driver_of(self.id) is not None or (sleeper is not None and sleeper.roused)
-            if not woken or ending(entry.fact) not in {None, ("running", None)}:
+            if not woken or isinstance(entry.fact, (RunFinished, RunFailed, RunCancelled)):
                 return entry  # else it was woken while its last entry was read, which is not its end
 
     async def _settled(self, *, wait: bool) -> bool:
