@@ -85,7 +85,7 @@ def _running_commands(commands: Commands) -> None:
         help="how long steps in flight may go on once it is asked to end (10)",
     )
     _running(worker)
-    _common(worker)
+    _common(worker, as_json="print what happens to runs on stdout, a JSON object a line")
 
 
 def _travelling_commands(commands: Commands) -> None:
@@ -100,7 +100,7 @@ def _travelling_commands(commands: Commands) -> None:
     )
     fork.add_argument("--run-id", metavar="ID", help="name the new run")
     _anew(fork)
-    _running(fork)
+    _running(fork, model="another model for a role, kept with the fork; what asked it is asked anew; may be repeated")
     _common(fork)
 
     retry = _add(commands, "retry", "do a step anew in the run itself, with all that needs it", "travelling", "retry")
@@ -295,8 +295,10 @@ def _add(
     return parser
 
 
-def _common(parser: argparse.ArgumentParser, *, store: bool = True) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+def _common(
+    parser: argparse.ArgumentParser, *, store: bool = True, as_json: str = "print one JSON document on stdout"
+) -> None:
+    parser.add_argument("--json", action="store_true", help=as_json)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
     if store:
         parser.add_argument(
@@ -304,10 +306,8 @@ def _common(parser: argparse.ArgumentParser, *, store: bool = True) -> None:
         )
 
 
-def _running(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model", action="append", default=[], metavar="ROLE=URI", help="bind a model role; may be repeated"
-    )
+def _running(parser: argparse.ArgumentParser, *, model: str = "bind a model role; may be repeated") -> None:
+    parser.add_argument("--model", action="append", default=[], metavar="ROLE=URI", help=model)
     parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME=N", help="size a named limit; may be repeated"
     )
