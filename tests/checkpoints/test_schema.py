@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic_core import to_json
 import sqlite_utils
+from pydantic_core import to_json
 
 from graphrt.checkpoints import SqliteJournal, open_journal, schema
 from graphrt.checkpoints.schema import APPLICATION, NAMES, VERSION, migrations
