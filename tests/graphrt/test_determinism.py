@@ -82,7 +82,7 @@ def graph() -> Dag[[int], int]:
 
 async def _run(seed: int = 1) -> tuple[int, list[Entry]]:
     journal = MemoryJournal()
-    async with Runtime(journal, clock=JumpingClock(), seed=seed, concurrency=4) as rt:
+    async with Runtime(journal, clock=JumpingClock(), seed=seed) as rt:
         result = await (await rt.start_as(RUN, graph(), 3)).result()
     return result, await journal.read(RUN, limit=10_000)
 
@@ -91,12 +91,12 @@ async def _run(seed: int = 1) -> tuple[int, list[Entry]]:
 def _scheduled(seed: int) -> Iterator[None]:
     """Let trio draw its schedule from a seed."""
     before = trio_run._ALLOW_DETERMINISTIC_SCHEDULING
-    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True
+    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc] # pytest-trio does the same
     trio_run._r.seed(seed)
     try:
         yield
     finally:
-        trio_run._ALLOW_DETERMINISTIC_SCHEDULING = before
+        trio_run._ALLOW_DETERMINISTIC_SCHEDULING = before  # type: ignore[misc] # as above
 
 
 def _on_trio(schedule: int) -> tuple[int, list[Entry]]:
