@@ -202,7 +202,7 @@ def _leases(connection: sqlite3.Connection, found: Examined, now: float, dead: C
 def _orphans(connection: sqlite3.Connection, found: Examined) -> None:
     count, size = connection.execute(_ORPHANS).fetchone()
     if count:
-        what = f"{count} large values, {size} bytes, belong to no entry"
+        what = f"large values that belong to no entry: {count}, of {size} bytes"
         found.find("warning", "orphans", what, "nothing reads them: they only take room")
 
 

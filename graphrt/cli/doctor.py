@@ -46,7 +46,7 @@ def doctor(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     else:
         sys.stdout.write("".join(f"{line}\n" for line in _lines(found, problems)))
         if salvaged:
-            words = f"wrote {len(salvaged['runs'])} runs to {arguments.salvage}"
+            words = f"runs written to {arguments.salvage}: {len(salvaged['runs'])}"
             note(f"{words}; `graphrt import {arguments.salvage}` takes them into a store", quiet=arguments.quiet)
     return CONFIGURATION if problems else OK
 

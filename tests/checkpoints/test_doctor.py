@@ -240,7 +240,7 @@ async def test_what_nobody_will_read_is_warned_of(path: Path) -> None:
         connection.execute("UPDATE facts SET blob = NULL, value = '1' WHERE blob IS NOT NULL")
     found = look(path)
     assert said(found) == [("warning", "orphans"), ("warning", "message")]
-    assert found.findings[0].what == "1 large values, 50002 bytes, belong to no entry"
+    assert found.findings[0].what == "large values that belong to no entry: 1, of 50002 bytes"
     assert "'m' (signal paid) waits for run 'one', which has ended" in found.findings[1].what
     assert (found.free or 0) > 40_000
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphrt import Runtime, dag, each, failpoints, node
 from graphrt.checkpoints import SqliteJournal, open_journal
+from graphrt.checkpoints.transfer import owned
 from graphrt.config import Config
 from graphrt.errors import (
     RunExists,
@@ -26,9 +28,9 @@ from graphrt.errors import (
     Suspended,
     UsageError,
 )
-from graphrt.facts import Fact, RunFact, RunForked, RunRewound, StepFact
-from graphrt.history import Counted, counted
-from graphrt.journal import Claim, Message
+from graphrt.facts import Entry, Fact, RunFact, RunForked, RunRewound, RunSuspended, Span, StepFact
+from graphrt.history import Counted, counted, is_step_fact, spans_of
+from graphrt.journal import Claim, MemoryJournal, Message
 from graphrt.nodes.signal import signal
 from graphrt.types import RunId
 from tests.checkpoints.helpers import START, begin, facts, finished, info, opened, started
@@ -214,6 +216,47 @@ def bare(record: list[Counted]) -> list[tuple[float, Fact]]:
     """Return what counts, but for where it is kept."""
     facts = [(entry.at, entry.fact) for _, entry in record]
     return [(at, replace(fact, spans=()) if isinstance(fact, (RunForked, RunRewound)) else fact) for at, fact in facts]
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.data())
+def test_a_run_counts_the_same_once_it_owns_what_it_shared(data: st.DataObject) -> None:
+    """D9: forks of forks that went back, any part of them kept: the same facts in the same order, none of them
+    elsewhere."""
+
+    def some(run: str) -> list[Fact]:
+        kinds = data.draw(st.lists(st.booleans(), min_size=1, max_size=5))
+        return [started(f"{run}{n}") if step else RunSuspended(n) for n, step in enumerate(kinds)]
+
+    async def kept(journal: MemoryJournal, run: str) -> tuple[Span, ...]:
+        record = await counted(journal, RunId(run))
+        places = [place for place, (_, entry) in enumerate(record) if place and is_step_fact(entry.fact)]
+        return spans_of(record, data.draw(st.sets(st.sampled_from(places))) if places else set())
+
+    async def main() -> None:
+        journal, alone = MemoryJournal(), MemoryJournal()
+        await begin(journal, "a", some("a"))
+        for run, parent in (("b", "a"), ("c", "b")):
+            first = RunForked(parent, "", "demo", "f" * 16, b"{}", 7, await kept(journal, parent))
+            await journal.create(info(run), [first, *some(run)], at=1.0)
+            for turn in data.draw(st.permutations("xy")):
+                seq = (await journal.info(RunId(run))).seq
+                spans = await kept(journal, run)
+                await journal.append(
+                    RunId(run), seq, [RunRewound("", "demo", "f" * 16, spans), *some(run + turn)], at=1.0
+                )
+
+        def shared(span: Span) -> list[Entry]:
+            return journal._runs[RunId(span.run)].entries[span.first - 1 : span.last]
+
+        entries, moved = owned(RunId("c"), await journal.read(RunId("c")), shared)
+        assert [entry.seq for entry in entries] == [*range(1, (await journal.info(RunId("c"))).seq + moved + 1)]
+        await alone.create(info("c"), [entry.fact for entry in entries], at=1.0)
+        here, there = [await counted(each_, RunId("c")) for each_ in (journal, alone)]
+        assert [fact for _, fact in bare(there)][1:] == [fact for _, fact in bare(here)][1:]
+        assert {run for run, _ in there} == {"c"}
+
+    anyio.run(main)
 
 
 async def test_a_run_may_come_under_another_id_even_beside_itself(tmp_path: Path) -> None:

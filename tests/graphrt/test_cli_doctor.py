@@ -203,7 +203,7 @@ def test_the_runs_of_a_damaged_store_are_got_out(cli: Cli, folder: Path) -> None
     said = cli("doctor", "--salvage", "out.json")
     assert said.code == 6
     assert "✗ problem: run 'b' cannot be read whole" in said.out
-    assert "wrote 1 runs to out.json" in said.err
+    assert "runs written to out.json: 1;" in said.err
     assert cli("doctor", "--salvage", "out.json", "--json").data["salvaged"]["runs"] == ["a"]
     assert cli("import", "out.json", "--store", "new.db").out == "a\n"
     assert cli("show", "a", "--store", "new.db", "--json").data == before | {"target": None}
