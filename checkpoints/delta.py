@@ -16,7 +16,7 @@ Nothing here keeps state, so there is nothing to interrupt.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -31,7 +31,11 @@ NEAR = 4096
 
 NEAR_SKIPS = (0, 8, 32, 128, 512)
 FAR_SKIPS = (0, 64, 1024, 16384)
-"""How far beyond the change in the old text an anchor is taken: what was replaced or dropped is rarely longer."""
+"""How far beyond the change an anchor is taken: what was replaced, dropped or put in is rarely longer."""
+
+SURE = 4096
+"""Two texts that agree for so long are in step: no better place is looked for. In a text that resembles itself, such as
+a log whose lines are alike, the first place that fits is often the wrong line."""
 
 CHANGES = 64
 """A value that changed in more places than this is another value: store it whole."""
@@ -66,7 +70,8 @@ def diff(old: bytes, new: bytes) -> str | None:
         text = to_json([op.decode() if isinstance(op, bytes) else op for op in ops]).decode()
     except UnicodeDecodeError:  # not UTF-8, hence not JSON: nobody's hot path
         return None
-    if 2 * len(text) > len(new) or patch(old, text) != new:
+    made = b"".join(op if isinstance(op, bytes) else old[op.start : op.start + op.length] for op in ops)
+    if 2 * len(text) > len(new) or made != new:
         return None
     return text
 
@@ -170,21 +175,39 @@ def _ops(old: bytes, new: bytes) -> list[Op] | None:
 def _in_step_again(  # noqa: PLR0917 - two texts, and where each is looked at
     old: bytes, i: int, old_end: int, new: bytes, j: int, new_end: int
 ) -> tuple[int, int] | None:
-    """Return the next two places, at or after `i` and `j`, from which the texts agree for a while."""
-    for skips, window in (NEAR_SKIPS, NEAR), (FAR_SKIPS, new_end - j):
-        for skip in skips:
-            ahead = i + skip
-            if ahead + ANCHOR > old_end:
+    """Return the next two places, at or after `i` and `j`, from which the texts agree for longest."""
+    for skips, window in (NEAR_SKIPS, NEAR), (FAR_SKIPS, max(old_end - i, new_end - j)):
+        best, length = None, 0
+        for ahead, at in _places(old, i, old_end, new, j, new_end, skips, window):
+            back = _same_behind(old, ahead, new, at, min(ahead - i, at - j))
+            same = back + _same_ahead(old, ahead, new, at, min(old_end - ahead, new_end - at, SURE))
+            if same > length:
+                best, length = (ahead - back, at - back), same
+            if same >= SURE or ahead - back + same == old_end or at - back + same == new_end:
                 break
-            at = new.find(old[ahead : ahead + ANCHOR], j, min(new_end, j + window))
-            if at < 0:
-                continue
-            back = _same_behind(old, ahead, new, at, min(skip, at - j))
-            ahead, at = ahead - back, at - back
+        if best is not None:
+            ahead, at = best
             while _inside_character(new, at):
                 ahead, at = ahead + 1, at + 1
             return ahead, at
     return None
+
+
+def _places(  # noqa: PLR0917 - as above
+    old: bytes, i: int, old_end: int, new: bytes, j: int, new_end: int, skips: Sequence[int], window: int
+) -> Iterator[tuple[int, int]]:
+    """Yield where a piece of one text that follows the change stands in the other: in the new one if something was put
+    in or replaced, in the old one if something was dropped."""
+    for skip in skips:
+        ahead, at = i + skip, j + skip
+        if ahead + ANCHOR <= old_end:
+            found = new.find(old[ahead : ahead + ANCHOR], j, min(new_end, j + window))
+            if found >= 0:
+                yield ahead, found
+        if at + ANCHOR <= new_end:
+            found = old.find(new[at : at + ANCHOR], i, min(old_end, i + window))
+            if found >= 0:
+                yield found, at
 
 
 def _same_ahead(a: bytes, i: int, b: bytes, j: int, limit: int) -> int:

@@ -44,13 +44,11 @@ def read(row: tuple[str, str, str, str, str | None, float]) -> Message:
     return Message(name, RunId(run), kind, about, None if value is None else value.encode(), at)  # type: ignore[arg-type]
 
 
-def refusal(cursor: sqlite3.Cursor, run: RunId, n: int, taking: Sequence[str]) -> MessageTaken | None:
-    """Return why messages cannot be taken, or None if they can."""
+def check(cursor: sqlite3.Cursor, run: RunId, n: int, taking: Sequence[str]) -> None:
+    """Raise MessageTaken if one of these messages cannot be taken."""
     for name in taking:
-        row = cursor.execute(_TAKEN, (name, n)).fetchone()
-        if row is None or row[0] is not None:
-            return MessageTaken(run, name)
-    return None
+        if cursor.execute(_TAKEN, (name, n)).fetchone() != (None,):
+            raise MessageTaken(run, name)
 
 
 def take(cursor: sqlite3.Cursor, taking: Sequence[str], seq: int) -> None:

@@ -1,10 +1,12 @@
 """How a commit becomes rows: the SQL of the hot path, and the check that nobody else wrote (D1, D7).
 
-The usual commit is one insert and, under a lease, one look-up of its fence. Whether a journal stands where its driver
-thinks is known from this process's own last commit, and if another process wrote since, the insert meets that one's
-entries and fails on their key; only then, and for a run seen for the first time, is there a query. Everything here runs
-inside the writer's transaction. All checks of a commit come before its first row, so that one that is refused leaves
-nothing behind in the transaction of its neighbours."""
+The usual commit is one insert. Whether a journal stands where its driver thinks is known from this process's own last
+commit: if another process wrote since, the insert meets that one's entries and fails on their key. Whether the driver
+still has its run is part of the insert too: under another fence a row has no time, and fails on that. Only then, and
+for a run seen for the first time, is there a query, which says what it was.
+
+Everything here runs inside the writer's transaction. What a query checks, it checks before the commit's first row, so
+that a commit that is refused leaves nothing behind in the transaction of its neighbours."""
 
 from __future__ import annotations
 
@@ -31,6 +33,11 @@ _INSERT_FACT = (
     f"INSERT INTO facts (n, at, base, blob, {', '.join(COLUMNS)}) "  # noqa: S608 - names from a constant
     f"VALUES (? + ?, ?, ?, ?, {', '.join('?' * len(COLUMNS))})"
 )
+_INSERT_FENCED = (
+    f"INSERT INTO facts (n, at, base, blob, {', '.join(COLUMNS)}) "  # noqa: S608 - names from a constant
+    "VALUES (?1 + ?4, (SELECT ?5 FROM leases WHERE run = ?2 AND fence = ?3), "
+    f"{', '.join(f'?{number}' for number in range(6, 8 + len(COLUMNS)))})"
+)
 _INSERT_RUN = """
 INSERT INTO runs (n, id, graph, fingerprint, status, target, created, error, parent)
 VALUES (1 + max(coalesce((SELECT max(n) FROM runs), 0), coalesce((SELECT max(run) FROM leases), 0)),
@@ -53,6 +60,10 @@ SELECT n, 4294967295 & coalesce(
     (SELECT max(facts.n) FROM facts WHERE facts.n BETWEEN runs.n << 32 AND (runs.n << 32) + 4294967295), 0)
 FROM runs WHERE id = ?
 """
+
+
+UNKNOWN = -1
+"""Where a journal stands of which only the number is known."""
 
 
 class Head(NamedTuple):
@@ -123,96 +134,88 @@ class StoreTables:
         """See Tables.write."""
         batch = _Batch(cursor)
         for job in jobs:
-            if isinstance(job, Errand):
-                batch.fences.clear()
-                try:
-                    job.result = job.work(cursor)
-                except StoreError as error:
-                    job.error = error
-            else:
-                head = self._begin(batch, job) if job.begin is not None else self._find(batch, job)
-                if head is not None:
-                    _write(batch, job, head)
-        try:
-            batch.insert()
-        except sqlite3.IntegrityError:
-            # Another process wrote to one of these runs. The writer tries each again on its own, with a fresh look.
-            self._forget(jobs)
-            raise
+            try:
+                if isinstance(job, Errand):
+                    batch.insert()  # what was handed over before it comes before it
+                    job.result = job.work(batch.cursor)
+                else:
+                    head = self._begin(batch, job) if job.begin is not None else self._find(batch, job)
+                    if head is not None:
+                        _write(batch, job, head)
+            except StoreError as error:
+                job.error = error
+        batch.insert()
 
     def committed(self, jobs: Sequence[Commit | Errand], /) -> None:
         """See Tables.committed."""
         for job in jobs:
             if isinstance(job, Errand):
-                continue
-            if job.status is not None and job.status[0] != "running":
+                if job.run is not None:
+                    self._heads.pop(job.run, None)  # it may have been claimed: whatever has this id now is meant
+            elif job.status is not None and job.status[0] != "running":
                 self._heads.pop(job.run, None)
                 self._lineages.drop(job.run)
             elif job.head is not None:
                 self._heads[job.run] = job.head
                 self._lineages.keep(job.run, job.versions)
 
-    def doubted(self, jobs: Sequence[Commit | Errand], /) -> None:
-        """See Tables.doubted."""
-        self._forget(jobs)
-
-    def _forget(self, jobs: Sequence[Commit | Errand]) -> None:
+    def forget(self, jobs: Sequence[Commit | Errand], /) -> None:
+        """See Tables.forget."""
         for job in jobs:
-            if job.run is not None:
-                self._heads.pop(job.run, None)
+            known = self._heads.get(job.run) if job.run is not None else None
+            if job.run is not None and known is not None:
+                self._heads[job.run] = Head(known.n, UNKNOWN)
 
     def _begin(self, batch: _Batch, commit: Commit) -> Head | None:
-        """Make a run's row, or say why not."""
+        """Make a run's row; None if this very commit made it before."""
         info, cursor = commit.begin, batch.cursor
         assert info is not None  # noqa: S101 - for the type checker: the caller looked
-        there = batch.ahead.get(commit.run) or _head(cursor, commit.run)
+        there = batch.ahead.get(commit.run) or head_of(cursor, commit.run)
         if there is not None:
             if commit.in_doubt and self._made_before(batch, commit, there):
                 return None
-            commit.error = RunExists(commit.run, self._path)
-            return None
-        if not self._find_sources(batch, commit):
-            return None
-        row = (info.id, info.graph, info.fingerprint, info.status, info.target, info.created, info.error, info.parent)
-        cursor.execute(_INSERT_RUN, row)
-        n = cursor.lastrowid or 0
+            raise RunExists(commit.run, self._path)
+        self._find_sources(batch, commit)
+        n = _insert_run(cursor, info)
         if commit.claim is not None:
             leases.begin(cursor, n, commit.claim)
         return Head(n, 0)
 
     def _find(self, batch: _Batch, commit: Commit) -> Head | None:
-        """Find where a commit goes, or say why it goes nowhere."""
-        head = batch.ahead.get(commit.run)
-        if head is None:
-            head = self._heads.get(commit.run)
-            # Our own last word is enough where the insert itself will notice a stranger's.
-            if head is None or head.seq < commit.after or not commit.rows:
-                head = _head(batch.cursor, commit.run)
-        if head is None:
-            commit.error = RunNotFound(commit.run, self._path)
-            return None
-        if commit.fence is not None:
-            lease = batch.fence_of(head.n)
-            if lease.fence != commit.fence:
-                commit.error = StaleFence(commit.run, commit.fence, lease.fence, lease.driver)
-                return None
+        """Find where a commit goes; None if it is there already."""
+        head = batch.ahead.get(commit.run) or self._heads.get(commit.run)
+        # Our own last word is enough where the insert itself will notice a stranger's.
+        if head is None or head.seq != commit.after or not commit.rows or commit.taking or commit.sources:
+            head = self._look(batch, commit)
         if head.seq != commit.after:
             # Without a fence, another driver may have written the same at the same time: only the writer's own retry
             # can tell.
             if (commit.in_doubt or commit.fence is not None) and self._made_before(batch, commit, head):
                 return None
-            commit.error = JournalConflict(commit.run, commit.after, head.seq)
-            return None
+            raise JournalConflict(commit.run, commit.after, head.seq)
         if commit.taking:
-            commit.error = messages.refusal(batch.cursor, commit.run, head.n, commit.taking)
-        return head if commit.error is None and self._find_sources(batch, commit) else None
+            messages.check(batch.cursor, commit.run, head.n, commit.taking)
+        self._find_sources(batch, commit)
+        return head
 
-    def _find_sources(self, batch: _Batch, commit: Commit) -> bool:
+    def _look(self, batch: _Batch, commit: Commit) -> Head:
+        """Ask the file where a journal stands and whether it may be written to."""
+        batch.insert()
+        head = head_of(batch.cursor, commit.run)
+        if head is None:
+            raise RunNotFound(commit.run, self._path)
+        if commit.fence is not None:
+            lease = leases.fence_of(batch.cursor, head.n)
+            known = batch.ahead.get(commit.run) or self._heads.get(commit.run, head)
+            # Another number: the run that this process drove was removed, and its id given to a new one.
+            if lease.fence != commit.fence or known.n != head.n:
+                raise StaleFence(commit.run, commit.fence, lease.fence, lease.driver)
+        return head
+
+    def _find_sources(self, batch: _Batch, commit: Commit) -> None:
         for source in commit.sources:
-            if source not in batch.ahead and _head(batch.cursor, source) is None:
-                commit.error = RunNotFound(source, self._path)
-                return False
-        return True
+            if source not in batch.ahead and head_of(batch.cursor, source) is None:
+                raise RunNotFound(source, self._path)
 
     def _made_before(self, batch: _Batch, commit: Commit, head: Head) -> bool:
         """Say whether this very commit is in the file, and if so remember it: its reply was lost (D7)."""
@@ -231,7 +234,7 @@ class StoreTables:
             return False
         if not messages.taken_by(batch.cursor, head.n, commit.taking, last):
             return False
-        if commit.claim is not None and not _first_lease(batch.fence_of(head.n), commit.claim):
+        if commit.claim is not None and not _first_lease(leases.fence_of(batch.cursor, head.n), commit.claim):
             return False
         commit.head = batch.ahead[commit.run] = head
         return True
@@ -240,44 +243,42 @@ class StoreTables:
 class _Batch:
     """What one transaction has come to so far."""
 
-    __slots__ = ("ahead", "blobs", "cursor", "facts", "fences")
+    __slots__ = ("ahead", "blobs", "cursor", "facts", "fenced")
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self.cursor = cursor
         self.ahead: dict[RunId, Head] = {}
-        self.fences: dict[int, Lease] = {}
         self.facts: list[tuple[object, ...]] = []
+        self.fenced: list[tuple[object, ...]] = []
         self.blobs: list[tuple[str, str]] = []
 
-    def fence_of(self, n: int) -> Lease:
-        """Look a run's fence up, once in a transaction."""
-        lease = self.fences.get(n)
-        if lease is None:
-            lease = self.fences[n] = leases.fence_of(self.cursor, n)
-        return lease
-
     def insert(self) -> None:
-        """Insert the facts so far, all with one call."""
-        facts, self.facts = self.facts, []
-        blobs, self.blobs = self.blobs, []
-        if facts:
-            self.cursor.executemany(_INSERT_FACT, facts)
-        if blobs:
-            self.cursor.executemany(_INSERT_BLOB, blobs)
+        """Insert what came together so far, each kind with one call."""
+        if self.facts:
+            self.cursor.executemany(_INSERT_FACT, self.facts)
+            self.facts.clear()
+        if self.fenced:
+            self.cursor.executemany(_INSERT_FENCED, self.fenced)
+            self.fenced.clear()
+        if self.blobs:
+            self.cursor.executemany(_INSERT_BLOB, self.blobs)
+            self.blobs.clear()
 
 
 def _write(batch: _Batch, commit: Commit, head: Head) -> None:
     """Write what was checked."""
     cursor, n = batch.cursor, head.n
     key = n * SPAN
-    batch.facts += [(key, *row) for row in commit.rows]
+    if commit.fence is None:
+        batch.facts += [(key, *row) for row in commit.rows]
+    else:
+        batch.fenced += [(key, n, commit.fence, *row) for row in commit.rows]
     batch.blobs += commit.blobs
     commit.head = batch.ahead[commit.run] = head = Head(n, commit.after + len(commit.rows))
     if commit.status is not None:
         cursor.execute(_SET_STATUS, (*commit.status, commit.wake, n))
         if commit.status[0] != "running":
             leases.give_back(cursor, n)
-            batch.fences.pop(n, None)
     if commit.graph is not None:
         cursor.execute(_SET_GRAPH, (*commit.graph, n))
     if commit.snapshot is not None:
@@ -290,12 +291,29 @@ def _write(batch: _Batch, commit: Commit, head: Head) -> None:
         messages.take(cursor, commit.taking, head.seq)
 
 
+def _insert_run(cursor: sqlite3.Cursor, info: RunInfo) -> int:
+    row = (info.id, info.graph, info.fingerprint, info.status, info.target, info.created, info.error, info.parent)
+    cursor.execute(_INSERT_RUN, row)
+    return cursor.lastrowid or 0
+
+
+def begin(cursor: sqlite3.Cursor, commit: Commit) -> int:
+    """Write a run that is not there yet, as the errand of a transaction; return its number in the file."""
+    assert commit.begin is not None  # noqa: S101 - for the type checker: what begins has a beginning
+    n = _insert_run(cursor, commit.begin)
+    batch = _Batch(cursor)
+    _write(batch, commit, Head(n, 0))
+    batch.insert()
+    return n
+
+
 def _first_lease(lease: Lease, claim: Claim) -> bool:
     """Say whether a lease is the one that a run began with, given back or not."""
     return lease.fence == 1 and lease.driver in {None, claim.driver}
 
 
-def _head(cursor: sqlite3.Cursor, run: RunId) -> Head | None:
+def head_of(cursor: sqlite3.Cursor, run: RunId) -> Head | None:
+    """Look up where a run's journal stands; None if there is no such run."""
     row = cursor.execute(_FIND_HEAD, (run,)).fetchone()
     return Head(*row) if row is not None else None
 

@@ -89,8 +89,8 @@ class Tables(Protocol[J_contra]):
     def committed(self, jobs: Sequence[J_contra], /) -> None:
         """Hear that these jobs are durable; called before their callers go on."""
 
-    def doubted(self, jobs: Sequence[J_contra], /) -> None:
-        """Hear that nobody knows whether these jobs were committed."""
+    def forget(self, jobs: Sequence[J_contra], /) -> None:
+        """Trust nothing that is remembered about these jobs' runs: what they meet is what is in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +149,9 @@ class Writer(Generic[J]):
             else:
                 self._last_run, self._streak = job.run, 0
             if self._streak >= STREAK and job.size < SMALL and self._average < QUICK:
-                # Before the commit: a caller that is cancelled here has written nothing.
-                await anyio.lowlevel.checkpoint()
+                # Before the commit: a caller that is cancelled here has written nothing. Nothing else is let in: a
+                # driver waits for its steps between any two commits, and a turn of the loop costs as much as the rows.
+                await anyio.lowlevel.checkpoint_if_cancelled()
                 if self._commit_here(job):
                     if job.error is not None:
                         raise job.error
@@ -249,6 +250,7 @@ class Writer(Generic[J]):
         else:
             return
         for job in jobs:
+            self._tables.forget([job])
             try:
                 self._transact([job], patience=PATIENCE)
             except Exception as error:
@@ -303,7 +305,6 @@ class Writer(Generic[J]):
             if committing:
                 for job in jobs:
                     job.in_doubt = True
-                self._tables.doubted(jobs)
             raise
         if done:
             self._jobs += len(done)

@@ -220,19 +220,20 @@ class Journal(Protocol):
 
 def ending(fact: Fact) -> tuple[Status, str | None] | None:
     """Return the status that `fact` gives its run, with the error's words, or None if it gives none."""
-    match fact:
-        case RunFinished():
-            return "finished", None
-        case RunFailed(failure=failure):
-            return "failed", f"{failure.type}: {failure.message}"
-        case RunCancelled():
-            return "cancelled", None
-        case RunSuspended():
-            return "suspended", None
-        case RunResumed() | RunRewound():
-            return "running", None
-        case _:
-            return None
+    status = _GIVES.get(type(fact))
+    if status is None:
+        return None
+    return status, f"{fact.failure.type}: {fact.failure.message}" if isinstance(fact, RunFailed) else None
+
+
+_GIVES: dict[type[Fact], Status] = {
+    RunFinished: "finished",
+    RunFailed: "failed",
+    RunCancelled: "cancelled",
+    RunSuspended: "suspended",
+    RunResumed: "running",
+    RunRewound: "running",
+}
 
 
 def sources(facts: Sequence[Fact], run: RunId) -> list[RunId]:

@@ -51,7 +51,7 @@ def describe(error: BaseException, node: Leaf[..., Any]) -> Failure:
 
 
 _ENGINES = frozenset({"anyio", "trio", "outcome"})
-_OWN = frozenset(Path(__file__).with_name(name) for name in ("scheduler.py", "attempt.py"))
+_OWN = frozenset(Path(__file__).with_name(name) for name in ("scheduler.py", "attempt.py", "crew.py"))
 
 
 def _from_the_node(trace: TracebackType | None) -> TracebackType | None:

@@ -27,7 +27,7 @@ _PLAIN: dict[Any, tuple[type, ...]] = {int: (int,), str: (str,), bool: (bool,), 
 class Port:
     """One typed opening of a node: validates, writes and reads the values of one annotation."""
 
-    __slots__ = ("_adapter", "annotation", "name", "node", "plain", "tag")
+    __slots__ = ("_adapter", "_floats", "annotation", "name", "node", "plain", "tag")
 
     def __init__(self, node: str, name: str, annotation: Any) -> None:
         self.node = node
@@ -35,6 +35,7 @@ class Port:
         self.annotation = annotation
         self.plain = _PLAIN.get(annotation)
         self._adapter = None if self.plain else adapter(annotation)
+        self._floats: bool | None = None
         self.tag = type_tag(annotation)
 
     def write(self, value: Any) -> Json:
@@ -45,7 +46,8 @@ class Port:
             shape = self._adapter or adapter(self.annotation)
             checked = shape.validate_python(value)
             text = shape.dump_json(checked, warnings="error", by_alias=True)
-            if b"null" in text:  # a model writes infinities as null; as words they survive, where its fields read them
+            # A model writes infinities as null; as words they survive, where its fields read them.
+            if self._may_hold_floats() and b"null" in text:
                 text = to_json(shape.dump_python(checked, mode="json", by_alias=True), inf_nan_mode="strings")
                 shape.validate_json(text)
         except ValidationError as error:
@@ -64,6 +66,11 @@ class Port:
             return (self._adapter or adapter(self.annotation)).validate_json(text)
         except ValidationError as error:
             raise self._misfit(error) from None
+
+    def _may_hold_floats(self) -> bool:
+        if self._floats is None:
+            self._floats = may_hold_floats(self.annotation)
+        return self._floats
 
     def _misfit(self, error: ValidationError) -> PortError:
         problems = [
@@ -95,6 +102,37 @@ def adapter(annotation: Any) -> TypeAdapter[Any]:
         return _adapter(annotation)
     except TypeError:  # an unhashable annotation, such as Annotated[int, []]
         return TypeAdapter(annotation)
+
+
+def may_hold_floats(annotation: Any) -> bool:
+    """Return whether a float can be anywhere in a value of `annotation`, for all that its JSON schema says."""
+    schema = adapter(annotation).json_schema(mode="serialization")
+    return not all(_without_floats(each) for each in (schema, *schema.get("$defs", {}).values()))
+
+
+def _without_floats(schema: Any) -> bool:
+    """Return whether a schema, but for those it refers to, lets nothing through that could be a float."""
+    if not isinstance(schema, dict):
+        return schema is False
+    if "$ref" in schema:
+        return True
+    for either in ("anyOf", "oneOf"):
+        if either in schema:
+            return all(map(_without_floats, schema[either]))
+    if "const" in schema or "enum" in schema:
+        return not any(isinstance(value, float) for value in (*schema.get("enum", ()), schema.get("const")))
+    match schema.get("type"):
+        case "string" | "integer" | "boolean" | "null":
+            return True
+        case "array":
+            rest = schema.get("items", "prefixItems" not in schema)
+            return all(map(_without_floats, (rest, *schema.get("prefixItems", ()))))
+        case "object":
+            rest = schema.get("additionalProperties", "properties" not in schema and "patternProperties" not in schema)
+            named = {**schema.get("properties", {}), **schema.get("patternProperties", {})}
+            return all(map(_without_floats, (rest, *named.values())))
+        case _:
+            return False
 
 
 def json_problem(annotation: Any) -> str | None:

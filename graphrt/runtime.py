@@ -543,11 +543,11 @@ class Runtime:
 
     def driver_of(self, run: RunId) -> Driver | None:
         """Return what drives a run here."""
-        return self.keeper.driver_of(run)
+        return None if self._keeper is None else self._keeper.driver_of(run)
 
     def sleeper_of(self, run: RunId) -> Sleeper | None:
         """Return what is known here of a run that was suspended here."""
-        return self.keeper.sleeper_of(run)
+        return None if self._keeper is None else self._keeper.sleeper_of(run)
 
 
 async def _shielded(close: Any) -> None:

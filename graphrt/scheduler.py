@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -30,6 +31,7 @@ from graphrt import errors
 from graphrt.attempt import Attempt, Doubtful, invoke
 from graphrt.clock import Clock
 from graphrt.context import Context, Resources, current, key_of
+from graphrt.crew import Crew
 from graphrt.decide import (
     Await,
     Cancel,
@@ -235,35 +237,39 @@ class Driver:
 
     async def _loop(self) -> None:
         async with anyio.create_task_group() as tasks:
-            while True:
-                self._wake = anyio.Event()
-                if self._post:
-                    self._post = False
-                    self._mail = await self.shared.journal.inbox(self.run)
-                facts, acks = self._collect()
-                if self._mail:
-                    self._deliver(facts)
-                starts = self._decide(facts)
-                if facts:
-                    await self._commit(facts)
-                    for ack in acks:
-                        ack.set()
-                if self.state.status != "running":
-                    await self._leave()
-                    return
-                if self._draining and not self._attempts:
-                    self.error = stopped(self.run)
-                    return
-                if facts and self._reload is not None:
-                    self.state = await self._reload()
-                for attempt in starts:
-                    attempt.began = self.shared.clock.monotonic()
-                    point("attempt: dispatched")
-                    tasks.start_soon(self._run_attempt, attempt)
-                if not self._outcomes and not self._post and not self._wake.is_set():
-                    await self.shared.clock.wait(self._wake, self._patience())
-                if self._watched:
-                    self._expire()
+            with closing(Crew(tasks, self._run_attempt)) as crew:
+                await self._steps(crew)
+
+    async def _steps(self, crew: Crew[Attempt]) -> None:
+        while True:
+            self._wake = anyio.Event()
+            if self._post:
+                self._post = False
+                self._mail = await self.shared.journal.inbox(self.run)
+            facts, acks = self._collect()
+            if self._mail:
+                self._deliver(facts)
+            starts = self._decide(facts)
+            if facts:
+                await self._commit(facts)
+                for ack in acks:
+                    ack.set()
+            if self.state.status != "running":
+                await self._leave()
+                return
+            if self._draining and not self._attempts:
+                self.error = stopped(self.run)
+                return
+            if facts and self._reload is not None:
+                self.state = await self._reload()
+            for attempt in starts:
+                attempt.began = self.shared.clock.monotonic()
+                point("attempt: dispatched")
+                crew.start(attempt)
+            if not self._outcomes and not self._post and not self._wake.is_set():
+                await self.shared.clock.wait(self._wake, self._patience())
+            if self._watched:
+                self._expire()
 
     def _collect(self) -> tuple[list[Fact], list[anyio.Event]]:
         """Take the outcomes that came in, fold them, and return them as facts, with whom to tell of their commit.
@@ -515,8 +521,10 @@ class Driver:
 
     # One attempt, in a task of its own.
 
-    async def _run_attempt(self, attempt: Attempt) -> None:
-        facts = attempt.vanished()
+    async def _run_attempt(self, attempt: Attempt) -> bool:
+        """Run an attempt to its end. Returns whether nothing in it was cancelled."""
+        facts: list[Fact] | None = None
+        whole = False
         try:
             with anyio.CancelScope() as scope:
                 attempt.scope = scope
@@ -525,19 +533,21 @@ class Driver:
                 facts = await invoke(attempt, self._context(attempt), self.run, self.shared.threads)
             if scope.cancelled_caught:
                 facts = self._stopped(attempt)
+            whole = not attempt.cancelled
         except (KeyboardInterrupt, SystemExit):
             raise
         except anyio.get_cancelled_exc_class():
-            facts = attempt.vanished()
             if anyio.current_effective_deadline() == -math.inf:
                 raise  # the driver is being stopped; else the node cancelled its own task, which is its own affair
         except BaseException as error:
             facts = self._raised(attempt, attempt.timed_out or error)
+            whole = not attempt.cancelled
         finally:
             attempt.over = True
-            self._outcomes.append(_Outcome(attempt, facts))
+            self._outcomes.append(_Outcome(attempt, attempt.vanished() if facts is None else facts))
             self._wake.set()
             point("attempt: outcome known")
+        return whole
 
     def _context(self, attempt: Attempt) -> Context:
         start = attempt.start
@@ -551,7 +561,7 @@ class Driver:
             seed=f"{self.state.seed}/{start.step}",
             live=lambda text: self._heard(attempt, text),
         )
-        context.perform = partial(self._substep, attempt, context, Counter())
+        context.perform = partial(self._substep, attempt, context, {})
         return context
 
     def _heard(self, attempt: Attempt, text: str) -> None:
@@ -577,14 +587,14 @@ class Driver:
         self,
         attempt: Attempt,
         outer: Context,
-        used: Counter[str],
+        used: dict[str, int],
         node: FunctionNode[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
         """Do a part of a node's work, or return what it came to before."""
-        used[node.name] += 1
-        name = node.name if used[node.name] == 1 else f"{node.name}-{used[node.name]}"
+        times = used[node.name] = used.get(node.name, 0) + 1
+        name = node.name if times == 1 else f"{node.name}-{times}"
         here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}", perform=None)
         found = self.state.steps.get(attempt.start.step)
         kept = ((found.subs if found else None) or {}).get(name)

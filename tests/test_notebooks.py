@@ -37,7 +37,11 @@ def executed(request: pytest.FixtureRequest, tmp_path: Path) -> nbformat.Noteboo
 
 def test_there_are_notebooks() -> None:
     """The tests below are about something."""
-    assert [path.name for path in NOTEBOOKS] == ["01_first_graph.ipynb"]
+    assert [path.name for path in NOTEBOOKS] == [
+        "01_first_graph.ipynb",
+        "02_kill_and_resume.ipynb",
+        "03_people.ipynb",
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -58,3 +62,25 @@ def test_the_first_notebook_does_what_it_says(executed: nbformat.NotebookNode, t
     assert "Approved(text='The sea comes and goes!!', rounds=3)" in text
     assert "editor finished\noutline finished\n" in text
     assert (tmp_path / "first_graph.db").exists()
+
+
+@pytest.mark.parametrize("executed", [FOLDER / "02_kill_and_resume.ipynb"], indirect=True)
+def test_the_second_notebook_does_what_it_says(executed: nbformat.NotebookNode, tmp_path: Path) -> None:
+    """A process is killed with -9 while an effect is in flight, which is not repeated (D2, D3)."""
+    text = said(executed)
+    assert "reused: 3; runs again: (); unknown: ('ship',)" in text
+    assert "graphrt resolve parcels ship --done JSON, or --not-done" in text
+    assert "confirmed on the phone\nweighed: ['books', 'lamp', 'tea']\nshipped: 1 time\n" in text
+    assert "run resumed" in text
+
+
+@pytest.mark.parametrize("executed", [FOLDER / "03_people.ipynb"], indirect=True)
+def test_the_third_notebook_does_what_it_says(executed: nbformat.NotebookNode) -> None:
+    """A person is asked, a wrong answer is refused, a signal comes in time and another does not (D4)."""
+    text = said(executed)
+    assert "approve asks: Refund 12.0 for order 8?: graphrt answer" in text
+    assert "refund / approve / Refund 12.0 for order 8?" in text
+    assert "refused: PortError\nSorry: the parcel was opened\n" in text
+    assert "True\nFalse\npaid 12.0\n" in text
+    assert "nobody paid in time" in text
+    assert text.count("looked up once") == 1

@@ -1,41 +1,31 @@
 """Every snippet of the README runs, and prints what the README says."""
 
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+from tests import documents
+from tests.documents import ROOT, run
+from tests.graphrt.command import Child
+
+README = documents.page("README.md")
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return documents.blocks(README, language)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the README's files: a block that begins with `# name.py` is that file."""
+    """A folder with the README's files."""
     place = tmp_path_factory.mktemp("readme")
-    for block in blocks("python"):
-        if named := re.match(r"# (\w+\.py)\n", block):
-            (place / named[1]).write_text(block, encoding="utf-8")
+    documents.write_files(README, place)
     return place
-
-
-def run(folder: Path, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def test_the_files_of_the_readme_are_there(folder: Path) -> None:
     """Every Python block is either a file of its own or a script that uses one."""
-    assert {path.name for path in folder.glob("*.py")} == {"research.py", "editor.py"}
+    assert {path.name for path in folder.glob("*.py")} == {"research.py", "editor.py", "refund.py"}
 
 
 def test_the_example_is_about_25_lines(folder: Path) -> None:
@@ -46,7 +36,7 @@ def test_the_example_is_about_25_lines(folder: Path) -> None:
 
 def test_every_script_runs(folder: Path) -> None:
     """A Python block that is no file is a script, and runs to its end."""
-    scripts = [block for block in blocks("python") if not block.startswith("# ")]
+    scripts = documents.scripts(README)
     assert scripts
     for script in scripts:
         printed = run(folder, "-c", script)
@@ -60,15 +50,14 @@ def test_the_pictures_are_what_graph_prints(folder: Path, target: str) -> None:
     assert run(folder, "-m", "graphrt", "graph", target) in blocks("text")
 
 
-def test_the_commands_run(folder: Path) -> None:
-    """V3: every command of the console block succeeds, in order."""
-    (block,) = blocks("console")
-    commands = [line.removeprefix("$ graphrt ") for line in block.splitlines()]
-    assert len(commands) >= 5
-    import shlex
-
-    for command in commands:
-        run(folder, "-m", "graphrt", *shlex.split(command))
+def test_the_commands_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """V3: every command of the console blocks ends as the README says, in order."""
+    monkeypatch.chdir(folder)
+    shown = documents.commands(README)
+    assert len(shown) >= 10
+    for argv, code in shown:
+        said = Child(*argv).end()
+        assert said.code == code, (argv, said)
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

@@ -50,6 +50,8 @@ MARKS = {
     "retrying": "↻",
     "unknown": "?",
 }
+SHOWN = 10
+"""How much of what a run waits for is told at once."""
 _COLOURS = {"✓": "32", "✗": "31", "▸": "36", "○": "33", "↻": "33", "…": "35", "?": "33"}
 
 
@@ -117,10 +119,12 @@ def rows_of_waits(run: str, waits: Sequence[Pending], store: str | None) -> list
 def waits_text(run: str, waits: Sequence[Pending], store: str | None) -> str:
     """Say what a run waits for, which commands give it that, and how it goes on then."""
     lines = [f"run {run} waits:"]
-    for wait in waits:
+    for wait in waits[:SHOWN]:
         lines.append(f"  {need(wait)}")
         if remedy(run, wait):
             lines.append(f"    {command(remedy(run, wait), store)}")
+    if len(waits) > SHOWN:
+        lines.append(f"  and {len(waits) - SHOWN} more: {command(f'graphrt inbox {run}', store)}")
     return "\n".join([*lines, f"then go on with: {command(f'graphrt resume {run}', store)}"]) + "\n"
 
 

@@ -13,6 +13,7 @@ from graphrt.facts import (
     Entry,
     Failure,
     MessageRefused,
+    RunCancelled,
     RunFinished,
     RunResumed,
     RunRewound,
@@ -55,7 +56,7 @@ def rows_of(record: Sequence[Counted]) -> dict[str, Row]:
             case RunResumed() | RunRewound():
                 for row in rows.values():
                     _interrupt(row)
-            case RunFinished():
+            case RunFinished() | RunCancelled():
                 for row in rows.values():
                     if row["status"] == "waiting":
                         row.update(status="cancelled")  # nobody needs its output any more
@@ -107,6 +108,8 @@ def _settle(row: Row, at: float, fact: StepFinished | StepFailed | AttemptFailed
 
 def _interrupt(row: Row) -> None:
     """What was in flight when a driver died is done again, or is unknown if it must not be."""
+    if row["status"] == "cancelled" and row["waits_for"] is not None:
+        row["status"] = "waiting"  # a cancelled run was taken up again
     if row["status"] != "running":
         return
     doubtful = row["intent"] is not None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ os.environ["BURR_TELEMETRY_ENABLED"] = os.environ["HAMILTON_TELEMETRY_ENABLED"] 
 
 def chain(builder: Any, length: int) -> tuple[Any, dict[str, Any]]:
     """`length` actions, one after the other, each adding one."""
-    from burr.core import State, action  # pyright: ignore[reportMissingImports]
+    from burr.core import State, action
 
     @action(reads=["value"], writes=["value"])
     async def increment(state: State) -> State:
@@ -32,13 +33,13 @@ def chain(builder: Any, length: int) -> tuple[Any, dict[str, Any]]:
 
     names = [*(f"increment{n}" for n in range(length - 1)), "last"]
     built = builder.with_actions(**dict.fromkeys(names, increment))
-    return built.with_transitions(*zip(names, names[1:], strict=False)).with_entrypoint(names[0]), {"value": 0}
+    return built.with_transitions(*pairwise(names)).with_entrypoint(names[0]), {"value": 0}
 
 
 def fanout(builder: Any, width: int) -> tuple[Any, dict[str, Any]]:
     """One sub-application for each of `width` items, and what joins them: Burr's own way to map an action."""
-    from burr.core import ApplicationContext, State, action  # pyright: ignore[reportMissingImports]
-    from burr.core.parallelism import MapStates  # pyright: ignore[reportMissingImports]
+    from burr.core import ApplicationContext, State, action
+    from burr.core.parallelism import MapStates
 
     @action(reads=["item"], writes=["doubled"])
     async def double(state: State) -> State:
@@ -66,7 +67,7 @@ def fanout(builder: Any, width: int) -> tuple[Any, dict[str, Any]]:
 
 def loop(builder: Any, turns: int) -> tuple[Any, dict[str, Any]]:
     """One action, `turns` times, each adding a message to a list."""
-    from burr.core import State, action, when  # pyright: ignore[reportMissingImports]
+    from burr.core import State, action, when
 
     @action(reads=["turns", "value"], writes=["turns", "value"])
     async def turn(state: State) -> State:
@@ -79,13 +80,13 @@ def loop(builder: Any, turns: int) -> tuple[Any, dict[str, Any]]:
 
 async def measure(case: str, size: int, path: Path | None) -> tuple[dict[str, float], Any]:
     """See tests.bench.peer.Measure."""
-    from burr.core import ApplicationBuilder, State  # pyright: ignore[reportMissingImports]
+    from burr.core import ApplicationBuilder, State
 
     builder, state = {"chain": chain, "fanout": fanout, "loop": loop}[case](ApplicationBuilder(), size)
     builder = builder.with_state(State(state))
     async with AsyncExitStack() as stack:
         if path is not None:
-            from burr.integrations.persisters.b_aiosqlite import (  # pyright: ignore[reportMissingImports]
+            from burr.integrations.persisters.b_aiosqlite import (
                 AsyncSQLitePersister,
             )
 

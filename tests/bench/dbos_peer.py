@@ -26,7 +26,7 @@ logging.disable(logging.WARNING)
 
 def workflows() -> dict[str, Any]:
     """Register the three workflows."""
-    from dbos import DBOS  # pyright: ignore[reportMissingImports]
+    from dbos import DBOS
 
     @DBOS.step()
     async def increment(value: int) -> int:
@@ -63,7 +63,7 @@ def workflows() -> dict[str, Any]:
 
 async def measure(case: str, size: int, path: Path | None) -> tuple[dict[str, float], Any]:
     """See tests.bench.peer.Measure."""
-    from dbos import DBOS, SetWorkflowID  # pyright: ignore[reportMissingImports]
+    from dbos import DBOS, SetWorkflowID
 
     assert path is not None, "DBOS needs a database"
     with closing(sqlite3.connect(path)) as connection:

@@ -2,10 +2,10 @@
 
     uv run --group bench python -m tests.bench.growth [--json] [--rounds 3] [--plot docs/growth.png]
 
-Three shapes: a `counter` is a machine whose state stays as it is; a `log` is one whose state is its newest 50 messages of
-200 bytes; a `fanout` is an `each` over as many items as it has steps, 64 at a time. Every run is a process of its own
-and durable as "process": a disk that syncs would hide what the rest costs. What is not per step, such as a run's own
-rows and the pages of an empty file, is what makes the shortest runs look dear.
+Three shapes: a `counter` is a machine whose state stays as it is; a `log` is one whose state is its newest 50 messages,
+200 bytes each; a `fanout` is an `each` over as many items as it has steps, 64 at a time. Every run is a process of its
+own and durable as "process": a disk that syncs would hide what the rest costs. What is not per step, such as a run's
+own rows and the pages of an empty file, is what makes the shortest runs look dear.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def log(turns: int) -> Node[..., Over]:
     return machine
 
 
-async def one(shape: str, size: int, path: Path) -> dict[str, Any]:
-    """Run a shape once, after a short one that warms up what is made once: seconds, bytes, and the peak of memory over
-    that of the idle process."""
+async def one(shape: str, size: int, path: Path) -> dict[str, float]:
+    """Run a shape once, after a short one that warms up what is made once: seconds, and the peak of memory over that of
+    the idle process."""
     graph: Node[..., Any] = {"counter": counter, "log": log}[shape](size) if shape != "fanout" else fanout
     warm: Node[..., Any] = {"counter": counter, "log": log}[shape](100) if shape != "fanout" else fanout
     given = "count" if shape == "fanout" else "turns"
@@ -87,7 +87,7 @@ async def one(shape: str, size: int, path: Path) -> dict[str, Any]:
         await rt.run(graph, **{given: size})
         taken = timer.read()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {**taken, "bytes": path.stat().st_size, "memory": (peak - idle) * 1024}
+    return {**taken, "memory": (peak - idle) * 1024}
 
 
 def measure(sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def measure(sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
             for size in sizes:
                 with tempfile.TemporaryDirectory(prefix="graphrt-bench-") as folder:
                     words = [sys.executable, "-m", "tests.bench.growth", "--one", shape, str(size), f"{folder}/run.db"]
-                    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=600)
+                    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=3600)
                     found.setdefault((shape, size), []).append(json.loads(done.stdout))
     return [
         {"shape": shape, "steps": size, **{what: statistics.median(each[what] for each in runs) for what in runs[0]}}
@@ -124,7 +124,8 @@ def table(points: Sequence[dict[str, Any]]) -> list[str]:
         steps = point["steps"]
         lines.append(
             f"  {point['shape']:<8} {steps:>8} {point['seconds'] / steps * 1e6:>7.0f} us/st "
-            f"{point['cpu'] / steps * 1e6:>6.0f} us/st {point['bytes'] / steps:>5.0f} B/st {point['memory'] / 1e6:>7.1f} MB"
+            f"{point['cpu'] / steps * 1e6:>6.0f} us/st {point['bytes'] / steps:>5.0f} B/st "
+            f"{point['memory'] / 1e6:>7.1f} MB"
         )
     return lines
 
@@ -173,17 +174,22 @@ def plot(points: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.growth", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.growth", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--json", action="store_true", help="put every number on stdout")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--plot", type=Path, help="draw the curves into this file")
-    parser.add_argument("--again", type=Path, help="draw what --json has printed into this file before; measure nothing")
+    parser.add_argument(
+        "--again", type=Path, help="draw what --json has printed into this file before; measure nothing"
+    )
     parser.add_argument("--one", nargs=3, metavar=("SHAPE", "STEPS", "PATH"), help="run once and print one JSON line")
     options = parser.parse_args()
     if options.one:
         shape, size, path = options.one
-        print(json.dumps(asyncio.run(one(shape, int(size), Path(path)))))
+        taken = asyncio.run(one(shape, int(size), Path(path)))
+        print(json.dumps({**taken, "bytes": Path(path).stat().st_size}))
         return
     if options.again:
         points = json.loads(options.again.read_text())

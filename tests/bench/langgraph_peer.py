@@ -43,7 +43,7 @@ class Looped(TypedDict):
 
 def chain(length: int) -> tuple[Any, Any]:
     """`length` nodes, one after the other, each adding one."""
-    from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingImports]
+    from langgraph.graph import END, START, StateGraph
 
     async def increment(state: Chained) -> dict[str, int]:
         return {"value": state["value"] + 1}
@@ -59,8 +59,8 @@ def chain(length: int) -> tuple[Any, Any]:
 
 def fanout(width: int) -> tuple[Any, Any]:
     """One node for each of `width` items, and one that joins them."""
-    from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingImports]
-    from langgraph.types import Send  # pyright: ignore[reportMissingImports]
+    from langgraph.graph import END, START, StateGraph
+    from langgraph.types import Send
 
     async def double(state: Item) -> dict[str, list[int]]:
         return {"doubled": [state["item"] * 2]}
@@ -82,7 +82,7 @@ def fanout(width: int) -> tuple[Any, Any]:
 
 def loop(turns: int) -> tuple[Any, Any]:
     """One node, `turns` times, each adding a message to a list."""
-    from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingImports]
+    from langgraph.graph import END, START, StateGraph
 
     async def turn(state: Looped) -> dict[str, Any]:
         return {"turns": state["turns"] + 1, "messages": [MESSAGE]}
@@ -102,7 +102,7 @@ async def measure(case: str, size: int, path: Path | None, durability: str = "sy
     async with AsyncExitStack() as stack:
         saver = None
         if path is not None:
-            from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # pyright: ignore[reportMissingImports]
+            from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
             saver = await stack.enter_async_context(AsyncSqliteSaver.from_conn_string(str(path)))
             await saver.setup()

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 Measure = Callable[..., Coroutine[Any, Any, tuple[dict[str, float], Any]]]
-"""Runs a case once: `measure(case, size, path, *words)`, where `path` is None without persistence. Returns what it took,
-without building the graph and opening the store, and the result: the number, or the messages of the loop."""
+"""Runs a case once: `measure(case, size, path, *words)`, where `path` is None without persistence. Returns what it
+took, without building the graph and opening the store, and the result: the number, or the messages of the loop."""
 
 
 def check(case: str, size: int, result: Any) -> None:

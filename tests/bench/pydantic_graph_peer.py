@@ -1,11 +1,12 @@
 """pydantic-graph: the same three cases as steps of its graph builder. It cannot persist a run.
 
-    python -m tests.bench.pydantic_graph_peer chain 1000 -       prints one JSON line
+python -m tests.bench.pydantic_graph_peer chain 1000 -       prints one JSON line
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ class Looped:
 
 def chain(length: int) -> Any:
     """`length` steps, one after the other, each adding one."""
-    from pydantic_graph import GraphBuilder, StepContext  # pyright: ignore[reportMissingImports]
+    from pydantic_graph import GraphBuilder, StepContext
 
     async def increment(ctx: StepContext[None, None, int]) -> int:
         return ctx.inputs + 1
@@ -30,13 +31,13 @@ def chain(length: int) -> Any:
     graph = GraphBuilder(input_type=int, output_type=int)
     steps = [graph.step(increment, node_id=f"increment{n}") for n in range(length)]
     places = [graph.start_node, *steps, graph.end_node]
-    graph.add(*(graph.edge_from(a).to(b) for a, b in zip(places, places[1:], strict=False)))
+    graph.add(*(graph.edge_from(a).to(b) for a, b in pairwise(places)))
     return graph
 
 
 def fanout(width: int) -> Any:
     """One step for each of `width` items, and one that joins them."""
-    from pydantic_graph import GraphBuilder, StepContext, reduce_list_append  # pyright: ignore[reportMissingImports]
+    from pydantic_graph import GraphBuilder, StepContext, reduce_list_append
 
     graph = GraphBuilder(input_type=int, output_type=int)
 
@@ -65,7 +66,7 @@ def fanout(width: int) -> Any:
 
 def loop(turns: int) -> Any:
     """One step, `turns` times, each adding a message to a list."""
-    from pydantic_graph import GraphBuilder, StepContext  # pyright: ignore[reportMissingImports]
+    from pydantic_graph import GraphBuilder, StepContext
 
     graph = GraphBuilder(state_type=Looped, input_type=int, output_type=list)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import anyio
 from pydantic import BaseModel
 
-from graphrt import dag, first, node, step
+from graphrt import dag, each, first, node, step
 from graphrt.nodes import answered, person, signal, sleep
 
 
@@ -62,6 +62,31 @@ def charge(order: int) -> str:
 @person("What is the matter?")
 def describe() -> str:
     return answered()
+
+
+@person("How much?")
+def amount_of() -> Payment:
+    return answered()
+
+
+@dag
+def ask_amount() -> Payment:
+    return amount_of()
+
+
+@node
+def people(number: int) -> list[str]:
+    return [f"person {n}" for n in range(number)]
+
+
+@person("{{ who }}, what do you think?")
+def opinion(who: str) -> str:
+    return answered()
+
+
+@dag
+def survey(number: int) -> list[str]:
+    return each(opinion, people(number))
 
 
 @dag
@@ -278,9 +303,7 @@ def test_the_inbox_needs_no_code(cli: Cli, refunds: Path) -> None:
     before = cli("inbox", "--json").data
     assert [row["name"] for row in before] == ["Refund 12.0 for order 8?"]
     said = cli("answer", "r", "approve", "true")
-    assert said.code == 0
-    assert "there is no file refunds.py" in said.err
-    assert "validated when the run takes it" in said.err
+    assert (said.code, said.err) == (0, "run r: approve is answered; go on with: graphrt resume r\n")
     refunds.write_text(REFUNDS, encoding="utf-8")
     assert cli("resume", "r", "-q").out == "paid 12.0\n"
 
@@ -303,12 +326,18 @@ def test_an_answer_is_sent_and_the_run_goes_on_when_it_is_resumed(cli: Cli) -> N
 
 
 def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(cli: Cli) -> None:
-    """G1: the types are those of the graph's code, where that is there."""
+    """G1: by the types of the graph's code, where that is there; else, for a plain type, by what the question says."""
     cli("run", "refunds.py:refund", "--order", "8", "--run-id", "r")
     said = cli("answer", "r", "approve", "maybe")
     assert (said.code, said.out) == (2, "")
     assert "node 'approve', port 'return'" in said.err
     assert cli("show", "r", "--json").data["messages"] == []
+    refunds = Path("refunds.py")
+    refunds.rename("away.py")
+    without_code = cli("answer", "r", "approve", "maybe")
+    assert without_code.code == 2
+    assert "Input should be a valid boolean" in without_code.err
+    Path("away.py").rename(refunds)
     wrong = cli("answer", "r", "look_up", "1")
     assert wrong.code == 2
     assert "'look_up' of run r (suspended) does not wait for a person's answer; those that do: approve" in wrong.err
@@ -318,21 +347,25 @@ def test_an_answer_that_does_not_fit_is_refused_when_it_is_taken_and_the_questio
     cli: Cli, refunds: Path
 ) -> None:
     """Where the code was not there to say so; bad input loses nothing."""
-    cli("run", "refunds.py:refund", "--order", "8", "--run-id", "r")
+    cli("run", "refunds.py:ask_amount", "--run-id", "r")
     refunds.unlink()
-    unread = cli("answer", "r", "approve", "maybe")
+    unread = cli("answer", "r", "amount_of", "much")
     assert unread.code == 2
-    assert "the answer 'maybe' is not JSON" in unread.err
-    assert cli("answer", "r", "approve", '"maybe"').code == 0
+    assert "the answer 'much' is not JSON" in unread.err
+    sent = cli("answer", "r", "amount_of", '{"amount": "much"}')
+    assert sent.code == 0
+    assert "the answer will be validated when the run takes it: its type is not known here" in sent.err
+    assert "there is no file refunds.py" in sent.err
     [message] = cli("show", "r", "--json").data["messages"]
-    assert (message["kind"], message["name"], message["value"]) == ("answer", "approve", "maybe")
-    assert 'waits in the inbox: answer approve "maybe"' in cli("show", "r").out
+    assert (message["kind"], message["name"], message["value"]) == ("answer", "amount_of", {"amount": "much"})
+    assert 'waits in the inbox: answer amount_of {"amount":"much"}' in cli("show", "r").out
     refunds.write_text(REFUNDS, encoding="utf-8")
     said = cli("resume", "r")
     assert said.code == 3
-    assert "✗ approve  refused: " in said.err
-    assert [row["refused"] for row in cli("show", "r", "--json").data["steps"]][1]
-    assert cli("answer", "r", "approve", "true", "--resume", "-q").out == "paid 12.0\n"
+    assert "✗ amount_of  refused: " in said.err
+    [row] = cli("show", "r", "--json").data["steps"]
+    assert len(row["refused"]) == 1
+    assert cli("answer", "r", "amount_of", '{"amount": 3}', "--resume", "-q").data == {"amount": 3.0}
 
 
 @pytest.mark.parametrize(
@@ -442,6 +475,7 @@ def test_a_waiting_run_is_cancelled(cli: Cli) -> None:
     said = cli("cancel", "r")
     assert (said.code, said.out, said.err) == (0, "", "run r is cancelled\n")
     assert cli("cancel", "r", "--json").data == {"run": "r", "status": "cancelled"}
+    assert "approve  cancelled" in cli("show", "r").out
     assert cli("inbox").err == "nobody is asked anything\n"
     cli("run", "refunds.py:nap", "--seconds", "0", "--run-id", "done")
     over = cli("cancel", "done")
@@ -461,6 +495,17 @@ def test_a_run_that_another_process_drives_is_cancelled_there(cli: Cli) -> None:
     assert ended.code == 130
     assert "✗ cancelled" in err
     assert cli("show", "r", "--json").data["status"] == "cancelled"
+
+
+def test_a_run_that_waits_for_many_tells_some_of_them(cli: Cli) -> None:
+    """V3: the inbox has them all."""
+    err = cli("run", "refunds.py:survey", "--number", "30", "--run-id", "r").err
+    assert err.count("graphrt answer r ") == 10
+    assert "    graphrt answer r 'each:opinion[9]' JSON\n  and 20 more: graphrt inbox r\n" in err
+    assert len(cli("inbox").out.splitlines()) == 30
+    many = cli("answer", "r", "]", "yes")
+    assert many.code == 2
+    assert "write more of it" in many.err
 
 
 # show

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from graphrt.errors import PortError, UsageError
-from graphrt.ports import Port, json_problem, pointer, type_name, type_tag, upcast, upcaster
+from graphrt.ports import Port, json_problem, may_hold_floats, pointer, type_name, type_tag, upcast, upcaster
 
 
 class Color(Enum):
@@ -80,6 +80,24 @@ def test_a_value_comes_back_as_it_went(annotation: Any, value: object) -> None:
     read = port.read(port.write(value))
     assert read == value
     assert type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "held"),
+    [
+        *(
+            (kind, False)
+            for kind in (int, str | None, list[str], dict[str, int], Pair, Options, Color, datetime, Decimal)
+        ),
+        *(
+            (kind, True)
+            for kind in (float, Item, Any, list, dict, dict[str, Any], tuple[int, float], list[float | None])
+        ),
+    ],
+)
+def test_where_a_float_may_be_is_known_from_the_type(annotation: Any, held: bool) -> None:
+    """G1: only there can an infinity have become a null, and only such texts are written twice."""
+    assert may_hold_floats(annotation) is held
 
 
 def test_what_is_no_number_comes_back_as_none_too() -> None:

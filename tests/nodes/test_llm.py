@@ -466,9 +466,7 @@ async def test_model_and_usage_are_recorded_beside_the_output_and_unknown_is_lef
                 "answered_by": "big-2",
                 "finish": "stop",
                 "usage": {"input": 12, "output": 3},
-                "asked": {
-                    "messages": [["system", "You speak of tides only."], ["user", "Say something about tides."]]
-                },
+                "asked": {"messages": [["system", "You speak of tides only."], ["user", "Say something about tides."]]},
             }
         ]
     }

@@ -1,0 +1,86 @@
+"""Tasks that run one attempt after another: a task of its own for each would cost as much as all the rest of a step.
+
+Whatever an attempt sets in a context variable is gone after it: each runs in a fresh copy of the context that its task
+began with, as if it had a task of its own. A task whose attempt was cancelled, from whatever side, runs no other: some
+of that may still be on its way.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import copy_context
+from typing import Any, Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+J = TypeVar("J")
+
+
+class _Hand(Generic[J]):
+    """A task that waits for a job; without one when it is called, it goes home."""
+
+    __slots__ = ("called", "job")
+
+    def __init__(self) -> None:
+        self.called = anyio.Event()
+        self.job: J | None = None
+
+
+class Crew(Generic[J]):
+    """Runs jobs, each at once and in a task that no other job is in. Close it, or its task group never ends.
+
+    `work`: does one job, raises nothing but what is to end the task group, and returns whether its task may do another.
+    """
+
+    def __init__(self, tasks: TaskGroup, work: Callable[[J], Coroutine[Any, Any, bool]]) -> None:
+        self._tasks = tasks
+        self._work = work
+        self._idle: list[_Hand[J]] = []
+        self._closed = False
+
+    def start(self, job: J) -> None:
+        """Begin a job. It first runs when the caller next waits."""
+        if self._idle:
+            hand = self._idle.pop()
+            hand.job = job
+            hand.called.set()
+        else:
+            self._tasks.start_soon(self._run, job)
+
+    def close(self) -> None:
+        """Let the idle tasks end, and the others after their jobs."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().called.set()
+
+    async def _run(self, job: J) -> None:
+        while await _apart(self._work(job)) and not self._closed:
+            hand: _Hand[J] = _Hand()
+            self._idle.append(hand)
+            await hand.called.wait()
+            if hand.job is None:
+                return
+            job = hand.job
+
+
+@types.coroutine
+def _apart(work: Coroutine[Any, Any, bool]) -> Generator[Any, Any, bool]:
+    """Await `work` in a copy of the current context."""
+    run = copy_context().run
+    try:
+        waited = run(work.send, None)
+        while True:
+            try:
+                heard = yield waited
+            except GeneratorExit:
+                work.close()
+                raise
+            except BaseException as error:
+                waited = run(work.throw, error)
+            else:
+                waited = run(work.send, heard)
+    except StopIteration as end:
+        done: bool = end.value
+        return done

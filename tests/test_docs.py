@@ -1,0 +1,86 @@
+"""Every snippet of the documentation runs."""
+
+import importlib.util
+import os
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests import documents
+from tests.documents import ROOT
+from tests.graphrt.command import Child
+
+DURABILITY = documents.page("docs/durability.md")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the page's files, as the current one."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("GRAPHRT_")]:
+        monkeypatch.delenv(name)
+    documents.write_files(DURABILITY, tmp_path)
+    return tmp_path
+
+
+def test_every_page_is_tested() -> None:
+    """A new page needs a test of its own."""
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} == {"durability.md", "transcript.md"}
+
+
+def test_the_commands_of_the_page_about_durability_do_what_it_says(folder: Path) -> None:
+    """V3, D4, D9: in order, each with the exit code that is told."""
+    shown = documents.commands(DURABILITY)
+    assert len(shown) >= 10
+    for argv, code in shown:
+        said = Child(*argv).end()
+        assert said.code == code, (argv, said)
+
+
+def test_the_files_of_the_page_about_durability_have_no_mistakes(folder: Path) -> None:
+    """G4: those that no command of the page uses, too."""
+    for path in sorted(folder.glob("*.py")):
+        said = Child("check", path.name).end()
+        assert said.code == 0, (path.name, said)
+    assert Child("run", "payments.py:payout", "--customer", "Ann", "--amount", "12", "-q").end().out == "12.0 to Ann\n"
+    assert Child("run", "mailing.py:mail", "--name", "Ann", "-q").end().out == "sent: Dear Ann\n"
+
+
+def test_the_scripts_of_the_page_about_durability_run(folder: Path) -> None:
+    """Suspended says what is waited for; the answers bring the result."""
+    [script] = documents.scripts(DURABILITY)
+    printed = documents.run(folder, "-c", script).splitlines()
+    assert printed[-1] == "to Lisbon in row 12"
+    assert any("asks: Fly to Lisbon?: graphrt answer" in line for line in printed)
+
+
+def transcript() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("transcript", ROOT / "docs" / "transcript.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_transcript_is_what_the_terminals_show(tmp_path: Path, folder: Path) -> None:
+    """D3, D7, D9, D10: two processes, a kill -9, a person, a fork and a replay, word for word but for times and
+    numbers of processes."""
+    script = transcript()
+
+    class Forked:
+        def __init__(self, *argv: str) -> None:
+            self.child = Child(*argv, joined=True)
+            self.pid = self.child.pid
+
+        def until(self, words: str) -> str:
+            found: str = script.read_until(self.child.stderr, words)
+            return found
+
+        def end(self) -> tuple[int, str]:
+            said = self.child.end()
+            return said.code, said.err
+
+    page = script.story(Forked, folder)
+    assert script.shape(page) == script.shape(documents.page("docs/transcript.md"))
