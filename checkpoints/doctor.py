@@ -136,16 +136,17 @@ def _try(part: Callable[[sqlite3.Connection, Examined], None], connection: sqlit
 
 def _identify(connection: sqlite3.Connection, found: Examined) -> None:
     tables = _one(connection, "SELECT count(*) FROM sqlite_schema")
-    found.application, found.format = _one(connection, "PRAGMA application_id"), _one(connection, "PRAGMA user_version")
-    if found.application == 0 and found.format == 0 and tables == 0:
+    application, version = (int(_one(connection, f"PRAGMA {name}")) for name in ("application_id", "user_version"))
+    found.application, found.format = application, version
+    if application == 0 and version == 0 and tables == 0:
         found.find("warning", "empty", "it is empty", "`graphrt run` makes a store of it")
-    elif found.application != APPLICATION:
+    elif application != APPLICATION:
         found.find("problem", "foreign", "it is the database of another application", "name another path")
-    elif found.format > VERSION:
-        what = f"it was written by a newer graphrt: its format is {found.format}, this one knows {VERSION}"
+    elif version > VERSION:
+        what = f"it was written by a newer graphrt: its format is {version}, this one knows {VERSION}"
         found.find("problem", "newer", what, "upgrade graphrt")
-    elif found.format < VERSION:
-        what = f"its format is {found.format}, and today's is {VERSION}"
+    elif version < VERSION:
+        what = f"its format is {version}, and today's is {VERSION}"
         found.find("warning", "older", what, "it is brought up to date when it is next opened for writing")
     else:
         found.readable = True

@@ -110,7 +110,7 @@ async def test_whatever_is_in_a_run_comes_back_as_it_was(tmp_path: Path) -> None
     """D13: every entry with its time, every value and note byte for byte, status, error, lease's fence and messages."""
     batches: list[list[tuple[Fact, float]]] = []
 
-    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(happenings.flatmap(st.permutations), st.lists(floats, min_size=20, max_size=20))
     def collect(some: list[Fact], times: list[float]) -> None:
         batches.append(list(zip(some, times, strict=True)))
