@@ -147,6 +147,18 @@ async def test_leaving_the_runtime_does_not_wait_for_what_sleeps() -> None:
     assert (await journal.info(run.id)).driver is None
 
 
+async def test_a_run_whose_timer_becomes_near_while_it_lingers_rests_until_then() -> None:
+    """D4, E10: it is not let go any more, and does not look at the clock again and again either."""
+
+    @dag
+    def g(x: int) -> int:
+        return sleep(x, 30.5)
+
+    async with Runtime(clock=JumpingClock()) as rt:
+        with anyio.fail_after(20):
+            assert await rt.run(g, 1) == 1
+
+
 async def test_a_timer_that_lost_its_race_comes_due_in_vain() -> None:
     """G5, E10: nobody needs it any more; the run rests until there is something to do."""
 
