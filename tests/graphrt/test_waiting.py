@@ -12,7 +12,7 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
-from graphrt import Final, Machine, Runtime, State, Suspended, dag, each, first, node
+from graphrt import Final, Machine, Runtime, State, Suspended, context, dag, each, first, node
 from graphrt.errors import GraphError, MessageConflict, RunCancelled, RunFailed, RunOver, UsageError
 from graphrt.facts import Fact, MessageRefused, RunResumed, RunSuspended, StepFinished, StepWaiting
 from graphrt.journal import Journal, MemoryJournal, RunInfo
@@ -145,6 +145,39 @@ async def test_leaving_the_runtime_does_not_wait_for_what_sleeps() -> None:
     assert clock.time - before < DAY
     assert (await journal.info(run.id)).status == "suspended"
     assert (await journal.info(run.id)).driver is None
+
+
+async def test_a_run_whose_timer_becomes_near_while_it_lingers_rests_until_then() -> None:
+    """D4, E10: it is not let go any more, and does not look at the clock again and again either."""
+
+    @dag
+    def g(x: int) -> int:
+        return sleep(x, 30.5)
+
+    async with Runtime(clock=JumpingClock()) as rt:
+        with anyio.fail_after(20):
+            assert await rt.run(g, 1) == 1
+
+
+async def test_a_timer_that_lost_its_race_comes_due_in_vain() -> None:
+    """G5, E10: nobody needs it any more; the run rests until there is something to do."""
+
+    @node
+    async def quick(x: int) -> int:
+        return x
+
+    @node
+    async def slow(x: int) -> int:
+        await context().sleep(100)
+        return x
+
+    @dag
+    def g(x: int) -> tuple[int, int]:
+        return first(quick(x), sleep(x, 10)), slow(x)
+
+    async with Runtime(clock=JumpingClock()) as rt:
+        with anyio.fail_after(20):  # else it would look at the clock again and again, which never got past 10
+            assert await rt.run(g, 1) == (1, 1)
 
 
 async def test_a_run_that_wakes_while_its_end_is_looked_at_has_not_ended() -> None:
