@@ -185,7 +185,14 @@ class StoreTables:
         """Find where a commit goes; None if it is there already."""
         head = batch.ahead.get(commit.run) or self._heads.get(commit.run)
         # Our own last word is enough where the insert itself will notice a stranger's.
-        if head is None or head.seq != commit.after or not commit.rows or commit.taking or commit.sources:
+        if (
+            head is None
+            or head.seq != commit.after
+            or not commit.rows
+            or commit.taking
+            or commit.sources
+            or commit.fence == 0
+        ):
             head = self._look(batch, commit)
         if head.seq != commit.after:
             # Without a fence, another driver may have written the same at the same time: only the writer's own retry
@@ -208,7 +215,7 @@ class StoreTables:
             lease = leases.fence_of(batch.cursor, head.n)
             known = batch.ahead.get(commit.run) or self._heads.get(commit.run, head)
             # Another number: the run that this process drove was removed, and its id given to a new one.
-            if lease.fence != commit.fence or known.n != head.n:
+            if lease.fence != commit.fence or commit.fence < 1 or known.n != head.n:
                 raise StaleFence(commit.run, commit.fence, lease.fence, lease.driver)
         return head
 

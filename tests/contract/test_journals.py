@@ -506,8 +506,9 @@ async def test_a_fence_that_nobody_has_is_stale(journal: Journal) -> None:
     """A number from nowhere opens nothing (D7)."""
     await journal.create(info(), [START], at=1.0)
 
-    with pytest.raises(StaleFence):
-        await journal.append(RUN, 1, [started("a")], at=1.0, fence=1)
+    for fence in (0, 1, -1):
+        with pytest.raises(StaleFence):
+            await journal.append(RUN, 1, [started("a")], at=1.0, fence=fence)
     await journal.claim(RUN, claim(), at=1.0)
     with pytest.raises(StaleFence):
         await journal.append(RUN, 1, [started("a")], at=1.0, fence=2)
