@@ -179,7 +179,7 @@ async def test_a_run_that_waits_for_a_permit_does_not_wait_for_the_world() -> No
     @node(limit="door", retry=Retry(2, base=0))
     async def shaky(x: int) -> int:
         if context().attempt == 1:
-            others.start_soon(rt.run, hold, 1)  # is next in line when this attempt gives its permit back
+            others.start_soon(lambda: rt.run(hold, 1))  # is next in line when this attempt gives its permit back
             await context().sleep(1)
             raise ValueError(x)
         return x
