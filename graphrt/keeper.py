@@ -165,10 +165,11 @@ class Keeper:
             raise
         finally:
             self._drivers.pop(driver.run, None)
-            if driver.suspended is None and driver.state.status not in ENDED:
+            told = driver.error is None and (driver.suspended is not None or driver.state.status in ENDED)
+            if not told:  # its last commit did not give the lease back, or nobody knows
                 with anyio.CancelScope(shield=True), suppress(Exception):  # it expires by itself
                     await self._journal.release(driver.run, driver.fence)
-            if driver.suspended is not None and not self._leaving:
+            if told and driver.suspended is not None and not self._leaving:
                 self._asleep[driver.run] = Sleeper(driver.graph, *driver.suspended)
                 self._watch()
                 if driver.again:

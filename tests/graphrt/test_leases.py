@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from graphrt import Runtime, context, dag, lease, node
-from graphrt.errors import JournalConflict, RunCancelled, RunTaken, StaleFence
-from graphrt.facts import Fact, RunResumed, RunSuspended, StepStarted
+from graphrt.errors import JournalConflict, RunCancelled, RunTaken, StaleFence, StoreFull
+from graphrt.facts import Fact, RunFinished, RunResumed, RunSuspended, StepStarted
 from graphrt.journal import Claim, MemoryJournal, Renewal
 from graphrt.nodes import sleep
 from graphrt.run import Run
@@ -164,6 +164,33 @@ async def test_a_run_that_lets_itself_go_while_leases_are_renewed_is_not_taken_f
 
     async with Runtime(journal, clock=clock, lease=9, linger=0.0) as rt:
         assert await (await rt.start_as(RUN, g, 1)).result() == 1
+
+
+@pytest.mark.parametrize("last", [RunSuspended, RunFinished])
+async def test_a_last_commit_that_cannot_be_made_leaves_the_run_to_others(last: type[Fact]) -> None:
+    """D7, D13: it did not end and does not sleep; whoever can write takes it up at once."""
+
+    class FullOnce(SeenByOthers):
+        full = True
+
+        async def append(self, run: RunId, after: int, facts: Sequence[Fact], **rest: Any) -> None:
+            if self.full and isinstance(facts[-1], last):
+                self.full = False
+                raise StoreFull(self.name)
+            await super().append(run, after, facts, **rest)
+
+    @dag
+    def g(x: int) -> int:
+        return sleep(x, 3600)
+
+    journal, clock = FullOnce(), JumpingClock()
+    async with Runtime(journal, clock=clock, linger=0.0) as one, Runtime(journal, clock=clock) as two:
+        run = await one.start_as(RUN, g, 1)
+        with pytest.raises(StoreFull):
+            await run.result()
+        info = await run.info()
+        assert (info.status, info.driver, one.sleeper_of(RUN)) == ("running", None, None)
+        assert await (await two.resume(RUN, g)).result() == 1
 
 
 async def test_cancelling_reaches_the_driver_of_another_process_with_its_renewal() -> None:
