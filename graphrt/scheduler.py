@@ -256,6 +256,7 @@ class Driver:
                     return
                 if self._draining and not self._attempts:
                     self.error = stopped(self.run)
+                    crew.close()
                     return
                 if facts and self._reload is not None:
                     self.state = await self._reload()
