@@ -149,8 +149,8 @@ class Writer(Generic[J]):
             else:
                 self._last_run, self._streak = job.run, 0
             if self._streak >= STREAK and job.size < SMALL and self._average < QUICK:
-                # Before the commit: a caller that is cancelled here has written nothing. Nothing else is let in: a driver
-                # waits for its steps between any two commits, and a turn of the loop costs as much as the rows.
+                # Before the commit: a caller that is cancelled here has written nothing. Nothing else is let in: a
+                # driver waits for its steps between any two commits, and a turn of the loop costs as much as the rows.
                 await anyio.lowlevel.checkpoint_if_cancelled()
                 if self._commit_here(job):
                     if job.error is not None:

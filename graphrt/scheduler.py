@@ -17,6 +17,7 @@ import inspect
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -236,38 +237,39 @@ class Driver:
 
     async def _loop(self) -> None:
         async with anyio.create_task_group() as tasks:
-            crew = Crew(tasks, self._run_attempt)
-            while True:
-                self._wake = anyio.Event()
-                if self._post:
-                    self._post = False
-                    self._mail = await self.shared.journal.inbox(self.run)
-                facts, acks = self._collect()
-                if self._mail:
-                    self._deliver(facts)
-                starts = self._decide(facts)
-                if facts:
-                    await self._commit(facts)
-                    for ack in acks:
-                        ack.set()
-                if self.state.status != "running":
-                    crew.close()
-                    await self._leave()
-                    return
-                if self._draining and not self._attempts:
-                    self.error = stopped(self.run)
-                    crew.close()
-                    return
-                if facts and self._reload is not None:
-                    self.state = await self._reload()
-                for attempt in starts:
-                    attempt.began = self.shared.clock.monotonic()
-                    point("attempt: dispatched")
-                    crew.start(attempt)
-                if not self._outcomes and not self._post and not self._wake.is_set():
-                    await self.shared.clock.wait(self._wake, self._patience())
-                if self._watched:
-                    self._expire()
+            with closing(Crew(tasks, self._run_attempt)) as crew:
+                await self._steps(crew)
+
+    async def _steps(self, crew: Crew[Attempt]) -> None:
+        while True:
+            self._wake = anyio.Event()
+            if self._post:
+                self._post = False
+                self._mail = await self.shared.journal.inbox(self.run)
+            facts, acks = self._collect()
+            if self._mail:
+                self._deliver(facts)
+            starts = self._decide(facts)
+            if facts:
+                await self._commit(facts)
+                for ack in acks:
+                    ack.set()
+            if self.state.status != "running":
+                await self._leave()
+                return
+            if self._draining and not self._attempts:
+                self.error = stopped(self.run)
+                return
+            if facts and self._reload is not None:
+                self.state = await self._reload()
+            for attempt in starts:
+                attempt.began = self.shared.clock.monotonic()
+                point("attempt: dispatched")
+                crew.start(attempt)
+            if not self._outcomes and not self._post and not self._wake.is_set():
+                await self.shared.clock.wait(self._wake, self._patience())
+            if self._watched:
+                self._expire()
 
     def _collect(self) -> tuple[list[Fact], list[anyio.Event]]:
         """Take the outcomes that came in, fold them, and return them as facts, with whom to tell of their commit.
@@ -403,6 +405,7 @@ class Driver:
         if patient or self._draining or self.shared.linger <= 0:
             return True
         if until is not None and until - wall <= SOON:
+            self._idle_since = None  # it stays: nothing is to be looked at again before that
             return False
         now = self.shared.clock.monotonic()
         if self._idle_since is None:

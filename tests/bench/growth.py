@@ -98,7 +98,7 @@ def measure(sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
             for size in sizes:
                 with tempfile.TemporaryDirectory(prefix="graphrt-bench-") as folder:
                     words = [sys.executable, "-m", "tests.bench.growth", "--one", shape, str(size), f"{folder}/run.db"]
-                    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=600)
+                    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=3600)
                     found.setdefault((shape, size), []).append(json.loads(done.stdout))
     return [
         {"shape": shape, "steps": size, **{what: statistics.median(each[what] for each in runs) for what in runs[0]}}
