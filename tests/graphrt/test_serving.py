@@ -54,11 +54,11 @@ async def test_draining_records_what_is_in_flight_and_starts_nothing_more() -> N
     async with Runtime(journal) as rt, anyio.create_task_group() as tasks:
         run = await rt.start_as(RUN, graph, 1)
         await gate.there.wait()
-        tasks.start_soon(rt.drain, 60)
+        tasks.start_soon(rt.drain, 3600)
         await anyio.wait_all_tasks_blocked()
         gate.open.set()
-        with pytest.raises(UsageError, match="run r was stopped at its last commit; resume it"):
-            await run.result()
+        with pytest.raises(UsageError, match="run r was stopped at its last commit; resume it"), anyio.fail_after(60):
+            await run.result()  # and not when the grace is over
     facts = [entry.fact for entry in await journal.read(RUN)]
     assert isinstance(facts[-1], StepFinished)
     assert sum(isinstance(fact, StepStarted) for fact in facts) == 1
@@ -95,7 +95,7 @@ async def test_a_run_whose_last_step_was_in_flight_finishes_while_it_is_drained(
     async with Runtime(journal) as rt, anyio.create_task_group() as tasks:
         run = await rt.start_as(RUN, hold, 1)
         await gate.there.wait()
-        tasks.start_soon(rt.drain, 60)
+        tasks.start_soon(rt.drain, 3600)
         await anyio.wait_all_tasks_blocked()
         gate.open.set()
         assert await run.result() == 1
