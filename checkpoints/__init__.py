@@ -1,17 +1,40 @@
 """graphrt.checkpoints: journals that survive their process.
 
-`open_journal(path)` gives a journal in one SQLite file; importing this package opens nothing and imports no database
+`open_journal(path)` gives a journal in one SQLite file. `measure` says what takes up its room, `prune` removes the runs
+that ended long ago, and `vacuum` gives free pages back. Importing this package opens nothing and imports no database
 package but the standard library's."""
 
 from __future__ import annotations
 
 import os
 
+from graphrt.checkpoints.compaction import Vacuumed as Vacuumed
+from graphrt.checkpoints.compaction import vacuum as vacuum
+from graphrt.checkpoints.retention import Kept as Kept
+from graphrt.checkpoints.retention import Pruned as Pruned
+from graphrt.checkpoints.retention import Removed as Removed
+from graphrt.checkpoints.retention import prune as prune
+from graphrt.checkpoints.size import RunSize as RunSize
+from graphrt.checkpoints.size import Size as Size
+from graphrt.checkpoints.size import measure as measure
 from graphrt.checkpoints.sqlite import SqliteJournal as SqliteJournal
 from graphrt.checkpoints.writer import Statistics as Statistics
 from graphrt.types import Durability
 
-__all__ = ["SqliteJournal", "Statistics", "open_journal"]
+__all__ = [
+    "Kept",
+    "Pruned",
+    "Removed",
+    "RunSize",
+    "Size",
+    "SqliteJournal",
+    "Statistics",
+    "Vacuumed",
+    "measure",
+    "open_journal",
+    "prune",
+    "vacuum",
+]
 
 
 async def open_journal(

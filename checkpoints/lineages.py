@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from pydantic_core import to_json
+
 from graphrt.checkpoints.delta import diff
 from graphrt.types import RunId
 
@@ -107,17 +109,13 @@ class Lineages:
 
 
 def find(snapshot: bytes, versions: Mapping[str, Version]) -> Iterator[tuple[str, list[int]]]:
-    """Yield where the newest values stand, byte for byte, in a snapshot of the state: lineage, [seq, start, length,
-    weights].
+    """Yield where the newest values stand in a snapshot of the state, as the JSON strings they are in it: lineage,
+    [seq, start, length, weights].
 
     A snapshot that holds them saves the next `load` the way back to the last whole text, however long the run has been.
     """
     for lineage, version in versions.items():
-        probe, at = version.value[:64], -1
-        for _ in range(16):  # a value that begins like many others is not worth a long search
-            at = snapshot.find(probe, at + 1)
-            if at < 0:
-                break
-            if snapshot.startswith(version.value, at):
-                yield lineage, [version.seq, at, len(version.value), version.whole, version.grown]
-                break
+        text = to_json(version.value.decode())
+        at = snapshot.find(text)
+        if at >= 0:
+            yield lineage, [version.seq, at, len(text), version.whole, version.grown]

@@ -133,7 +133,10 @@ class Values:
         for lineage, (seq, start, length, whole, grown) in anchors.items():
             if not 0 <= start <= start + length <= len(snapshot):
                 raise ValueError("a snapshot does not hold what it should")
-            self.versions[lineage] = self._known[seq] = Version(seq, snapshot[start : start + length], whole, grown)
+            value = from_json(snapshot[start : start + length])
+            if not isinstance(value, str):
+                raise ValueError("a snapshot does not hold what it should")  # noqa: TRY004 - a damaged file
+            self.versions[lineage] = self._known[seq] = Version(seq, value.encode(), whole, grown)
 
     def entries(self, after: int, limit: int) -> list[Entry]:
         """Read entries after `after`."""

@@ -16,7 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -34,6 +34,9 @@ from graphrt.errors import StoreDamaged, StoreError, StoreReadOnly, UsageError
 from graphrt.facts import Entry, Fact, RunFinished, RunRewound, RunSuspended, StepFinished
 from graphrt.journal import Claim, History, Message, Renewal, RunInfo, ending, sources
 from graphrt.types import Durability, Json, RunId, Status
+
+if TYPE_CHECKING:
+    from graphrt.checkpoints.transfer import Record
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -107,6 +110,7 @@ class SqliteJournal:
         snapshot: Json | None = None,
     ) -> None:
         """See Journal.create."""
+        self._lineages.drop(info.id)  # of a run that had this id before and was removed
         commit = self._encode(info.id, 0, facts, at, snapshot)
         commit.begin, commit.claim, commit.sources = info, claim, sources(facts, info.id)
         commit.definition = None if definition is None else definition.decode()
@@ -183,6 +187,55 @@ class SqliteJournal:
     async def runs(self, *, status: Status | None = None, limit: int = 100) -> list[RunInfo]:
         """See Journal.runs."""
         return await self._read(reading.infos, status, limit)
+
+    async def export_runs(self, runs: Sequence[RunId]) -> Json:
+        """Return runs as one JSON file, each with all that it shares: see `graphrt.checkpoints.transfer`.
+
+        A run that is still driven is exported as it stands. Raises RunNotFound; StoreDamaged if part of one is gone.
+        """
+
+        from graphrt.checkpoints import transfer
+
+        def work(connection: sqlite3.Connection, path: str) -> Json:
+            return transfer.write([transfer.record(connection, path, run) for run in runs])
+
+        return await self._read(work)
+
+    async def import_runs(
+        self, text: Json, *, name: str, new: RunId | None = None, target: str | None = None
+    ) -> list[RunInfo]:
+        """Take in the runs of a file, all of them in one commit or none; return what a list shows of them.
+
+        `name`: what errors call the file. `new`: another id for the one run it holds; under it, its effects have other
+        idempotency keys. `target`: where their graph is; what the file says about that is not taken over. Raises
+        UsageError if it is no such file; StoreTooNew; RunExists if an id is taken.
+        """
+        from graphrt.checkpoints import transfer
+
+        records = await anyio.to_thread.run_sync(transfer.read, text, name)
+        if new is not None:
+            if len(records) != 1:
+                raise UsageError(f"{name} holds {len(records)} runs; only a single one can be given another id")
+            records = [transfer.renamed(records[0], new)]
+        commits = [self._copied(found, transfer.info_of(found, target)) for found in records]
+        tried = False
+
+        def work(cursor: sqlite3.Cursor) -> None:
+            nonlocal tried
+            before, tried = tried, True
+            if not (before and transfer.there(cursor.connection, self._path, records)):  # else, its reply was lost
+                transfer.restore(cursor, self._path, records, commits)
+
+        await self._ask(None, work)
+        return [await self.info(found.id) for found in records]
+
+    def _copied(self, found: Record, info: RunInfo) -> Commit:
+        commit = self._encode(found.id, 0, [entry.fact for entry in found.entries], found.created, None)
+        commit.rows = [
+            (seq, entry.at, *rest) for entry, (seq, _, *rest) in zip(found.entries, commit.rows, strict=True)
+        ]
+        commit.begin = info
+        return commit
 
     async def aclose(self) -> None:
         """See Journal.aclose. A closed store is one file, if no other process has it open."""
@@ -358,7 +411,21 @@ def _make_room(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _connect_to_read(path: str) -> sqlite3.Connection:
-    """Open a file only to look at it."""
+    """Open a store only to look at it."""
+    connection = open_to_look(path)
+    try:
+        version = check(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    if version < VERSION:
+        connection.close()
+        raise StoreError(f"{path} is empty or of an older format; open it once for writing to bring it up to date")
+    return connection
+
+
+def open_to_look(path: str) -> sqlite3.Connection:
+    """Open any file only to look at it, whatever it is."""
     file = Path(path).absolute()
     if not file.exists():
         raise StoreError(f"there is no store at {path}; `graphrt run` makes one, or name another path")
@@ -368,11 +435,7 @@ def _connect_to_read(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA query_only = ON")
-        version = check(connection, path)
     except BaseException:
         connection.close()
         raise
-    if version < VERSION:
-        connection.close()
-        raise StoreError(f"{path} is empty or of an older format; open it once for writing to bring it up to date")
     return connection

@@ -62,6 +62,10 @@ FROM runs WHERE id = ?
 """
 
 
+UNKNOWN = -1
+"""Where a journal stands of which only the number is known."""
+
+
 class Head(NamedTuple):
     """Where a journal stands: the run's number in this file, and its last entry."""
 
@@ -146,8 +150,9 @@ class StoreTables:
         """See Tables.committed."""
         for job in jobs:
             if isinstance(job, Errand):
-                continue
-            if job.status is not None and job.status[0] != "running":
+                if job.run is not None:
+                    self._heads.pop(job.run, None)  # it may have been claimed: whatever has this id now is meant
+            elif job.status is not None and job.status[0] != "running":
                 self._heads.pop(job.run, None)
                 self._lineages.drop(job.run)
             elif job.head is not None:
@@ -157,22 +162,21 @@ class StoreTables:
     def forget(self, jobs: Sequence[Commit | Errand], /) -> None:
         """See Tables.forget."""
         for job in jobs:
-            if job.run is not None:
-                self._heads.pop(job.run, None)
+            known = self._heads.get(job.run) if job.run is not None else None
+            if job.run is not None and known is not None:
+                self._heads[job.run] = Head(known.n, UNKNOWN)
 
     def _begin(self, batch: _Batch, commit: Commit) -> Head | None:
         """Make a run's row; None if this very commit made it before."""
         info, cursor = commit.begin, batch.cursor
         assert info is not None  # noqa: S101 - for the type checker: the caller looked
-        there = batch.ahead.get(commit.run) or _head(cursor, commit.run)
+        there = batch.ahead.get(commit.run) or head_of(cursor, commit.run)
         if there is not None:
             if commit.in_doubt and self._made_before(batch, commit, there):
                 return None
             raise RunExists(commit.run, self._path)
         self._find_sources(batch, commit)
-        row = (info.id, info.graph, info.fingerprint, info.status, info.target, info.created, info.error, info.parent)
-        cursor.execute(_INSERT_RUN, row)
-        n = cursor.lastrowid or 0
+        n = _insert_run(cursor, info)
         if commit.claim is not None:
             leases.begin(cursor, n, commit.claim)
         return Head(n, 0)
@@ -181,7 +185,14 @@ class StoreTables:
         """Find where a commit goes; None if it is there already."""
         head = batch.ahead.get(commit.run) or self._heads.get(commit.run)
         # Our own last word is enough where the insert itself will notice a stranger's.
-        if head is None or head.seq != commit.after or not commit.rows or commit.taking or commit.sources:
+        if (
+            head is None
+            or head.seq != commit.after
+            or not commit.rows
+            or commit.taking
+            or commit.sources
+            or commit.fence == 0
+        ):
             head = self._look(batch, commit)
         if head.seq != commit.after:
             # Without a fence, another driver may have written the same at the same time: only the writer's own retry
@@ -197,18 +208,20 @@ class StoreTables:
     def _look(self, batch: _Batch, commit: Commit) -> Head:
         """Ask the file where a journal stands and whether it may be written to."""
         batch.insert()
-        head = _head(batch.cursor, commit.run)
+        head = head_of(batch.cursor, commit.run)
         if head is None:
             raise RunNotFound(commit.run, self._path)
         if commit.fence is not None:
             lease = leases.fence_of(batch.cursor, head.n)
-            if lease.fence != commit.fence:
+            known = batch.ahead.get(commit.run) or self._heads.get(commit.run, head)
+            # Another number: the run that this process drove was removed, and its id given to a new one.
+            if lease.fence != commit.fence or commit.fence < 1 or known.n != head.n:
                 raise StaleFence(commit.run, commit.fence, lease.fence, lease.driver)
         return head
 
     def _find_sources(self, batch: _Batch, commit: Commit) -> None:
         for source in commit.sources:
-            if source not in batch.ahead and _head(batch.cursor, source) is None:
+            if source not in batch.ahead and head_of(batch.cursor, source) is None:
                 raise RunNotFound(source, self._path)
 
     def _made_before(self, batch: _Batch, commit: Commit, head: Head) -> bool:
@@ -285,12 +298,29 @@ def _write(batch: _Batch, commit: Commit, head: Head) -> None:
         messages.take(cursor, commit.taking, head.seq)
 
 
+def _insert_run(cursor: sqlite3.Cursor, info: RunInfo) -> int:
+    row = (info.id, info.graph, info.fingerprint, info.status, info.target, info.created, info.error, info.parent)
+    cursor.execute(_INSERT_RUN, row)
+    return cursor.lastrowid or 0
+
+
+def begin(cursor: sqlite3.Cursor, commit: Commit) -> int:
+    """Write a run that is not there yet, as the errand of a transaction; return its number in the file."""
+    assert commit.begin is not None  # noqa: S101 - for the type checker: what begins has a beginning
+    n = _insert_run(cursor, commit.begin)
+    batch = _Batch(cursor)
+    _write(batch, commit, Head(n, 0))
+    batch.insert()
+    return n
+
+
 def _first_lease(lease: Lease, claim: Claim) -> bool:
     """Say whether a lease is the one that a run began with, given back or not."""
     return lease.fence == 1 and lease.driver in {None, claim.driver}
 
 
-def _head(cursor: sqlite3.Cursor, run: RunId) -> Head | None:
+def head_of(cursor: sqlite3.Cursor, run: RunId) -> Head | None:
+    """Look up where a run's journal stands; None if there is no such run."""
     row = cursor.execute(_FIND_HEAD, (run,)).fetchone()
     return Head(*row) if row is not None else None
 

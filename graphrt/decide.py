@@ -202,11 +202,14 @@ def _checks(state: State) -> Iterator[Check]:
 
 
 def next_timer(state: State) -> float | None:
-    """Return when the next awaited timer is due."""
+    """Return when the next awaited timer is due, of those that somebody still needs."""
     heap = state.timers
     while heap and heap[0][1] not in state.awaiting:
         heapq.heappop(heap)
-    return heap[0][0] if heap else None
+    if not state.parks:
+        return heap[0][0] if heap else None
+    waits = ((until, state.awaiting.get(key)) for until, key in heap)
+    return min((until for until, step in waits if step is not None and not step.parked), default=None)
 
 
 class Delivery(NamedTuple):

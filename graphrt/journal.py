@@ -321,7 +321,7 @@ class MemoryJournal:
     ) -> None:
         """See Journal.append."""
         kept = self._find(run)
-        if fence is not None and fence != kept.fence:
+        if fence is not None and (fence != kept.fence or fence < 1):
             raise StaleFence(run, fence, kept.fence, kept.info.driver)
         entries = [Entry(seq, at, fact) for seq, fact in enumerate(facts, after + 1)]
         if kept.info.seq != after:

@@ -363,7 +363,7 @@ class Keeper:
     async def recorded(self, run: RunId) -> State:
         """Fold a run's journal by what was recorded of its graph: its code is not needed."""
         driver = self._drivers.get(run)
-        if driver is not None:
+        if driver is not None and driver.suspended is None:  # one that is letting go has let go of its state first
             return driver.state
         info = await self._journal.info(run)
         definition = await self._journal.definition(info.fingerprint)

@@ -102,9 +102,7 @@ class Run(Generic[R_co]):
         Raises RunFailed (Deadlock, BudgetExceeded), RunCancelled, or the StoreError that stopped its driver. Cancelling
         the wait does not touch the run.
         """
-        while await self._settled(wait=wait):
-            pass
-        entry = await self._last()
+        entry = await self._end(wait=wait)
         match newest(entry.fact):
             case RunFinished(value=text, type=tag):
                 return cast("R_co", from_json(text) if self.graph is None else read_result(self.graph, text, tag))
@@ -125,6 +123,17 @@ class Run(Generic[R_co]):
     async def waiting(self) -> list[str]:
         """Return a line for everything the run waits for from outside, with what gives it that."""
         return [hint(self.id, each) for each in await self._home.pending(self.id)]
+
+    async def _end(self, *, wait: bool) -> Entry:
+        """Return the last entry, once nobody here drives the run any more."""
+        while True:
+            while await self._settled(wait=wait):
+                pass
+            entry = await self._last()
+            sleeper = self._home.sleeper_of(self.id)
+            woken = self._home.driver_of(self.id) is not None or (sleeper is not None and sleeper.roused)
+            if not woken or isinstance(entry.fact, (RunFinished, RunFailed, RunCancelled)):
+                return entry  # else it was woken while its last entry was read, which is not its end
 
     async def _settled(self, *, wait: bool) -> bool:
         """Wait for the driver to stop; return whether another one is to be waited for."""

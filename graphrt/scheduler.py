@@ -405,6 +405,7 @@ class Driver:
         if patient or self._draining or self.shared.linger <= 0:
             return True
         if until is not None and until - wall <= SOON:
+            self._idle_since = None  # it stays: nothing is to be looked at again before that
             return False
         now = self.shared.clock.monotonic()
         if self._idle_since is None:

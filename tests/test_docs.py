@@ -18,7 +18,7 @@ DURABILITY = documents.page("docs/durability.md")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the page's files, as the current one."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("GRAPHRT_")]:
+    for name in [name for name in os.environ if name.startswith("GRAPHRT_") and name != "GRAPHRT_EVICT"]:
         monkeypatch.delenv(name)
     documents.write_files(DURABILITY, tmp_path)
     return tmp_path

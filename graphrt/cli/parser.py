@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _travelling_commands(commands)
     _asking_commands(commands)
     _looking_commands(commands)
+    _keeping_commands(commands)
     return parser
 
 
@@ -188,6 +189,97 @@ def _looking_commands(commands: Commands) -> None:
     )
     demo.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     demo.add_argument("-q", "--quiet", action="store_true", help="no progress")
+
+
+def _keeping_commands(commands: Commands) -> None:
+    """What keeps a store small and sound, and runs as files."""
+    size = _add(commands, "size", "say what takes up the room in a store: by table and by run", "keeping", "size")
+    size.add_argument("--limit", type=_at_least_one, default=20, metavar="N", dest="most", help="how many runs (20)")
+    size.add_argument(
+        "--older-than", type=_age, default=_age("30d"), metavar="AGE", help="say what pruning so would free (30d)"
+    )
+    _common(size)
+
+    prune = _add(commands, "prune", "remove runs that ended long ago", "keeping", "prune_command")
+    prune.add_argument(
+        "--older-than", type=_age, required=True, metavar="AGE", help="how long ago they ended: 30d, 12h, 90s"
+    )
+    prune.add_argument(
+        "--status",
+        type=_endings,
+        default=_ENDINGS,
+        metavar="STATUS,…",
+        help="how they ended (finished,failed,cancelled)",
+    )
+    prune.add_argument(
+        "--keep", type=_not_negative, default=0, metavar="N", help="keep the N newest of them, however old (0)"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="say what would be removed, and stop")
+    _common(prune)
+
+    vacuum = _add(
+        commands, "vacuum", "give a store's free pages back: its file gets smaller", "keeping", "vacuum_command"
+    )
+    vacuum.add_argument(
+        "--incremental",
+        action="store_true",
+        help="only cut free pages off the end, which holds nobody up; the first time prepares the file for it",
+    )
+    _common(vacuum)
+
+    doctor = _add(commands, "doctor", "say what is the matter with a store, and with its runs", "doctor", "doctor")
+    doctor.add_argument("store", metavar="FILE", nargs="?", help="the store (default: as for --store)")
+    doctor.add_argument(
+        "--file-only", action="store_true", help="look at the file alone: import none of the graphs its runs name"
+    )
+    doctor.add_argument("--salvage", metavar="OUT.json", help="write every run that can be read whole, for `import`")
+    _common(doctor, store=False)
+    doctor.epilog = "It changes nothing. Exit code 0: nothing has to be done (warnings may be told); 6: something has."
+
+    export = _add(commands, "export", "write a run as one JSON file", "transfer", "export")
+    export.add_argument("run", metavar="RUN", help=_RUN)
+    export.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")
+    _common(export)
+
+    import_ = _add(commands, "import", "take the runs of a file into a store", "transfer", "import_")
+    import_.add_argument("file", metavar="FILE", help="what `graphrt export` wrote; - reads stdin")
+    import_.add_argument("--as", metavar="ID", dest="new", help="give the run another id")
+    import_.add_argument("--target", metavar="TARGET", help="where its graph is: file.py:graph or pkg.mod:graph")
+    _common(import_)
+
+
+_ENDINGS = ("finished", "failed", "cancelled")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class _Age(float):
+    """Seconds, and the word that said so."""
+
+    word: str
+
+
+def _age(word: str) -> _Age:
+    number, unit = word[:-1], word[-1:]
+    if not number.isdecimal() or unit not in _UNITS:
+        raise argparse.ArgumentTypeError(f"{word!r} is no age; write 30d, 12h, 15m or 90s")
+    age = _Age(int(number) * _UNITS[unit])
+    age.word = word
+    return age
+
+
+def _endings(words: str) -> tuple[str, ...]:
+    found = tuple(word.strip() for word in words.split(","))
+    wrong = [word for word in found if word not in _ENDINGS]
+    if wrong:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no way to end; write {','.join(_ENDINGS)} or some of them")
+    return found
+
+
+def _not_negative(word: str) -> int:
+    number = int(word)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{word} is less than 0")
+    return number
 
 
 _RUN = "a run id, the beginning of one, @last or @last-failed"

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 CHILD = """
 import sys
 import anyio
+from pydantic_core import to_json
 from graphrt.checkpoints import open_journal
 from tests.checkpoints.helpers import begin, finished, started
 
@@ -31,7 +32,7 @@ async def drive(journal, name):
     n = 0
     while True:
         value = b'{"n":%d,"log":[%s]}' % (n, b",".join(b'"' + b"m" * 60 + b'"' for _ in range(n % 90)))
-        snapshot = b'{"at":' + value + b"}" if n % 20 == 19 else None
+        snapshot = to_json({"at": value.decode()}) if n % 20 == 19 else None
         facts = [started(f"s{n}"), finished(f"s{n}", value, "state")]
         await journal.append(run, 1 + 2 * n, facts, at=1.0, snapshot=snapshot)
         n += 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlite_utils
+from pydantic_core import to_json
 
 from graphrt.checkpoints import SqliteJournal, open_journal, schema
 from graphrt.checkpoints.schema import APPLICATION, NAMES, VERSION, migrations
@@ -188,7 +189,7 @@ async def test_deltas_go_on_after_reopening(journal: SqliteJournal, path: Path) 
 
     for n in range(100):
         await journal.append(run, 1 + n, [finished(f"loop#{n}", state(n), "loop")], at=1.0)
-    for n, snapshot in ((100, None), (101, b'{"s":' + state(101) + b"}"), (102, b"{}"), (103, None)):
+    for n, snapshot in ((100, None), (101, to_json({"s": state(101).decode()})), (102, b"{}"), (103, None)):
         await journal.aclose()
         journal = await open_journal(path)
         await journal.load(run)
@@ -207,7 +208,7 @@ async def test_loading_a_tail_reads_no_history(journal: SqliteJournal, path: Pat
         return json.dumps({"i": n, "messages": ["m" * 98] * n}).encode()
 
     for n in range(200):
-        snapshot = b'{"s":' + state(n) + b"}" if n == 190 else None
+        snapshot = to_json({"s": state(n).decode()}) if n == 190 else None
         await journal.append(run, 1 + n, [finished(f"loop#{n}", state(n), "loop")], at=1.0, snapshot=snapshot)
     await journal.aclose()
     with opened(path) as connection:

@@ -15,6 +15,7 @@ import anyio.lowlevel
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from graphrt import failpoints
 from graphrt.checkpoints import SqliteJournal, open_journal
@@ -341,7 +342,8 @@ async def test_versions_after_a_snapshot_come_back_whole(journal: Journal, *, em
     """A tail whose first value builds on one from before the snapshot is whole too (D5, D6)."""
     await journal.create(info(), [START], at=1.0)
     for i in range(40):
-        snapshot = b'{"at":' + (growing(i) if embedded else b"0") + b"}" if i % 15 == 14 else None
+        held = to_json({"at": growing(i).decode() if embedded else 0})
+        snapshot = held if i % 15 == 14 else None
         await journal.append(RUN, 1 + i, [finished(f"loop#{i}", growing(i), "state")], at=1.0, snapshot=snapshot)
 
     history = await journal.load(RUN)
@@ -504,8 +506,9 @@ async def test_a_fence_that_nobody_has_is_stale(journal: Journal) -> None:
     """A number from nowhere opens nothing (D7)."""
     await journal.create(info(), [START], at=1.0)
 
-    with pytest.raises(StaleFence):
-        await journal.append(RUN, 1, [started("a")], at=1.0, fence=1)
+    for fence in (0, 1, -1):
+        with pytest.raises(StaleFence):
+            await journal.append(RUN, 1, [started("a")], at=1.0, fence=fence)
     await journal.claim(RUN, claim(), at=1.0)
     with pytest.raises(StaleFence):
         await journal.append(RUN, 1, [started("a")], at=1.0, fence=2)

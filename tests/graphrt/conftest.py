@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (package / "__init__.py").write_text("", encoding="utf-8")
     (package / "inner.py").write_text(FLOWS, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("GRAPHRT_")]:
+    for name in [name for name in os.environ if name.startswith("GRAPHRT_") and name != "GRAPHRT_EVICT"]:
         monkeypatch.delenv(name)
     paths, modules = list(sys.path), set(sys.modules)
     yield tmp_path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -97,12 +98,42 @@ def around(state: Checked) -> Count:
 
 counter.on(around)
 
+
+@dataclass(frozen=True)
+class Kit:
+    """The nodes that a spec is drawn with."""
+
+    mix: Any
+    odd: Any
+    kind: Any
+    upto: Any
+    total: Any
+    zero: Any
+    broken: Any
+    counter: Any
+    more: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    """Verbs of one value that only this kit has."""
+
+
+PLAIN = Kit(mix, odd, kind, upto, total, zero, broken, counter)
+
+WORLD: Mapping[str, Callable[[int], int]] = {
+    "asked": lambda a: (a * 5 + 1) % 97,
+    "told": lambda a: (a * 3 + 7 + 1) % 97,
+    "slept": lambda a: a,
+    "paid": lambda a: (a * 7 + 2) % 97,
+    "wired": lambda a: (a * 11 + 3) % 97,
+    "packed": lambda a: (a * 13 + 4) % 97,
+    "queued": lambda a: (a * 2 + 1) % 97,
+}
+"""What the verbs that need the world are worth, by plain Python."""
+
 Spec = list[tuple[Any, ...]]
 """One operation a line; numbers refer to the two inputs (0, 1) or to earlier lines (2, 3, ...)."""
 
 
 @st.composite
-def specs(draw: st.DrawFn, depth: int = 2, *, racing: bool = True) -> Spec:
+def specs(draw: st.DrawFn, depth: int = 2, *, racing: bool = True, world: bool = False) -> Spec:
     lines: Spec = []
     verbs = [
         "mix",
@@ -112,16 +143,19 @@ def specs(draw: st.DrawFn, depth: int = 2, *, racing: bool = True) -> Spec:
         *(["first", "rescue", "quorum"] if racing else []),
         "machine",
         *(["dag", "map"] if depth else []),
+        *(WORLD if world else []),
     ]
     for number in range(draw(st.integers(1, 6))):
         verb = draw(st.sampled_from(verbs))
         args = tuple(draw(st.integers(0, number + 1)) for _ in range(3))
-        lines.append((verb, *args, draw(specs(depth=depth - 1, racing=racing)) if verb in {"dag", "map"} else None))
+        inner = draw(specs(depth=depth - 1, racing=racing, world=world)) if verb in {"dag", "map"} else None
+        lines.append((verb, *args, inner))
     return lines
 
 
-def build(spec: Spec, name: str = "g") -> Dag[[int, int], int]:
+def build(spec: Spec, name: str = "g", kit: Kit = PLAIN) -> Dag[[int, int], int]:
     """Draw a spec with the public verbs."""
+    mix, odd, kind, upto, total, zero = kit.mix, kit.odd, kit.kind, kit.upto, kit.total, kit.zero
 
     def body(x: int, y: int) -> int:
         v: list[Any] = [x, y]
@@ -138,17 +172,17 @@ def build(spec: Spec, name: str = "g") -> Dag[[int, int], int]:
                 case "first":
                     made = first(zero(mix(v[a], v[b])), zero(v[c]))
                 case "rescue":
-                    made = first(broken(v[a]), zero(mix(v[b], v[c])))
+                    made = first(kit.broken(v[a]), zero(mix(v[b], v[c])))
                 case "quorum":
                     made = total(quorum(2, zero(v[a]), zero(mix(v[b], v[b])), zero(v[c])))
                 case "machine":
-                    made = counter(left=v[a], so_far=v[b]).so_far
+                    made = kit.counter(left=v[a], so_far=v[b]).so_far
                 case "dag":
-                    made = build(inner, f"d{number}")(v[a], v[b])
+                    made = build(inner, f"d{number}", kit)(v[a], v[b])
                 case "map":
-                    made = total(each(build(inner, f"m{number}"), upto(v[a]), v[b]))
+                    made = total(each(build(inner, f"m{number}", kit), upto(v[a]), v[b]))
                 case _:
-                    raise AssertionError(verb)
+                    made = kit.more[verb](v[a])
             v.append(made)
         return v[-1]  # type: ignore[no-any-return] # a placeholder
 
@@ -178,7 +212,7 @@ def meaning(spec: Spec, x: int, y: int) -> int:
             case "map":
                 made = sum(meaning(inner, item, v[b]) for item in range(v[a] % 4))
             case _:
-                made = 0
+                made = WORLD[verb](v[a]) if verb in WORLD else 0
         v.append(made)
     return v[-1]
 

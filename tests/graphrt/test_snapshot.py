@@ -1,8 +1,15 @@
 """Resuming costs the frontier, not the history (D6)."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
+from pydantic import Field
+from pydantic_core import from_json
 
 from graphrt import Final, Machine, Runtime, State, dag, node, scheduler
+from graphrt.errors import RunFailed
 from graphrt.journal import History, MemoryJournal
 from graphrt.testing import BreakingJournal, BrokenOff
 
@@ -89,3 +96,32 @@ async def test_a_chain_forgets_the_values_that_nobody_waits_for(monkeypatch: pyt
         assert await (await rt.resume(run.id, chain)).result() == 300
     assert calls[0] == 277  # one commit created the run, one started its first step, 277 held a finish each
     assert len(calls) == 300 - 277
+
+
+async def test_a_snapshot_says_where_it_holds_a_machines_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D6: the store finds the state in it and need not put it together from all that changed before."""
+    monkeypatch.setattr(scheduler, "SNAPSHOT_FACTS", 40)
+
+    class Log(State):
+        lines: list[str] = Field(default_factory=list)
+
+    class Full(Final):
+        lines: list[str]
+
+    machine = Machine("machine", start=Log, end=Full)
+
+    @machine.on
+    async def add(state: Log) -> Log | Full:
+        if len(state.lines) == 50:
+            raise ConnectionError("no more")
+        return Log(lines=[*state.lines, 'a "quoted" line ' * 9])
+
+    store = tmp_path / "runs.db"
+    async with Runtime(store) as rt:
+        with pytest.raises(RunFailed):
+            await (await rt.start_as("r", machine)).result()
+    with closing(sqlite3.connect(store)) as connection:
+        ((value, anchors),) = connection.execute("SELECT value, anchors FROM snapshots").fetchall()
+    seq, start, length, *_ = from_json(anchors)["."]
+    assert seq > 40
+    assert set(from_json(from_json(value.encode()[start : start + length]))) == {"lines"}

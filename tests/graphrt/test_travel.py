@@ -34,7 +34,7 @@ def _fresh() -> None:
 @pytest.fixture(params=["memory", "file"])
 async def rt(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Runtime]:
     store: Any = MemoryJournal() if request.param == "memory" else tmp_path / "runs.db"
-    async with Runtime(store, durability="process", config=Config(), seed=7) as opened:
+    async with Runtime(store, durability="process", config=Config(), seed=7, linger=0) as opened:
         yield opened
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from pydantic import BaseModel
 
-from graphrt import Final, Machine, Runtime, State, Suspended, dag, each, first, node
+from graphrt import Final, Machine, Runtime, State, Suspended, context, dag, each, first, node
 from graphrt.errors import GraphError, MessageConflict, RunCancelled, RunFailed, RunOver, UsageError
-from graphrt.facts import MessageRefused, RunSuspended, StepFinished, StepWaiting
-from graphrt.journal import Journal, MemoryJournal
+from graphrt.facts import Fact, MessageRefused, RunResumed, RunSuspended, StepFinished, StepWaiting
+from graphrt.journal import Journal, MemoryJournal, RunInfo
 from graphrt.nodes import answered, person, signal, sleep, sleep_until
 from graphrt.testing import BreakingJournal, BrokenOff, JumpingClock
+from graphrt.types import RunId
 
 pytestmark = pytest.mark.anyio
 
@@ -68,12 +71,12 @@ async def test_a_timer_is_due_when_it_was_from_the_start_however_often_the_proce
     async with Runtime(BreakingJournal(journal, 3), clock=clock) as rt:
         with pytest.raises(BrokenOff):
             await (await rt.start_as("r", g, 7)).result()
-    clock.time += DAY
+    back = clock.time = clock.time + DAY
     async with Runtime(journal, clock=clock) as rt:
         assert await (await rt.resume("r", g)).result() == 7
     waits = [entry.fact for entry in await journal.read("r") if isinstance(entry.fact, StepWaiting)]  # type: ignore[arg-type]
     assert [wait.until for wait in waits] == [began + 3 * DAY]
-    assert clock.time == pytest.approx(began + 3 * DAY)
+    assert clock.time == pytest.approx(max(began + 3 * DAY, back))
 
 
 async def test_a_timer_that_came_due_while_no_process_was_there_is_due_at_once() -> None:
@@ -142,6 +145,77 @@ async def test_leaving_the_runtime_does_not_wait_for_what_sleeps() -> None:
     assert clock.time - before < DAY
     assert (await journal.info(run.id)).status == "suspended"
     assert (await journal.info(run.id)).driver is None
+
+
+async def test_a_run_whose_timer_becomes_near_while_it_lingers_rests_until_then() -> None:
+    """D4, E10: it is not let go any more, and does not look at the clock again and again either."""
+
+    @dag
+    def g(x: int) -> int:
+        return sleep(x, 30.5)
+
+    async with Runtime(clock=JumpingClock()) as rt:
+        with anyio.fail_after(20):
+            assert await rt.run(g, 1) == 1
+
+
+async def test_a_timer_that_lost_its_race_comes_due_in_vain() -> None:
+    """G5, E10: nobody needs it any more; the run rests until there is something to do."""
+
+    @node
+    async def quick(x: int) -> int:
+        return x
+
+    @node
+    async def slow(x: int) -> int:
+        await context().sleep(100)
+        return x
+
+    @dag
+    def g(x: int) -> tuple[int, int]:
+        return first(quick(x), sleep(x, 10)), slow(x)
+
+    async with Runtime(clock=JumpingClock()) as rt:
+        with anyio.fail_after(20):  # else it would look at the clock again and again, which never got past 10
+            assert await rt.run(g, 1) == (1, 1)
+
+
+async def test_a_run_that_wakes_while_its_end_is_looked_at_has_not_ended() -> None:
+    """D4: what its journal says just then is not taken for the last word."""
+
+    class Late(MemoryJournal):
+        """Says where a suspended run stands only when that is no longer so, once."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.late = False
+            self.resumed = anyio.Event()
+
+        async def info(self, run: RunId) -> RunInfo:
+            if self.late and (await super().info(run)).status == "suspended":
+                self.late = False
+                await self.resumed.wait()
+            return await super().info(run)
+
+        async def append(self, run: RunId, after: int, facts: Sequence[Fact], **rest: Any) -> None:
+            await super().append(run, after, facts, **rest)
+            if isinstance(facts[0], RunResumed):
+                self.resumed.set()
+
+    @dag
+    def g(x: int) -> tuple[int, Payment]:
+        return sleep(x, DAY), paid()
+
+    journal = Late()
+    async with Runtime(journal, clock=JumpingClock(), linger=0.0) as rt:
+        run = await rt.start_as("r", g, 1)
+        async for _ in run.events():
+            pass
+        journal.late = True
+        with pytest.raises(Suspended, match="paid waits for the signal paid"):
+            await run.result()
+        await rt.signal(run, "paid", Payment(amount=2))
+        assert await run.result() == (1, Payment(amount=2))
 
 
 async def test_a_machine_may_sleep_between_its_states() -> None:

@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -152,7 +153,7 @@ async def stick(x: int) -> str:
 
 async def weigh(x: int) -> int:
     while passed["lease: renewed"] == 0:  # so that there is such a passing
-        await anyio.sleep(LEASE / 10)
+        await context().sleep(LEASE / 10)
     return x * 10
 
 
@@ -230,8 +231,7 @@ def live(job: Job) -> None:
 
 def main() -> None:
     """Be the one that forks."""
-    import anyio._backends._trio  # the other engine comes in with the rehearsal
-
+    import_module("anyio._backends._trio")  # the other engine comes in with the rehearsal
     with TemporaryDirectory() as folder:
         live(Job(folder, "process", "asyncio", "", 0))  # a rehearsal: what is worked out once is, for all children
     signals.alarm(0)

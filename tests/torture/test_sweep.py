@@ -1,7 +1,7 @@
 """A process ends at every named point on the way of a commit and of an effect, each time it passes it; another one goes
 on (D1-D3, D7).
 
-pytest tests/torture/test_sweep.py -m torture -s      every passing of every point; the default suite makes a few of each
+pytest tests/torture/test_sweep.py -m torture -s      every passing of every point; the default suite makes a few
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from graphrt.checkpoints import SqliteJournal
 from graphrt.context import key_of
 from graphrt.errors import RunNotFound, StoreError
 from graphrt.facts import AttemptFailed, Entry, RunFinished, StepFinished, StepStarted
-from graphrt.failpoints import POINTS, Point
+from graphrt.failpoints import POINTS
 from graphrt.journal import Message
 from graphrt.types import Durability, StepKey
 from tests.torture.sweep_worker import RUN, Job, World
@@ -247,4 +247,4 @@ def test_a_run_that_dies_at_any_passing_of_any_point_ends_as_if_it_had_not(
     """D1, D2, D3, D7, T1-T4: every passing of every point."""
     tally = sweep(nursery, durability, backend, ALL)
     print(f"\n{durability}, {backend}: {tally}")
-    assert tally.died.total() > 300
+    assert tally.died.total() > 100
