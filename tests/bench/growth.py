@@ -168,7 +168,8 @@ def plot(points: Sequence[dict[str, Any]], path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle("A step costs the same in a run of 100,000 as in one of 1,000", fontsize=13, x=0.01, ha="left")
+    longest = max(point["steps"] for point in points)
+    figure.suptitle(f"What a step costs, in runs of up to {longest:,} steps", fontsize=13, x=0.01, ha="left")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
 
