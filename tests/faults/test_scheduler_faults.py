@@ -42,17 +42,19 @@ class _Stepped:
         self.step = step
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        send, given = self.inner.send, None
+        given: Any = None
+        error: BaseException | None = None
         while True:
             try:
-                waits = send(given)
+                waits = self.inner.send(given) if error is None else self.inner.throw(error)
             except StopIteration as end:
                 return end.value
             self.step()
+            given = error = None
             try:
-                given, send = (yield waits), self.inner.send
-            except BaseException as error:
-                given, send = error, self.inner.throw
+                given = yield waits
+            except BaseException as thrown:
+                error = thrown
 
 
 @contextmanager
@@ -72,7 +74,7 @@ def every_await(step: Callable[[], None]) -> Iterator[None]:
             trio.lowlevel.remove_instrument(instrument)
         return
 
-    async def stepped(inner: Coroutine[Any, Any, Any]) -> Any:
+    async def stepped(inner: Any) -> Any:
         return await _Stepped(inner, step)
 
     loop = asyncio.get_running_loop()

@@ -272,7 +272,7 @@ def timed(x: int) -> int:
 async def test_d8_a_clock_that_is_set_back_costs_nobody_a_lease_or_a_timer() -> None:
     """D8 of the faults: nobody else gets the run, its lease is renewed, and its timer is due once, and not early."""
     journal, clock = SeenByOthers(), SetBack()
-    async with Runtime(journal, clock=clock, lease=9) as rt, Runtime(journal, clock=clock, lease=9) as other:
+    async with Runtime(journal, clock=clock, lease=60) as rt, Runtime(journal, clock=clock, lease=60) as other:
         run = await rt.start_as(RUN, timed, 1)
         await clock.wait(anyio.Event(), 50)
         clock.back = 3600.0

@@ -25,11 +25,15 @@ def table() -> dict[str, list[str]]:
     return {code: re.findall(r"`([^`]+)`", cell) for code, cell in rows}
 
 
-def named_in(path: Path) -> set[str]:
-    """The names of a file's tests, without running it."""
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
-    found = {node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, functions)}
-    return {name for name in found if name.startswith("test_")}
+def named_in(path: Path) -> dict[str, str]:
+    """The tests of a file and what they say of themselves, without running it."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    functions = [node for node in body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return {
+        node.name: " ".join((ast.get_docstring(node) or "").split())
+        for node in functions
+        if node.name.startswith("test_")
+    }
 
 
 def test_every_fault_has_a_row_and_every_row_a_test() -> None:
@@ -39,12 +43,18 @@ def test_every_fault_has_a_row_and_every_row_a_test() -> None:
     assert [code for code, tests in found.items() if not tests] == []
 
 
-def test_every_test_that_the_table_names_is_there() -> None:
-    """A renamed test takes its row along."""
-    named = {name for tests in table().values() for name in tests}
-    files = {name.partition("::")[0] for name in named}
-    there = {f"{file}::{test}" for file in files if (ROOT / file).is_file() for test in named_in(ROOT / file)}
-    assert sorted(named - there) == []
+def test_every_test_that_the_table_names_is_there_and_says_which_fault_it_is_about() -> None:
+    """A renamed test takes its row along, and whoever reads it finds the table."""
+    wrong = []
+    files = {name.partition("::")[0] for tests in table().values() for name in tests}
+    said = {file: named_in(ROOT / file) for file in files if (ROOT / file).is_file()}
+    for code, tests in table().items():
+        words = f"{code} of the faults" if code.startswith("D") else code
+        for name in tests:
+            file, _, test = name.partition("::")
+            if not re.search(rf"\b{words}\b", said.get(file, {}).get(test, "")):
+                wrong.append(f"{code}: {name}")
+    assert wrong == []
 
 
 def test_every_test_of_this_folder_is_in_the_row_of_its_code() -> None:
