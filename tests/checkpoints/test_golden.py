@@ -174,7 +174,7 @@ async def test_an_upgrade_that_is_killed_has_not_happened(
     version: int, most: int, tmp_path: Path, anyio_backend: str
 ) -> None:
     """kill -9 between the statements of opening and upgrading a store, an empty one too: it opens, all of it there
-    (D13). The torture is killed between any two."""
+    (D13). The torture is killed between any two (D5 of the faults)."""
     original = tmp_path / "original"
     then: dict[str, Any] = {}
     if version:

@@ -74,7 +74,8 @@ def driver(path: Path) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]
 
 
 async def test_one_drives_and_the_other_is_told_who_does(tmp_path: Path) -> None:
-    """The other process is refused by name, takes over when it may, and the late one's commit changes nothing (D7)."""
+    """The other process is refused by name, takes over when it may, and the late one's commit changes nothing (D7,
+    S7)."""
     path = tmp_path / "runs.db"
     with driver(path) as (_, say, heard):
 

@@ -76,7 +76,8 @@ async def test_an_older_file_is_brought_up_to_date(path: Path, seen: int) -> Non
 
 
 async def test_a_half_made_upgrade_has_not_happened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All pending migrations are one transaction: interrupted, nothing happened; the next opening does it all (D13)."""
+    """All pending migrations are one transaction: interrupted, nothing happened; the next opening does it all (D13; D5
+    of the faults)."""
     with monkeypatch.context() as patched:
         patched.setattr(schema, "_VIEWS", schema._VIEWS + "CREATE TABLE runs (n);")
         with pytest.raises(Exception, match="runs already exists"):
@@ -127,7 +128,7 @@ async def test_steps_can_be_looked_at_with_sqlite_utils(journal: SqliteJournal, 
 
 
 async def test_a_large_value_is_stored_once(journal: SqliteJournal, path: Path) -> None:
-    """Large values are kept by their content, whatever run they belong to (D5)."""
+    """Large values are kept by their content, whatever run they belong to (D5; D6 of the faults)."""
     value = json.dumps(["w" * 99] * 1000).encode()
     for n in range(10):
         run = await begin(journal, f"run {n}")
@@ -162,7 +163,8 @@ async def test_a_thousand_steps_cost_little(path: Path, name: str, limit: int) -
 
 
 async def test_a_growing_state_costs_what_was_added(path: Path) -> None:
-    """A list that grows 500 times by 200 bytes costs about its 100 kB, not 25 MB; its last state costs nothing (D5)."""
+    """A list that grows 500 times by 200 bytes costs about its 100 kB, not 25 MB; its last state costs nothing (D5; D6
+    of the faults)."""
     journal = await open_journal(path, durability="process")
     run = await begin(journal)
     messages: list[str] = []

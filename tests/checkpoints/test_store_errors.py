@@ -35,7 +35,7 @@ async def make(path: Path) -> None:
 
 
 async def test_a_newer_file_is_left_alone(path: Path) -> None:
-    """A store made by a newer version says so and is not touched (D13)."""
+    """A store made by a newer version says so and is not touched (D13; D3 of the faults)."""
     await make(path)
     with opened(path) as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -51,7 +51,7 @@ async def test_a_newer_file_is_left_alone(path: Path) -> None:
     "content", [b"run: one\nstatus: finished\n" * 50, os.urandom(8192), b"SQLite format 3\0" + b"\xff" * 5000]
 )
 async def test_what_is_no_database_is_left_alone(path: Path, content: bytes) -> None:
-    """A text file, noise, and noise with the right first line (D13)."""
+    """A text file, noise, and noise with the right first line (D13; D3 of the faults)."""
     path.write_bytes(content)
 
     with pytest.raises(StoreDamaged, match=str(path)):
@@ -60,7 +60,7 @@ async def test_what_is_no_database_is_left_alone(path: Path, content: bytes) -> 
 
 
 async def test_another_applications_database_is_left_alone(path: Path) -> None:
-    """Somebody's database is not made ours by naming it (D13)."""
+    """Somebody's database is not made ours by naming it (D13; D3 of the faults)."""
     with opened(path) as connection:
         connection.execute("CREATE TABLE runs (id TEXT)")
     before = path.read_bytes()
@@ -80,7 +80,7 @@ async def test_a_truncated_file_is_damaged(path: Path) -> None:
 
 
 async def test_a_damaged_page_is_found_when_it_is_read(path: Path) -> None:
-    """Damage inside the file is an error, not a wrong answer (D13)."""
+    """Damage inside the file is an error, not a wrong answer (D13; D3 of the faults)."""
     journal = await open_journal(path)
     await begin(journal, more=[finished("s", b'"' + b"x" * 3000 + b'"') for _ in range(200)])
     await journal.aclose()
@@ -121,7 +121,8 @@ async def test_a_row_that_means_nothing_is_damage(path: Path, damage: str) -> No
 
 
 async def test_a_full_disk_undoes_the_commit_and_loses_nothing(path: Path) -> None:
-    """The commit that does not fit is undone whole, small ones go on, and room makes all well (D13)."""
+    """The commit that does not fit is undone whole, small ones go on, and room makes all well (D13; D2 of the
+    faults)."""
     journal = await open_journal(path)
     run = await begin(journal)
     connection = journal._writer._connection  # type: ignore[union-attr]
@@ -201,7 +202,7 @@ def _can_mount() -> bool:
 
 
 async def test_a_file_system_without_room_is_a_full_disk(tmp_path: Path) -> None:
-    """A real, small disk is filled to the brim and room is made again (D13)."""
+    """A real, small disk is filled to the brim and room is made again (D13; D2 of the faults)."""
     if not _can_mount():
         pytest.skip("mounting a small disk takes root and `unshare`")
     code = FILL.format(
@@ -238,7 +239,7 @@ anyio.run(main)
 
 @pytest.mark.parametrize("what", ["the file", "the folder", "both"])
 async def test_what_cannot_be_written_can_be_read(what: str) -> None:
-    """A read-only file or folder is known about at opening, and can still be looked at (D13)."""
+    """A read-only file or folder is known about at opening, and can still be looked at (D13; D2 of the faults)."""
     with tempfile.TemporaryDirectory() as name:  # pytest's own folders let nobody but their owner in
         folder, path = Path(name), Path(name) / "runs.db"
         await make(path)
@@ -306,7 +307,8 @@ def test_only_sqlites_errors_are_translated() -> None:
 
 
 async def test_a_lock_that_is_never_released_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process's endless transaction costs a bounded wait and a clear error; then everything goes on (D13)."""
+    """Another process's endless transaction costs a bounded wait and a clear error; then everything goes on (D13; D2 of
+    the faults)."""
     journal = await open_journal(path)
     run = await begin(journal)
     monkeypatch.setattr("graphrt.checkpoints.writer.PATIENCE", 0.05)

@@ -201,7 +201,7 @@ async def test_a_lock_is_not_waited_for_on_the_loop(path: Path, journal: SqliteJ
 
 @pytest.mark.parametrize("company", [False, True])
 async def test_a_cancelled_caller_leaves_a_whole_commit(journal: SqliteJournal, *, company: bool) -> None:
-    """Cancelled while it waits, an append is made or not made, never half, and the journal goes on (E8, D1)."""
+    """Cancelled while it waits, an append is made or not made, never half, and the journal goes on (E8, D1, S2)."""
     run = await begin(journal)
     happened: list[Fact] = [started("a"), finished("a"), started("b")]
     async with anyio.create_task_group() as tasks:
@@ -318,7 +318,8 @@ async def test_power_syncs_each_commit_and_process_does_not(tmp_path: Path) -> N
 async def test_an_intent_is_as_durable_as_power_wherever_it_stands(
     tmp_path: Path, durability: Durability, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The commit of an intent waits for the disk whatever the durability; the ones before and after it do not (D12)."""
+    """The commit of an intent waits for the disk whatever the durability; the ones before and after it do not (D12; D1
+    of the faults)."""
     journal = await open_journal(tmp_path / "runs.db", durability=durability)
     names = [await begin(journal, f"run {n}") for n in range(4)]
     connection: sqlite3.Connection = journal._writer._connection  # type: ignore[union-attr]

@@ -102,7 +102,8 @@ async def test_cancelling_who_waits_for_a_result_does_not_touch_the_run() -> Non
 
 @pytest.mark.parametrize("how", ["error", "cancel"])
 async def test_leaving_the_runtime_early_leaves_its_runs_resumable(how: str) -> None:
-    """E3, E8: the body's own error comes out as it is; the journal ends with the last commit; the cleanup is done."""
+    """E3, E8, S2: the body's own error comes out as it is; the journal ends with the last commit; the cleanup is
+    done."""
     stage, journal = Stage(), MemoryJournal()
     left_by, runs = "cancel", []
     with anyio.CancelScope() as scope:

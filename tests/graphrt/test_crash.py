@@ -86,7 +86,7 @@ async def _undisturbed() -> tuple[int, list[Any]]:
 
 
 async def test_after_a_crash_at_any_commit_the_resumed_run_ends_the_same_and_repeats_nothing_finished() -> None:
-    """D2: for every commit there is."""
+    """D2, S1: for every commit there is."""
     commits, _ = await _undisturbed()
     assert commits > 10
     for broken in range(2, commits + 1):
@@ -117,7 +117,7 @@ async def test_a_run_whose_first_commit_was_not_made_was_never_there() -> None:
 
 
 async def test_a_crash_upon_a_crash_upon_a_crash_still_ends() -> None:
-    """D2: every resume gets a few commits further."""
+    """D2, S1: every resume gets a few commits further."""
     journal, ran, clock, crashes = MemoryJournal(), Counter[str](), JumpingClock(), 0
     async with Runtime(BreakingJournal(journal, 3), clock=clock) as rt:
         with pytest.raises(BrokenOff):

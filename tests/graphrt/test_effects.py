@@ -77,7 +77,7 @@ INTENT, OUTCOME = 3, 4
 
 
 async def test_the_intent_of_an_effect_is_committed_before_it_happens() -> None:
-    """D3: and carries the key that the effect is known by."""
+    """D3, T2: and carries the key that the effect is known by."""
     journal, world = MemoryJournal(), World()
     async with Runtime(journal) as rt:
         assert await (await rt.start_as(RUN, paying(world), 12)).result() == "paid 12"
@@ -171,7 +171,7 @@ async def test_only_what_is_unknown_can_be_resolved() -> None:
 
 @pytest.mark.parametrize("happened", [True, False])
 async def test_the_check_of_an_effect_decides_after_a_crash(*, happened: bool) -> None:
-    """D3: nobody is asked. Done, its output is taken; not done, it is done now, under the same key."""
+    """D3, T3: nobody is asked. Done, its output is taken; not done, it is done now, under the same key."""
     journal, world, asked = MemoryJournal(), World(), list[str]()
 
     async def find(x: int) -> str:
@@ -190,7 +190,7 @@ async def test_the_check_of_an_effect_decides_after_a_crash(*, happened: bool) -
 
 
 async def test_a_check_that_cannot_tell_leaves_it_to_a_person_and_is_asked_again_by_the_next_resume() -> None:
-    """D3."""
+    """D3, T3."""
     journal, world, failing = MemoryJournal(), World(), [True]
 
     def find(x: int) -> str:  # in a worker thread, as every sync function
@@ -213,7 +213,7 @@ async def test_a_check_that_cannot_tell_leaves_it_to_a_person_and_is_asked_again
 
 @pytest.mark.parametrize("effect", ["none", "read", "idempotent"])
 async def test_every_other_effect_runs_again_after_a_crash_under_the_same_key(effect: str) -> None:
-    """D3: `idempotent` because whoever receives it knows the key."""
+    """D3, T2: `idempotent` because whoever receives it knows the key."""
     journal, world = MemoryJournal(), World()
     await crash(journal, paying(world, effect), at=OUTCOME)
     async with Runtime(journal) as rt:

@@ -32,7 +32,7 @@ class Gauge:
 
 
 async def test_a_limit_is_never_exceeded_by_all_runs_together() -> None:
-    """E5: two runs with retries that come due at once, and never more than two inside."""
+    """E5, S6: two runs with retries that come due at once, and never more than two inside."""
     gauge = Gauge()
 
     @node(limit="door", retry=Retry(3, base=0))
@@ -53,7 +53,7 @@ async def test_a_limit_is_never_exceeded_by_all_runs_together() -> None:
 
 
 async def test_a_run_with_a_thousand_items_cannot_starve_one_with_two() -> None:
-    """E5: while others wait, permits go round."""
+    """E5, S6: while others wait, permits go round."""
     gauge = Gauge()
 
     @node(limit="door")
@@ -193,7 +193,7 @@ async def test_a_run_that_waits_for_a_permit_does_not_wait_for_the_world() -> No
 
 
 async def test_memory_follows_the_limit_and_not_the_width() -> None:
-    """E5: of 2,000 items never more than the limit are open as steps."""
+    """E5, S6: of 2,000 items never more than the limit are open as steps."""
     most = 0
 
     @node

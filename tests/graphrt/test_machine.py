@@ -62,7 +62,7 @@ async def test_a_machine_goes_round_and_counts_its_visits_in_the_keys() -> None:
 
 
 async def test_a_loop_has_a_budget() -> None:
-    """E10: at the transition that would be one too many, and resuming says the same."""
+    """E10, S5: at the transition that would be one too many, and resuming says the same."""
     graph = editor(99, max_transitions=5)
     async with Runtime() as rt:
         run = await rt.start_as("r", graph, text="a")

@@ -51,7 +51,7 @@ async def test_a_slow_branch_holds_nobody_else_up() -> None:
 
 
 async def test_a_join_merges_by_key_whatever_finishes_first() -> None:
-    """E4: items end in a shuffled order and arrive in their own."""
+    """E4, S9: items end in a shuffled order and arrive in their own."""
 
     @node
     async def later(x: int) -> int:
@@ -71,7 +71,7 @@ async def test_a_join_merges_by_key_whatever_finishes_first() -> None:
 
 
 def test_asyncio_and_trio_write_the_same_journal() -> None:
-    """E3: facts and times are equal under a clock of our own."""
+    """E3, S10: facts and times are equal under a clock of our own."""
 
     @node(retry=3, timeout=5)
     async def shaky(x: int) -> int:
@@ -129,7 +129,7 @@ async def test_the_losers_of_a_first_are_cancelled_and_waited_for() -> None:
 
 
 async def test_a_failing_step_stops_its_siblings_and_keeps_what_had_finished() -> None:
-    """E9: on resume the finished sibling is reused, the others run again; the error says who and where."""
+    """E9, S4: on resume the finished sibling is reused, the others run again; the error says who and where."""
     ran: list[str] = []
     good = False
 
@@ -171,7 +171,7 @@ async def test_a_failing_step_stops_its_siblings_and_keeps_what_had_finished() -
 
 
 async def test_siblings_finish_where_the_graph_says_so() -> None:
-    """E9: on_failure='finish'."""
+    """E9, S4: on_failure='finish'."""
 
     @node
     async def slow(x: int) -> int:
@@ -234,7 +234,7 @@ async def test_a_failure_among_siblings_that_nobody_needs_still_ends_the_run() -
     "raised", [lambda: BaseException("odd"), lambda: ExceptionGroup("two", [ValueError(1), KeyError(2)])]
 )
 async def test_whatever_a_node_raises_is_its_own_failure(raised: Callable[[], BaseException]) -> None:
-    """E9: not the loop's: another run goes on beside it."""
+    """E9, S4: not the loop's: another run goes on beside it."""
 
     @node
     async def odd(x: int) -> int:
@@ -317,7 +317,7 @@ async def test_a_step_is_dispatched_only_after_the_commit_that_says_so() -> None
 
 
 async def test_a_recursion_ends_by_its_branch_or_by_its_budget() -> None:
-    """G5, E10."""
+    """G5, E10, S5."""
 
     @node
     async def positive(x: int) -> bool:

@@ -66,7 +66,8 @@ async def broken_off(graph: Machine[..., Counted], transitions: int) -> tuple[Hi
 async def test_a_machine_far_along_resumes_from_as_little_as_one_at_its_beginning(
     transitions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D6: what is read and folded is bounded, however many transitions there were, and nothing is run again."""
+    """D6; D6 of the faults: what is read and folded is bounded, however many transitions there were, and nothing is run
+    again."""
     monkeypatch.setattr(scheduler, "SNAPSHOT_FACTS", EVERY)
     history, journal = await broken_off(counter, transitions)
     assert history.info.seq > 1.9 * transitions

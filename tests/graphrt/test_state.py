@@ -38,7 +38,8 @@ brief = settings(thorough, max_examples=40)
 def test_any_order_of_completions_gives_the_result_of_plain_python(
     spec: Spec, x: int, y: int, chance: Random, width: int
 ) -> None:
-    """E1, E4: joins merge by key, so a schedule cannot show in the result; and the fold of the journal is the state."""
+    """E1, E4, S9: joins merge by key, so a schedule cannot show in the result; and the fold of the journal is the
+    state."""
     graph = build(spec)
     state, started = begin(graph, x, y)
     bench = Bench(state, chance, width=width)

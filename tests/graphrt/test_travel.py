@@ -81,7 +81,7 @@ async def finished(rt: Runtime) -> Run[str]:
 
 
 async def test_a_fork_runs_the_step_anew_and_what_depends_on_it_and_leaves_its_parent_as_it_was(rt: Runtime) -> None:
-    """D9: "re-executes N, reuses M"; the rest is shared by reference."""
+    """D9; D7 of the faults: "re-executes N, reuses M"; the rest is shared by reference."""
     run = await finished(rt)
     before = await rt.journal.read(run.id)
     fork = await rt.fork(run, research, at="each:search[1]", new="again")
@@ -145,7 +145,8 @@ async def test_a_failed_run_is_forked_and_goes_on_from_where_it_failed(rt: Runti
 async def test_a_step_is_done_anew_in_the_run_itself_and_a_later_resumption_knows_it(
     rt: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D9, D6: also a finished run; its new state is written down with the rewind, and can be folded without."""
+    """D9, D6; D7 of the faults: also a finished run; its new state is written down with the rewind, and can be folded
+    without."""
     run = await finished(rt)
     broken.add("write")
     with pytest.raises(RunFailed):
@@ -243,7 +244,7 @@ async def failed(rt: Runtime) -> Run[str]:
 
 
 async def test_a_run_goes_on_over_a_changed_graph_if_all_that_had_finished_still_holds(rt: Runtime) -> None:
-    """D11: a new step in between runs; nothing else runs again; and the run is of the new graph from then on."""
+    """D11, S8: a new step in between runs; nothing else runs again; and the run is of the new graph from then on."""
     run = await failed(rt)
     again = await rt.resume(run.id, grown(harder=True))
     assert await again.result() == "sea 0@1, sea 1@1, sea 2@1 **"
@@ -255,7 +256,7 @@ async def test_a_run_goes_on_over_a_changed_graph_if_all_that_had_finished_still
 
 
 async def test_a_run_that_no_longer_fits_is_refused_with_what_changed_unless_that_is_accepted(rt: Runtime) -> None:
-    """D11: before anything is done."""
+    """D11, S8: before anything is done."""
     run = await failed(rt)
     before = await rt.journal.info(run.id)
     with pytest.raises(GraphMismatch) as caught:
@@ -276,7 +277,7 @@ async def test_a_run_that_no_longer_fits_is_refused_with_what_changed_unless_tha
 
 
 async def test_a_migration_says_what_became_of_a_step_and_nothing_is_done_again(rt: Runtime) -> None:
-    """D11: its name is in the record; the step is under its new key from then on, also for the next change."""
+    """D11, S8: its name is in the record; the step is under its new key from then on, also for the next change."""
     run = await failed(rt)
     new = grown(renamed=True)
     migration(new, research.fingerprint, name="plan is outline", renamed={"plan": "outline"})
@@ -371,7 +372,7 @@ async def test_other_models_let_only_those_go_that_asked_them() -> None:
 
 
 async def test_what_an_abandoned_branch_did_never_reaches_a_fork(rt: Runtime) -> None:
-    """D9: after a retry, a fork shares what counts, and not what was let go."""
+    """D9; D7 of the faults: after a retry, a fork shares what counts, and not what was let go."""
 
     @node
     def counting(topic: str) -> int:

@@ -27,7 +27,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 def test_a_killed_run_goes_on_after_its_last_finished_step(
     tmp_path: Path, calm: Outcome, durability: Durability
 ) -> None:
-    """D1, D2, D12: nothing finished runs again, what ran was announced, the outcome is that of a calm run."""
+    """D1, D2, D12, S1: nothing finished runs again, what ran was announced, the outcome is that of a calm run."""
     tally = torment(tmp_path, durability, "long", calm, kills=3, seed=SEED, most=2)
     print(f"\n{durability}: {tally}")
     assert (tally.kills, tally.repeated) == (3, 0)

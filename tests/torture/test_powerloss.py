@@ -47,8 +47,8 @@ def check(tally: Tally, durability: Durability) -> None:
 
 @pytest.mark.parametrize("durability", DURABILITIES)
 async def test_a_store_survives_the_loss_of_power(tmp_path: Path, durability: Durability, anyio_backend: str) -> None:
-    """D1, D12: it opens, whole; each run is a prefix of what was written, and in `"power"` all that was acknowledged is
-    there."""
+    """D1, D12; D1 of the faults: it opens, whole; each run is a prefix of what was written, and in `"power"` all that
+    was acknowledged is there."""
     tally = await lose_power(tmp_path, durability, images=16, seed=SEED, lives=2)
     print(f"\n{durability}, {anyio_backend}: {tally}")
     check(tally, durability)
@@ -60,7 +60,8 @@ async def test_a_store_survives_the_loss_of_power(tmp_path: Path, durability: Du
 async def test_no_image_of_many_lacks_what_was_acknowledged(
     tmp_path: Path, durability: Durability, anyio_backend: str
 ) -> None:
-    """D1, D12: the same, 750 times an engine, in ten lives, of which five begin where the power failed."""
+    """D1, D12; D1 of the faults: the same, 750 times an engine, in ten lives, of which five begin where the power
+    failed."""
     tally = await lose_power(tmp_path, durability, images=750, seed=SEED + 1, lives=10)
     print(f"\n{durability}, {anyio_backend}: {tally}")
     check(tally, durability)

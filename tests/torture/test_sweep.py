@@ -232,7 +232,7 @@ def sweep(nursery: Nursery, durability: Durability, backend: str, most: int) -> 
 def test_a_run_that_dies_at_any_named_point_ends_as_if_it_had_not(
     nursery: Nursery, durability: Durability, backend: str
 ) -> None:
-    """D1, D2, D3, D7, T1-T4: the first passing of each point, and one in the middle."""
+    """D1, D2, D3, D7, S1, T1-T4: the first passing of each point, and one in the middle."""
     tally = sweep(nursery, durability, backend, FEW)
     print(f"\n{durability}, {backend}: {tally}")
     assert all(tally.died[point] for point in POINTS)

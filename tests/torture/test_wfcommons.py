@@ -127,7 +127,7 @@ async def test_a_recorded_workflow_runs_in_order_within_its_slots(recorded: Path
 @pytest.mark.anyio
 @pytest.mark.parametrize("number", range(COUNT))
 async def test_a_recorded_workflow_broken_off_anywhere_goes_on(recorded: Path, tmp_path: Path, number: int) -> None:
-    """D2: its store fails at a random commit; resumed, no finished task runs again and the result is the same."""
+    """D2, S1: its store fails at a random commit; resumed, no finished task runs again and the result is the same."""
     workflow = list(instances(recorded).values())[number]
     drawn = random.Random(number)
     store = await SqliteJournal.open(tmp_path / "store.db", durability="process")
@@ -147,7 +147,7 @@ async def test_a_recorded_workflow_broken_off_anywhere_goes_on(recorded: Path, t
 
 @pytest.mark.anyio
 async def test_a_recorded_workflow_has_the_same_result_on_both_engines(recorded: Path, tmp_path: Path) -> None:
-    """E3: one of each family."""
+    """E3, S10: one of each family."""
     families = {name.partition("/")[0]: workflow for name, workflow in instances(recorded).items()}
     assert len(families) > 3
     for n, workflow in enumerate(families.values()):
