@@ -552,12 +552,13 @@ async def test_a_process_that_serves_takes_up_what_nobody_drives(tmp_path: Path)
 
 async def _until_suspended(rt: Runtime, run: str, after: type | None = None) -> None:
     """Let the run get on until it is suspended, for the second time if it is to have done something first."""
+    entries: list[object] = []
     for _ in range(1000):
         entries = [entry.fact for entry in await rt.journal.read(run)]  # type: ignore[arg-type] # a run id
         if isinstance(entries[-1], RunSuspended) and (after is None or any(isinstance(f, after) for f in entries)):
             return
         await rt.clock.wait(anyio.Event(), 2)
-    raise AssertionError([fact.kind for fact in entries])
+    raise AssertionError(entries)
 
 
 def test_what_cannot_wait_is_a_mistake_at_definition() -> None:
