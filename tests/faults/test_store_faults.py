@@ -16,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt import Final, Machine, Runtime, State, context, dag, each, node
+from graphrt.checkpoints import open_journal
 from graphrt.errors import RunTaken, StoreBusy, StoreError, StoreFull, StoreReadOnly
 from graphrt.facts import RunResumed, StepFinished, StepStarted
 from graphrt.journal import MemoryJournal
 from graphrt.nodes import sleep
 from graphrt.testing import BreakingJournal, BrokenOff, JumpingClock
 from graphrt.types import RunId
+from tests.checkpoints.helpers import START, begin, facts, started
 
 pytestmark = pytest.mark.anyio
 
@@ -224,7 +226,7 @@ def test_d8_order_is_that_of_the_commits_whatever_the_clock_says(offsets: list[f
     """D8 of the faults: a run under a clock that is set back and forth has the facts of one under a good clock, also
     when it breaks off and is resumed."""
 
-    async def facts(clock: JumpingClock) -> list[object]:
+    async def under(clock: JumpingClock) -> list[object]:
         journal = MemoryJournal()
         async with Runtime(BreakingJournal(journal, at), clock=clock, seed=1) as rt:
             with pytest.raises(BrokenOff):
@@ -236,9 +238,24 @@ def test_d8_order_is_that_of_the_commits_whatever_the_clock_says(offsets: list[f
         return [entry.fact for entry in entries if not isinstance(entry.fact, RunResumed)]
 
     async def compare() -> None:
-        assert await facts(Unsteady(offsets)) == await facts(JumpingClock())
+        assert await under(Unsteady(offsets)) == await under(JumpingClock())
 
     anyio.run(compare, backend="trio")  # where a clock that jumps takes no time; the engine makes no difference (S10)
+
+
+async def test_d8_a_file_keeps_the_order_of_its_commits_whatever_the_clock_says(tmp_path: Path) -> None:
+    """D8 of the faults: commits of one instant, then of an hour before; also where they follow a snapshot."""
+    journal = await open_journal(tmp_path / "runs.db")
+    run = await begin(journal)
+    steps = [started(f"s{number}") for number in range(8)]
+    for number, step in enumerate(steps):
+        at = 1_700_000_000.25 - 3600 * (number // 4)
+        await journal.append(run, 1 + number, [step], at=at, snapshot=b"{}" if number == 2 else None)
+    assert await facts(journal) == [START, *steps]
+    history = await journal.load(run)
+    assert [entry.fact for entry in history.entries] == steps[3:]
+    assert history.info.seq == 9
+    await journal.aclose()
 
 
 class SeenByOthers(MemoryJournal):
