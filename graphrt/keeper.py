@@ -202,7 +202,8 @@ class Keeper:
             if info.status in ENDED:
                 await self._journal.release(target, fence)
                 return
-            await self._journal.append(target, info.seq, [RunCancelled()], at=now, fence=fence)
+            asked = [message.id for message in await self._journal.inbox(target) if message.kind == "cancel"]
+            await self._journal.append(target, info.seq, [RunCancelled()], at=now, fence=fence, taking=asked)
         self._forget(target)
 
     async def serve(
@@ -329,6 +330,8 @@ class Keeper:
 
     async def _wake_up(self, run: RunId, sleeper: Sleeper) -> None:
         try:
+            info = await self._journal.info(run)
+            self._check_fit(info, sleeper.graph)  # it may have been taken up with another graph meanwhile
             await self.resume(run, sleeper.graph)
         except Exception as error:
             sleeper.error = error

@@ -416,8 +416,8 @@ class Runtime:
         target = _id_of(run)
         await self._expect(target, step, {"person"}, "a person's answer")
         text = self._written(target, lambda wait: wait.step == step, value)
-        number = (await self.journal.info(target)).seq
-        await self.send(Message(f"{target}/{step}@{number}", target, "answer", step, text, self.clock.now()))
+        turn = await self._turn(target, step)
+        await self.send(Message(f"{target}/{step}@{turn}", target, "answer", step, text, self.clock.now()))
 
     async def resolve(self, run: str | Run[Any], step: str, *, done: Any = _NOTHING, not_done: bool = False) -> None:
         """Say what became of a `once` effect of which nobody knows (D3): it was done, with this output, or it was not,
@@ -430,9 +430,9 @@ class Runtime:
         target = _id_of(run)
         await self._expect(target, step, {"decision"}, "a decision")
         text = None if not_done else to_json(done, inf_nan_mode="strings")
-        number = (await self.journal.info(target)).seq
+        turn = await self._turn(target, step)
         kind: Literal["done", "not done"] = "not done" if not_done else "done"
-        await self.send(Message(f"{target}/{step}@{number}", target, kind, step, text, self.clock.now()))
+        await self.send(Message(f"{target}/{step}@{turn}", target, kind, step, text, self.clock.now()))
 
     async def send(self, message: Message) -> bool:
         """Put a message into a run's inbox and let the run see it, if it is driven here or waits here."""
@@ -487,6 +487,18 @@ class Runtime:
         Cancelling this stops them at once. Waiting for the result of one of them raises UsageError.
         """
         await self.keeper.drain(grace)
+
+    async def _turn(self, run: RunId, step: str) -> int:
+        """Return the place of the last entry about a step. It names the question that is open now: two answers to it
+        are one message or a conflict, and one that comes too late is none to the next question."""
+        found = after = 0
+        while page := await self.journal.read(run, after):
+            after = page[-1].seq
+            for entry in page:
+                about = getattr(entry.fact, "step", None)
+                if about is not None and (about == step or step.startswith(f"{about}/")):
+                    found = entry.seq
+        return found
 
     async def _expect(self, run: RunId, step: str, kinds: set[str], words: str) -> None:
         waits = await self.pending(run)

@@ -12,7 +12,7 @@ import pytest
 
 from graphrt import Node, NotDone, Runtime, Suspended, context, dag, first, node
 from graphrt.context import key_of
-from graphrt.errors import GraphError, RunFailed, UsageError
+from graphrt.errors import GraphError, MessageConflict, RunFailed, UsageError
 from graphrt.facts import (
     AttemptFailed,
     Fact,
@@ -138,6 +138,24 @@ async def test_a_person_says_that_it_was_not_done_and_it_is_done_under_the_same_
         assert await run.result() == "paid 12"
     assert len(world.charges) == 2
     assert len(set(world.charges)) == 1
+
+
+async def test_of_two_people_who_decide_the_first_counts_and_the_second_is_told() -> None:
+    """D3: what came too late is no decision about anything that becomes unknown later."""
+    journal, world = MemoryJournal(), World()
+    await crash(journal, paying(world), at=OUTCOME)
+    async with Runtime(journal) as rt:
+        run = await rt.resume(RUN, paying(world))
+        with pytest.raises(Suspended):
+            await run.result()
+    async with Runtime(journal) as one, Runtime(journal) as two:  # neither knows the graph: the run waits on
+        await one.resolve(RUN, "pay", done="paid by hand")
+        with pytest.raises(MessageConflict):
+            await two.resolve(RUN, "pay", not_done=True)
+    async with Runtime(journal) as rt:
+        assert await (await rt.resume(RUN, paying(world))).result() == "paid by hand"
+        assert await journal.inbox() == []
+    assert len(world.charges) == 1
 
 
 async def test_an_output_that_does_not_fit_is_refused_and_the_question_stands() -> None:

@@ -14,7 +14,7 @@ import pytest
 from graphrt import Runtime, context, dag, lease, node
 from graphrt.errors import JournalConflict, RunCancelled, RunTaken, StaleFence, StoreFull
 from graphrt.facts import Fact, RunFinished, RunResumed, RunSuspended, StepStarted
-from graphrt.journal import Claim, MemoryJournal, Renewal
+from graphrt.journal import Claim, MemoryJournal, Message, Renewal
 from graphrt.nodes import sleep
 from graphrt.run import Run
 from graphrt.testing import JumpingClock
@@ -213,6 +213,48 @@ async def test_cancelling_reaches_the_driver_of_another_process_with_its_renewal
         assert cleaned == [1]
         with pytest.raises(RunCancelled):
             await run.result()
+
+
+async def test_a_wish_to_cancel_is_used_up_by_the_cancelling_and_does_not_outlive_it() -> None:
+    """E8: its driver died before it heard of it; the run that is resumed later is not cancelled again."""
+    journal, clock = SeenByOthers(), JumpingClock()
+    async with Runtime(journal, clock=clock) as rt:
+        run = await rt.start_as(RUN, slow, 1)
+        await _began(run)
+        await journal.send(Message("asked", RUN, "cancel"))
+        driver = rt.driver_of(RUN)
+        assert driver is not None
+        driver.stop()
+    async with Runtime(journal, clock=clock) as rt:
+        await rt.cancel(RUN)
+        assert await journal.inbox() == []
+        assert await (await rt.resume(RUN, slow)).result() == 1
+
+
+async def test_a_run_that_another_process_has_taken_up_with_a_new_graph_is_not_taken_back() -> None:
+    """D11: whoever let it sleep wakes it only if it is still what it was."""
+    journal, clock = SeenByOthers(), JumpingClock()
+
+    @dag(name="g")
+    def old(x: int) -> int:
+        return sleep(x, 100)
+
+    @node
+    async def later(x: int) -> int:
+        return x + 1
+
+    @dag(name="g")
+    def new(x: int) -> int:
+        return later(sleep(x, 100))
+
+    async with Runtime(journal, clock=clock) as one:
+        run = await one.start_as(RUN, old, 1)
+        while (await run.info()).status != "suspended":
+            await clock.wait(anyio.Event(), 1)
+        async with Runtime(journal, clock=clock) as two:
+            other = await two.resume(RUN, new)
+            assert await other.result() == 2
+    assert (await journal.info(RUN)).fingerprint == new.fingerprint
 
 
 def test_a_driver_counts_as_dead_only_where_that_can_be_seen() -> None:
