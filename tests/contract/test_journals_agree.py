@@ -235,7 +235,7 @@ def test_a_store_and_the_journal_in_memory_agree_for_long(durability: Durability
     run_state_machine_as_test(
         machine(durability),
         settings=settings(
-            max_examples=400,
+            max_examples=120,
             stateful_step_count=60,
             deadline=None,
             database=None,
