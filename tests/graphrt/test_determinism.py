@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -11,7 +12,7 @@ import anyio.lowlevel
 import trio._core._run as trio_run
 
 from graphrt import Dag, Final, Machine, Runtime, State, context, dag, each, first, node
-from graphrt.facts import Entry, StepFinished
+from graphrt.facts import Entry, RunResumed, StepFinished
 from graphrt.journal import MemoryJournal
 from graphrt.nodes import sleep
 from graphrt.testing import JumpingClock
@@ -84,7 +85,16 @@ async def _run(seed: int = 1) -> tuple[int, list[Entry]]:
     journal = MemoryJournal()
     async with Runtime(journal, clock=JumpingClock(), seed=seed) as rt:
         result = await (await rt.start_as(RUN, graph(), 3)).result()
-    return result, await journal.read(RUN, limit=10_000)
+    return result, await _read(journal)
+
+
+async def _read(journal: MemoryJournal) -> list[Entry]:
+    """Read a journal, without the names of its drivers: no two are the same."""
+    entries = await journal.read(RUN, limit=10_000)
+    return [
+        entry._replace(fact=replace(entry.fact, driver="")) if isinstance(entry.fact, RunResumed) else entry
+        for entry in entries
+    ]
 
 
 @contextmanager
@@ -137,7 +147,7 @@ def test_s10_asyncio_and_trio_write_the_same_journal() -> None:
         journal = MemoryJournal()
         async with Runtime(journal, clock=JumpingClock(), seed=1, concurrency=1) as rt:
             await (await rt.start_as(RUN, g, 3)).result()
-        return await journal.read(RUN, limit=10_000)
+        return await _read(journal)
 
     assert anyio.run(alone, backend="asyncio") == anyio.run(alone, backend="trio")
 
