@@ -7,6 +7,7 @@ one commit, one watches the runs that wait for the world; each is there only whi
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -121,8 +122,10 @@ class Keeper:
                 if state.status == "finished":
                     await journal.release(run, fence)
                     return None
+                # An ended run hears nothing: what is still in its inbox wished for the end that it has had.
+                void = await self._cancels(run) if state.status in ENDED else []
                 apply(state, facts[0], now)
-                await journal.append(run, seq, facts, at=now, fence=fence)
+                await journal.append(run, seq, facts, at=now, fence=fence, taking=void)
             else:
                 planned = await plan()
                 state, seq, facts = planned.state, planned.seq, [*planned.facts, *facts]
@@ -189,22 +192,29 @@ class Keeper:
             driver.cancel()
             await driver.done.wait()
             return
+        told = None
         while (info := await self._journal.info(target)).status not in ENDED:
             now = self._clock.now()
             try:
                 fence = await self._journal.claim(target, self.claim(now), at=now, dead=lease.is_dead)
             except errors.RunTaken:
-                with suppress(errors.RunOver):
-                    await self._journal.send(Message(f"{target}/cancel@{info.lease}", target, "cancel", at=now))
+                if told != info.driver:  # once is enough: it is kept until it is heard
+                    told = info.driver
+                    with suppress(errors.RunOver):
+                        await self._journal.send(Message(secrets.token_hex(8), target, "cancel", at=now))
                 await self._clock.wait(anyio.Event(), self._ttl / 60)
                 continue
             info = await self._journal.info(target)
             if info.status in ENDED:
                 await self._journal.release(target, fence)
                 return
-            asked = [message.id for message in await self._journal.inbox(target) if message.kind == "cancel"]
+            asked = await self._cancels(target)
             await self._journal.append(target, info.seq, [RunCancelled()], at=now, fence=fence, taking=asked)
         self._forget(target)
+
+    async def _cancels(self, run: RunId) -> list[str]:
+        """Return the ids of the wishes to cancel a run that nobody has heard yet."""
+        return [message.id for message in await self._journal.inbox(run) if message.kind == "cancel"]
 
     async def serve(
         self, *graphs: Node[..., Any], find: Callable[[str], Node[..., Any] | None] | None = None, once: bool = False

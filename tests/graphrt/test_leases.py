@@ -231,6 +231,28 @@ async def test_a_wish_to_cancel_is_used_up_by_the_cancelling_and_does_not_outliv
         assert await (await rt.resume(RUN, slow)).result() == 1
 
 
+async def test_a_wish_to_cancel_that_came_too_late_does_not_cancel_the_run_that_is_resumed() -> None:
+    """E8: two people cancel at once, and the second wish arrives while the first is being carried out."""
+    journal, clock = SeenByOthers(), JumpingClock()
+
+    @node
+    async def tidies(x: int) -> int:
+        if context().attempt == 1:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                await journal.send(Message("late", RUN, "cancel"))
+        return x
+
+    async with Runtime(journal, clock=clock) as rt:
+        run = await rt.start_as(RUN, tidies, 1)
+        await _began(run)
+        await rt.cancel(RUN)
+        assert [message.id for message in await journal.inbox()] == ["late"]
+        assert await (await rt.resume(RUN, tidies)).result() == 1
+        assert await journal.inbox() == []
+
+
 async def test_a_run_that_another_process_has_taken_up_with_a_new_graph_is_not_taken_back() -> None:
     """D11: whoever let it sleep wakes it only if it is still what it was."""
     journal, clock = SeenByOthers(), JumpingClock()
