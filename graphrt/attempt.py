@@ -156,8 +156,26 @@ async def invoke(attempt: Attempt, context: Context, run: RunId, threads: anyio.
     function = node.fn if isinstance(start, Start) else start.node.check
     assert function is not None  # noqa: S101 - only what has a check is checked
     attempt.entered = True
-    point("effect: before")
     is_async = node.is_async if isinstance(start, Start) else inspect.iscoroutinefunction(function)
+    result = await call(function, values, context, attempt, run, threads, is_async=is_async)
+    return attempt.returned(result, context)
+
+
+async def call(  # noqa: PLR0917 - a call and whose it is
+    function: Callable[..., Any],
+    values: Mapping[str, Any],
+    context: Context,
+    attempt: Attempt,
+    run: RunId,
+    threads: anyio.CapacityLimiter,
+    *,
+    is_async: bool,
+) -> Any:
+    """Call a user's function, in a worker thread if it is a plain one. Raises what it does.
+
+    Cancelled, a thread is left to itself: what it returns is dropped, and logged.
+    """
+    point("effect: before")
     if is_async:
         result = await function(**values)
     else:
@@ -167,7 +185,7 @@ async def invoke(attempt: Attempt, context: Context, run: RunId, threads: anyio.
             partial(_in_thread, function, values, attempt, run), abandon_on_cancel=True, limiter=threads
         )
     point("effect: after")
-    return attempt.returned(result, context)
+    return result
 
 
 def _in_thread(function: Callable[..., Any], values: Mapping[str, Any], attempt: Attempt, run: RunId) -> Any:

@@ -28,7 +28,7 @@ import anyio.to_thread
 from pydantic_core import to_json
 
 from graphrt import errors
-from graphrt.attempt import Attempt, Doubtful, invoke
+from graphrt.attempt import Attempt, Doubtful, call, invoke
 from graphrt.clock import Clock
 from graphrt.context import Context, Resources, current, key_of
 from graphrt.crew import Crew
@@ -608,7 +608,7 @@ class Driver:
             if node.check is None:
                 raise Doubtful(f"nobody knows whether {here.step!r} was done")
             try:
-                text, tag = written(node, await self._call(node.check, given, here))
+                text, tag = written(node, await self._call(node.check, given, here, attempt))
             except NotDone as error:
                 await self._record(attempt, SubstepFailed(step, number, name, describe(error, node)))
             except Exception as error:
@@ -620,7 +620,7 @@ class Driver:
         if once:
             await self._record(attempt, SubstepStarted(step, number, name, key_of(self.run, here.step)))
         try:
-            text, tag = written(node, await self._call(node.fn, given, here))
+            text, tag = written(node, await self._call(node.fn, given, here, attempt))
         except NotDone as error:
             if once:
                 await self._record(attempt, SubstepFailed(step, number, name, describe(error, node)))
@@ -628,18 +628,14 @@ class Driver:
         await self._record(attempt, SubstepFinished(step, number, name, text, tag))
         return returns.read(text)
 
-    async def _call(self, function: Callable[..., Any], given: Mapping[str, Any], here: Context) -> Any:
+    async def _call(
+        self, function: Callable[..., Any], given: Mapping[str, Any], outer: Context, attempt: Attempt
+    ) -> Any:
+        here = replace(outer)  # a thread's way to the loop is its own
         token = current.set(here)
         try:
-            point("effect: before")
-            if inspect.iscoroutinefunction(function):
-                result = await function(**given)
-            else:
-                result = await anyio.to_thread.run_sync(
-                    partial(function, **given), abandon_on_cancel=True, limiter=self.shared.threads
-                )
-            point("effect: after")
-            return result
+            is_async = inspect.iscoroutinefunction(function)
+            return await call(function, given, here, attempt, self.run, self.shared.threads, is_async=is_async)
         finally:
             current.reset(token)
 

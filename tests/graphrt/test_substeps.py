@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import Any
 
@@ -214,6 +215,32 @@ async def test_a_once_part_that_raises_is_not_repeated_by_the_nodes_retries() ->
         with pytest.raises(Suspended, match="book/pay may or may not have been done"):
             await rt.run(book, 1)
     assert ran["pay"] == 1
+
+
+async def test_a_part_in_a_thread_gives_signs_of_life_on_the_loop() -> None:
+    """D4, E7: as a plain node does; what it shows is heard by whoever watches the run live."""
+    heard_in: list[int] = []
+
+    def show(x: int) -> int:
+        assert threading.get_ident() != loop
+        context().progress("half way")
+        return x
+
+    @node
+    async def outer(x: int) -> int:
+        here, live = context(), context().live
+
+        def hear(text: str) -> None:
+            heard_in.append(threading.get_ident())
+            live(text)
+
+        here.live = hear
+        return await step(show, x)
+
+    loop = threading.get_ident()
+    async with Runtime() as rt:
+        assert await rt.run(outer, 3) == 3
+    assert heard_in == [loop]
 
 
 async def test_a_part_has_no_parts_of_its_own() -> None:
