@@ -45,8 +45,8 @@ class Attempt:
     """A dispatched attempt, or the check of an effect whose outcome is unknown."""
 
     __slots__ = (
-        "began", "cancelled", "deadline", "entered", "heard", "intent", "notes", "number", "over", "scope", "start",
-        "timed_out", "watched",
+        "began", "cancelled", "deadline", "entered", "heard", "intent", "notes", "number", "over", "parts", "scope",
+        "start", "timed_out", "watched",
     )  # fmt: skip
 
     def __init__(self, start: Start | Check, number: int, began: float, spent: float, intent: str | None) -> None:
@@ -67,6 +67,8 @@ class Attempt:
         self.over = False
         self.timed_out: StepTimeout | None = None
         self.notes: Mapping[str, Any] = {}
+        self.parts: dict[str, int] = {}
+        """How many substeps of each name it has asked for."""
 
     @property
     def checking(self) -> bool:

@@ -77,8 +77,8 @@ class Context:
     emitted: list[Emitted] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     """What is recorded beside the step's output: the model that answered, its usage."""
-    perform: Callable[[FunctionNode[..., Any], tuple[Any, ...], dict[str, Any]], Awaitable[Any]] | None = None
-    """Does a substep; None in a substep, which has none of its own."""
+    perform: Callable[[Context, FunctionNode[..., Any], tuple[Any, ...], dict[str, Any]], Awaitable[Any]] | None = None
+    """Does a substep of the context it is given, which is this one; None in a substep, which has none of its own."""
     replayed: Callable[[str], Any] | None = None
     """In a replay: hands back what the step took then, by kind, one after the other (D8)."""
 
@@ -156,7 +156,7 @@ async def step(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
     here = context()
     if here.perform is None:
         raise UsageError(f"step({part.name}) was called inside another substep, {here.step!r}; call it from the node")
-    return await here.perform(part, args, kwargs)
+    return await here.perform(here, part, args, kwargs)
 
 
 @lru_cache(maxsize=1024)

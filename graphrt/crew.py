@@ -49,6 +49,10 @@ class Crew(Generic[J]):
         else:
             self._tasks.start_soon(self._run, job)
 
+    async def do(self, job: J) -> bool:
+        """Do a job in the caller's own task; return whether that may do another."""
+        return await _apart(self._work(job))
+
     def close(self) -> None:
         """Let the idle tasks end, and the others after their jobs."""
         self._closed = True

@@ -414,9 +414,11 @@ class _Inside:
         self._taken = taken
         self._used: Counter[str] = Counter()
 
-    async def perform(self, node: FunctionNode[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def perform(
+        self, outer: Context, node: FunctionNode[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Hand back what a part came to."""
-        del args, kwargs
+        del outer, args, kwargs
         self._used[node.name] += 1
         count = self._used[node.name]
         name = node.name if count == 1 else f"{node.name}-{count}"

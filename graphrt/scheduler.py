@@ -9,6 +9,9 @@ group. A step is dispatched only after the commit that holds its `StepStarted`, 
 so the `StepStarted` of a `once` effect is its intent (D3). A message is used up in the commit of the step that takes
 it. When the driver is cancelled, its attempts are cancelled and waited for, and the journal is left at the last commit
 (E8). When everything waits for the world, the run is suspended: its driver ends and keeps nothing.
+
+A step that has no company runs in the very task that decided on it: there is nothing else to decide until it ends, and
+whoever has something to say meanwhile lets another task take over. A chain so costs no change of task.
 """
 
 from __future__ import annotations
@@ -17,14 +20,13 @@ import inspect
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
 import anyio
-import anyio.to_thread
+from anyio.abc import TaskGroup
 from pydantic_core import to_json
 
 from graphrt import errors
@@ -87,6 +89,9 @@ amortised, and resuming costs O(frontier), not O(history) (D6)."""
 
 SOON = 30.0
 """Seconds: a run with a timer or a retry due within these stays in memory."""
+
+BREATH, BREATHLESS = 8, 0.001
+"""After so many steps in a row in the driver's own task, or one of so many seconds, the event loop gets its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,12 @@ class Driver:
         self._reload = reload
         self._attempts: dict[StepKey, Attempt] = {}
         self._outcomes: list[_Outcome] = []
-        self._wake = anyio.Event()
+        self._steered = True
+        """A task is deciding, committing, or waiting for something to decide; or the loop has not begun, or is over."""
+        self._woken = False
+        self._asleep: anyio.Event | None = None
+        self._tasks: TaskGroup | None = None
+        self._unbroken = 0
         self._scope = anyio.CancelScope()
         self._cancelling = self._draining = False
         self._numbers = count()
@@ -201,7 +211,12 @@ class Driver:
 
     def wake(self) -> None:
         """Look again at what to do."""
-        self._wake.set()
+        self._woken = True
+        if self._asleep is not None:
+            self._asleep.set()
+        elif not self._steered and self._tasks is not None:
+            self._steered = True
+            self._tasks.start_soon(self._steer)
 
     def post(self) -> None:
         """Look into the inbox: there is a message."""
@@ -231,45 +246,93 @@ class Driver:
             with self._scope:
                 await self._loop()
         finally:
+            self._tasks = None
             self.shared.limits.want((), self)
             for attempt in self._attempts.values():
                 self._release(attempt)
 
     async def _loop(self) -> None:
-        async with anyio.create_task_group() as tasks:
-            with closing(Crew(tasks, self._run_attempt)) as crew:
-                await self._steps(crew)
+        async with anyio.create_task_group() as self._tasks:
+            self._crew = Crew(self._tasks, self._run_attempt)
+            self._tasks.start_soon(self._steer)
 
-    async def _steps(self, crew: Crew[Attempt]) -> None:
+    async def _steer(self) -> None:
+        """Be the task that decides, until the run is let go or another task has taken over."""
         while True:
-            self._wake = anyio.Event()
-            if self._post:
-                self._post = False
-                self._mail = await self.shared.journal.inbox(self.run)
-            facts, acks = self._collect()
-            if self._mail:
-                self._deliver(facts)
-            starts = self._decide(facts)
-            if facts:
-                await self._commit(facts)
-                for ack in acks:
-                    ack.set()
+            self._woken = False
+            starts = await self._turn()
             if self.state.status != "running":
                 await self._leave()
-                return
+                break
             if self._draining and not self._attempts:
                 self.error = stopped(self.run)
-                return
-            if facts and self._reload is not None:
-                self.state = await self._reload()
+                break
+            if self._is_alone(starts):
+                if not await self._do_here(starts[0]):
+                    return
+                continue
             for attempt in starts:
-                attempt.began = self.shared.clock.monotonic()
-                point("attempt: dispatched")
-                crew.start(attempt)
-            if not self._outcomes and not self._post and not self._wake.is_set():
-                await self.shared.clock.wait(self._wake, self._patience())
+                self._crew.start(attempt)
+            if not (self._outcomes or self._post or self._woken):
+                self._asleep = anyio.Event()
+                try:
+                    await self.shared.clock.wait(self._asleep, self._patience())
+                finally:
+                    self._asleep = None
             if self._watched:
                 self._expire()
+        self._crew.close()
+
+    async def _turn(self) -> list[Attempt]:
+        """Take in what happened, decide, and commit both; return what is to be dispatched now."""
+        if self._post:
+            self._post = False
+            self._mail = await self.shared.journal.inbox(self.run)
+        facts, acks = self._collect()
+        if self._mail:
+            self._deliver(facts)
+        starts = self._decide(facts)
+        if facts:
+            await self._commit(facts)
+            for ack in acks:
+                ack.set()
+            if self._reload is not None and self.state.status == "running":
+                self.state = await self._reload()
+        for attempt in starts:
+            attempt.began = self.shared.clock.monotonic()
+            point("attempt: dispatched")
+        return starts
+
+    def _is_alone(self, starts: list[Attempt]) -> bool:
+        """Say whether nothing is to be done until the only attempt ends, unless somebody wakes the driver."""
+        return (
+            len(starts) == 1
+            and len(self._attempts) == 1
+            and not (self._watched or self.state.alarms or self.state.timers)
+            and self._idle_since is None
+            and not (self._outcomes or self._post or self._woken)
+        )
+
+    async def _do_here(self, attempt: Attempt) -> bool:
+        """Run an attempt in the task that steers: handing it over and being told of its end costs as much as a step.
+
+        Whoever wakes the driver meanwhile lets another task steer. Returns whether this one still does.
+        """
+        assert self._tasks is not None  # noqa: S101 - for the type checker: the loop runs
+        self._steered = whole = False
+        try:
+            whole = await self._crew.do(attempt)
+        finally:
+            kept, self._steered = not self._steered, True
+        if kept and not whole:  # some of its cancellation may still be on its way to this task
+            self._tasks.start_soon(self._steer)
+            return False
+        if kept:
+            self._unbroken += 1
+            if self._unbroken >= BREATH or self.shared.clock.monotonic() - attempt.began > BREATHLESS:
+                self._unbroken = 0
+                await anyio.lowlevel.checkpoint()  # a chain of steps that never wait must not hold up everybody else
+        return kept
 
     def _collect(self) -> tuple[list[Fact], list[anyio.Event]]:
         """Take the outcomes that came in, fold them, and return them as facts, with whom to tell of their commit.
@@ -546,13 +609,14 @@ class Driver:
         finally:
             attempt.over = True
             self._outcomes.append(_Outcome(attempt, attempt.vanished() if facts is None else facts))
-            self._wake.set()
+            if self._steered:
+                self.wake()
             point("attempt: outcome known")
         return whole
 
     def _context(self, attempt: Attempt) -> Context:
         start = attempt.start
-        context = Context(
+        return Context(  # it holds nothing that holds it: it is gone with its step, not when garbage is collected
             run=self.run,
             step=start.step,
             attempt=start.attempt,
@@ -560,10 +624,9 @@ class Driver:
             resources=self.shared.resources,
             clock=self.shared.clock,
             seed=f"{self.state.seed}/{start.step}",
-            live=lambda text: self._heard(attempt, text),
+            live=partial(self._heard, attempt),
+            perform=partial(self._substep, attempt),
         )
-        context.perform = partial(self._substep, attempt, context, {})
-        return context
 
     def _heard(self, attempt: Attempt, text: str) -> None:
         attempt.heard = self.shared.clock.monotonic()
@@ -584,17 +647,16 @@ class Driver:
 
     # Substeps: durable parts of a node's work (D4).
 
-    async def _substep(  # noqa: PLR0917 - bound once for each attempt
+    async def _substep(
         self,
         attempt: Attempt,
         outer: Context,
-        used: dict[str, int],
         node: FunctionNode[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
         """Do a part of a node's work, or return what it came to before."""
-        times = used[node.name] = used.get(node.name, 0) + 1
+        times = attempt.parts[node.name] = attempt.parts.get(node.name, 0) + 1
         name = node.name if times == 1 else f"{node.name}-{times}"
         here = replace(outer, step=StepKey(f"{outer.step}/{name}"), seed=f"{outer.seed}/{name}", perform=None)
         found = self.state.steps.get(attempt.start.step)
@@ -643,7 +705,7 @@ class Driver:
         """Commit a fact of a running attempt, and return when it is durable."""
         ack = anyio.Event()
         self._outcomes.append(_Outcome(attempt, [fact], ack))
-        self._wake.set()
+        self.wake()
         await ack.wait()
 
 

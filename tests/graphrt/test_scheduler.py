@@ -1,6 +1,8 @@
 """The loop that acts: no barrier, one journal on both engines, joins by key, nothing undone (E2, E3, E4, E9, E10)."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +10,7 @@ import anyio
 import pytest
 
 from graphrt import Dag, Retry, Runtime, context, dag, each, first, node, when
-from graphrt.errors import Deadlock, RunCancelled, RunFailed
+from graphrt.errors import Deadlock, RunCancelled, RunFailed, UsageError
 from graphrt.facts import Entry, RunFinished, StepCancelled, StepFinished, StepStarted
 from graphrt.graph import Ref, Vertex
 from graphrt.journal import MemoryJournal
@@ -278,6 +280,119 @@ async def test_a_node_that_cancels_its_own_task_fails_alone() -> None:
         with pytest.raises(RunFailed, match="cancelled its own task"):
             await run.result()
         assert [fact.step for fact in await facts(run, StepFinished)] == ["slow"]
+
+
+async def test_a_chain_of_steps_that_never_wait_lets_others_have_their_turn() -> None:
+    """A lone step runs in the driver's own task; still no run may hold up the loop that it shares (E2)."""
+
+    @dag
+    def long(x: int) -> int:
+        for n in range(200):
+            x = inc.named(f"inc{n}")(x)
+        return x
+
+    turns = 0
+    async with Runtime() as rt, anyio.create_task_group() as tasks:
+        run = await rt.start(long, 0)
+
+        async def count_turns() -> None:
+            nonlocal turns
+            while True:
+                await anyio.lowlevel.checkpoint()
+                turns += 1
+
+        tasks.start_soon(count_turns)
+        assert await run.result() == 200
+        tasks.cancel_scope.cancel()
+    assert turns >= 200 // 8
+
+
+@pytest.mark.parametrize("away", ["cancelled", "drained", "stopped"])
+async def test_a_driver_hears_what_it_is_told_while_its_only_step_runs(away: str) -> None:
+    """The step runs in the driver's own task; another one takes over when something is to be decided (E8)."""
+    begun, go = anyio.Event(), anyio.Event()
+    ended: list[str] = []
+
+    @node
+    async def slow(x: int) -> int:
+        begun.set()
+        try:
+            await go.wait()
+        except anyio.get_cancelled_exc_class():
+            ended.append("cancelled")
+            raise
+        ended.append("finished")
+        return x
+
+    @dag
+    def g(x: int) -> int:
+        return inc(slow(x))
+
+    async with Runtime() as rt:
+        run = await rt.start(g, 1)
+        await begun.wait()
+        if away == "cancelled":
+            await run.cancel()
+            assert await run.status() == "cancelled"
+            assert ended == ["cancelled"]
+        elif away == "drained":
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(rt.drain, 60.0)
+                await anyio.wait_all_tasks_blocked()
+                go.set()
+            assert ended == ["finished"]
+            assert [fact.step for fact in await facts(run, StepFinished)] == ["slow"]
+        else:
+            await rt.drain(0.0)
+            with pytest.raises(UsageError, match="stopped at its last commit"):
+                await run.result()
+            assert ended == ["cancelled"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_run_goes_on_in_another_task_after_its_only_step_was_cancelled() -> None:
+    """What is left of a cancellation must not reach the next step: it is another's (E9). Trio leaves nothing."""
+    tasks: list[Any] = []
+
+    @node(retry=2)
+    async def suicidal(x: int) -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        if context().attempt == 1:
+            task.cancel()
+            await anyio.lowlevel.checkpoint()
+        return x
+
+    @dag
+    def g(x: int) -> int:
+        return inc(suicidal(x))
+
+    async with Runtime(clock=JumpingClock()) as rt:
+        assert await rt.run(g, 1) == 2
+    assert tasks[0] is not tasks[1]
+
+
+async def test_a_finished_step_leaves_nothing_for_the_garbage_collector() -> None:
+    """Cycles would pile up until a collection stops the whole process for them."""
+    run_of: list[Any] = []
+
+    @node
+    async def remembers(x: int) -> int:
+        run_of.append(weakref.ref(context()))
+        return x
+
+    @dag
+    def g(x: int) -> int:
+        return remembers.named("b")(remembers.named("a")(x))
+
+    gc.disable()
+    try:
+        async with Runtime() as rt:
+            assert await rt.run(g, 1) == 1
+        assert [found() for found in run_of] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_steps_that_wait_for_each_other_are_a_deadlock_that_names_them() -> None:
