@@ -22,10 +22,14 @@ _TAKE = (
     "INSERT INTO leases (run, driver, fence, until) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (run) DO UPDATE SET driver = excluded.driver, fence = excluded.fence, until = excluded.until"
 )
-_RENEW = "UPDATE leases SET until = ? WHERE driver = ? RETURNING (SELECT id FROM runs WHERE n = leases.run), fence"
+_RENEW = """
+UPDATE leases SET until = ?
+WHERE driver = ? AND run IN (SELECT n FROM runs WHERE status IN ('running', 'suspended'))
+RETURNING (SELECT id FROM runs WHERE n = leases.run), fence
+"""
 _MAIL = """
-SELECT DISTINCT runs.id FROM leases JOIN messages ON messages.run = leases.run JOIN runs ON runs.n = leases.run
-WHERE leases.driver = ? AND messages.taken IS NULL
+SELECT DISTINCT runs.id FROM runs JOIN leases ON leases.run = runs.n JOIN messages ON messages.run = runs.n
+WHERE runs.status IN ('running', 'suspended') AND leases.driver = ? AND messages.taken IS NULL
 """
 _RELEASE = "UPDATE leases SET driver = NULL, until = NULL WHERE run = (SELECT n FROM runs WHERE id = ?) AND fence = ?"
 _FENCE = "SELECT fence, driver FROM leases WHERE run = ?"

@@ -10,7 +10,8 @@ took 3.4 times the file and twice the time, because each value sat on an overflo
 
 The number of a run is never given to another one: a process that was away while its run was removed must not write
 into somebody else's. So the lease with the highest number outlives its run. Every table and every index takes a page of
-4 KiB, which is why there are no more of them.
+4 KiB, which is why there are no more of them: the leases of a driver are found through the unfinished runs, and
+sqlite-utils needs no index to find one of a handful of migrations.
 
 `runs` holds nothing that changes with each commit: where a journal stands and when it was last written is its last
 fact, found by one look-up. So the usual commit is an insert into one table and writes one page."""
@@ -31,7 +32,7 @@ APPLICATION = 0x67727274
 SPAN = 1 << 32
 """Entries a run can have: a fact's key is `run * SPAN + seq`."""
 
-NAMES = ("journal_tables", "readable_views", "leases_and_messages")
+NAMES = ("journal_tables", "readable_views", "leases_and_messages", "fewer_indexes")
 """The migrations, in their order. A file's version is how many of them it has seen."""
 
 VERSION = len(NAMES)
@@ -248,6 +249,11 @@ LEFT JOIN facts AS last ON last.n =
 ORDER BY runs.created DESC, runs.n DESC;
 """
 
+_FEWER = """
+DROP INDEX leases_held;
+DROP INDEX IF EXISTS idx__sqlite_migrations_migration_set_name;
+"""
+
 
 def migrations() -> Migrations:
     """Return the named migrations of this version."""
@@ -264,7 +270,10 @@ def migrations() -> Migrations:
     def leases_and_messages(db: Database) -> None:
         _run(db, _LEASES)
 
-    for name, function in zip(NAMES, (journal_tables, readable_views, leases_and_messages), strict=True):
+    def fewer_indexes(db: Database) -> None:
+        _run(db, _FEWER)
+
+    for name, function in zip(NAMES, (journal_tables, readable_views, leases_and_messages, fewer_indexes), strict=True):
         found(name=name)(function)
     return found
 

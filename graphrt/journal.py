@@ -172,7 +172,7 @@ class Journal(Protocol):
         raise NotImplementedError
 
     async def renew(self, driver: str, *, until: float) -> Renewal:
-        """Renew every lease of a driver in one commit."""
+        """Renew, in one commit, every lease that a driver has on a run that has not ended."""
         raise NotImplementedError
 
     async def release(self, run: RunId, fence: int) -> None:
@@ -359,7 +359,11 @@ class MemoryJournal:
 
     async def renew(self, driver: str, *, until: float) -> Renewal:
         """See Journal.renew."""
-        held = {run: kept.fence for run, kept in self._runs.items() if kept.info.driver == driver}
+        held = {
+            run: kept.fence
+            for run, kept in self._runs.items()
+            if kept.info.driver == driver and kept.info.status not in OVER
+        }
         for run in held:
             kept = self._runs[run]
             kept.info = replace(kept.info, lease=until)

@@ -66,7 +66,9 @@ async def test_an_older_file_is_brought_up_to_date(path: Path, seen: int) -> Non
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {seen}")
         if seen:
-            connection.execute("INSERT INTO runs VALUES (1, 'old', 'demo', 'f', 'running', NULL, 1.5, NULL)")
+            connection.execute(
+                "INSERT INTO runs (n, id, graph, fingerprint, status, created) VALUES (1, 'old', 'demo', 'f', 'running', 1.5)"
+            )
     journal = await open_journal(path)
 
     assert [found.id for found in await journal.runs()] == ["old"] * bool(seen)

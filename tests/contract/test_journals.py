@@ -624,6 +624,18 @@ async def test_renewing_says_what_is_still_held_and_who_has_mail(journal: Journa
     assert (await journal.renew("there", until=17.0)).mail == {"another's", "lost"}
 
 
+async def test_a_lease_on_a_run_that_has_ended_is_not_renewed(journal: Journal) -> None:
+    """Whoever takes it up again has until the lease expires for the first commit, which ends nothing (D7)."""
+    await journal.create(info(), [START], at=1.0, claim=claim("here", 5.0))
+    await journal.append(RUN, 1, [RunCancelled()], at=2.0, fence=1)
+    assert await journal.claim(RUN, claim("here", 9.0), at=3.0) == 2
+
+    assert await journal.renew("here", until=15.0) == Renewal({}, frozenset())
+    assert (await journal.info(RUN)).lease == 9.0
+    await journal.append(RUN, 2, [RunResumed(2, "here")], at=4.0, fence=2)
+    assert await journal.renew("here", until=15.0) == Renewal({RUN: 2}, frozenset())
+
+
 async def test_a_lease_is_given_back_by_whoever_has_it(journal: Journal) -> None:
     """Giving back what somebody else took over by now changes nothing (D7)."""
     await journal.create(info(), [START], at=1.0, claim=claim("here", 5.0))

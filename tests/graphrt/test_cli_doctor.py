@@ -122,7 +122,7 @@ def test_a_healthy_store_is_said_to_be_so(cli: Cli, folder: Path) -> None:
     before = (folder / "graphrt.db").read_bytes()
     said = cli("doctor")
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("graphrt.db: format 3, ")
+    assert said.out.startswith("graphrt.db: format 4, ")
     assert said.out.endswith("\nruns: 1 finished\n✓ healthy\n")
     found = cli("doctor", "graphrt.db", "--json").data
     assert (found["healthy"], found["findings"], found["runs"]) == (True, [], {"finished": 1})
