@@ -81,8 +81,9 @@ def loop(turns: int) -> Node[..., Over]:
 
     @machine.on
     async def turn(state: Turn) -> Turn | Over:
-        messages = [*state.messages, MESSAGE]
-        return Turn(turns=state.turns - 1, messages=messages) if state.turns > 1 else Over(messages=messages)
+        state.messages.append(MESSAGE)  # what a handler is given is its own
+        state.turns -= 1
+        return state if state.turns else Over(messages=state.messages)
 
     return machine
 

@@ -66,9 +66,8 @@ async def test_an_older_file_is_brought_up_to_date(path: Path, seen: int) -> Non
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {seen}")
         if seen:
-            connection.execute(
-                "INSERT INTO runs (n, id, graph, fingerprint, status, created) VALUES (1, 'old', 'demo', 'f', 'running', 1.5)"
-            )
+            row = {"n": 1, "id": "old", "graph": "demo", "fingerprint": "f", "status": "running", "created": 1.5}
+            db.table("runs").insert(row)
     journal = await open_journal(path)
 
     assert [found.id for found in await journal.runs()] == ["old"] * bool(seen)
