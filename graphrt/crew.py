@@ -8,6 +8,7 @@ of that may still be on its way.
 from __future__ import annotations
 
 import types
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
@@ -18,36 +19,26 @@ from anyio.abc import TaskGroup
 J = TypeVar("J")
 
 
-class _Hand(Generic[J]):
-    """A task that waits for a job; without one when it is called, it goes home."""
-
-    __slots__ = ("called", "job")
-
-    def __init__(self) -> None:
-        self.called = anyio.Event()
-        self.job: J | None = None
-
-
 class Crew(Generic[J]):
     """Runs jobs, each at once and in a task that no other job is in. Close it, or its task group never ends.
 
     `work`: does one job, raises nothing but what is to end the task group, and returns whether its task may do another.
+
+    Whoever takes a job first calls somebody for the next one, then works. If its job never waits, it is done before
+    the other has come, and takes that one, too: a hundred jobs that never wait cost two calls.
     """
 
     def __init__(self, tasks: TaskGroup, work: Callable[[J], Coroutine[Any, Any, bool]]) -> None:
         self._tasks = tasks
         self._work = work
-        self._idle: list[_Hand[J]] = []
-        self._closed = False
+        self._jobs: deque[J] = deque()
+        self._idle: list[anyio.Event] = []
+        self._called = self._closed = False
 
     def start(self, job: J) -> None:
         """Begin a job. It first runs when the caller next waits."""
-        if self._idle:
-            hand = self._idle.pop()
-            hand.job = job
-            hand.called.set()
-        else:
-            self._tasks.start_soon(self._run, job)
+        self._jobs.append(job)
+        self._call()
 
     async def do(self, job: J) -> bool:
         """Do a job in the caller's own task; return whether that may do another."""
@@ -57,16 +48,32 @@ class Crew(Generic[J]):
         """Let the idle tasks end, and the others after their jobs."""
         self._closed = True
         while self._idle:
-            self._idle.pop().called.set()
+            self._idle.pop().set()
 
-    async def _run(self, job: J) -> None:
-        while await _apart(self._work(job)) and not self._closed:
-            hand: _Hand[J] = _Hand()
-            self._idle.append(hand)
-            await hand.called.wait()
-            if hand.job is None:
+    def _call(self) -> None:
+        """See to it that somebody comes for the next job."""
+        if self._called:
+            return
+        self._called = True
+        if self._idle:
+            self._idle.pop().set()
+        else:
+            self._tasks.start_soon(self._run)
+
+    async def _run(self) -> None:
+        while True:
+            self._called = False
+            while self._jobs:
+                job = self._jobs.popleft()
+                if self._jobs:
+                    self._call()
+                if not await self.do(job):
+                    return
+            if self._closed:
                 return
-            job = hand.job
+            called = anyio.Event()
+            self._idle.append(called)
+            await called.wait()
 
 
 @types.coroutine

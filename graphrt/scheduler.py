@@ -211,6 +211,8 @@ class Driver:
 
     def wake(self) -> None:
         """Look again at what to do."""
+        if self._woken:
+            return
         self._woken = True
         if self._asleep is not None:
             self._asleep.set()
@@ -588,7 +590,7 @@ class Driver:
     async def _run_attempt(self, attempt: Attempt) -> bool:
         """Run an attempt to its end. Returns whether nothing in it was cancelled."""
         facts: list[Fact] | None = None
-        whole = False
+        whole = let_go = False
         try:
             with anyio.CancelScope() as scope:
                 attempt.scope = scope
@@ -599,19 +601,22 @@ class Driver:
                 facts = self._stopped(attempt)
             whole = not attempt.cancelled
         except (KeyboardInterrupt, SystemExit):
+            let_go = True
             raise
         except anyio.get_cancelled_exc_class():
             if anyio.current_effective_deadline() == -math.inf:
+                let_go = True
                 raise  # the driver is being stopped; else the node cancelled its own task, which is its own affair
         except BaseException as error:
             facts = self._raised(attempt, attempt.timed_out or error)
             whole = not attempt.cancelled
         finally:
             attempt.over = True
-            self._outcomes.append(_Outcome(attempt, attempt.vanished() if facts is None else facts))
-            if self._steered:
-                self.wake()
-            point("attempt: outcome known")
+            if not let_go:  # of an attempt that was let go with its driver nothing is recorded: it has no outcome
+                self._outcomes.append(_Outcome(attempt, attempt.vanished() if facts is None else facts))
+                if self._steered:
+                    self.wake()
+                point("attempt: outcome known")
         return whole
 
     def _context(self, attempt: Attempt) -> Context:
