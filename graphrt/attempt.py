@@ -26,7 +26,6 @@ from graphrt.facts import AttemptFailed, Fact, Failure, StepCancelled, StepFaile
 from graphrt.failpoints import point
 from graphrt.node import FunctionNode
 from graphrt.outcome import describe, written
-from graphrt.policy import Policy
 from graphrt.types import RunId
 
 log = logging.getLogger("graphrt")
@@ -37,7 +36,6 @@ class Doubtful(BaseException):
     mistake."""
 
 
-_NO_TIMEOUT = Policy().timeout
 _VANISHED = Failure("Cancelled", "the node cancelled its own task; raise an ordinary error instead")
 
 
@@ -58,7 +56,7 @@ class Attempt:
         self.began = began
         self.intent = intent
         self.deadline = None if policy.deadline is None else began - spent + policy.deadline
-        self.watched = policy.timeout != _NO_TIMEOUT or policy.deadline is not None
+        self.watched = policy.deadline is not None or policy.timeout.limited
         self.heard: float | None = None
         self.scope: anyio.CancelScope | None = None
         self.cancelled = False

@@ -37,8 +37,7 @@ from graphrt.tree import (
 from graphrt.types import Json, StepKey
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """Dispatch an attempt of a step."""
 
     step: StepKey
@@ -52,8 +51,7 @@ class Start:
     lineage: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """Find out what became of a `once` effect whose outcome is unknown. To be passed over while it is being done."""
 
     step: StepKey

@@ -67,6 +67,11 @@ class Timeout:
         if any(limit is not None and limit <= 0 for limit in (self.total, self.first, self.idle)):
             raise UsageError(f"{self!r}: a timeout must be more than 0 seconds")
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.total is not None or self.first is not None or self.idle is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

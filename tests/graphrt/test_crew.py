@@ -73,6 +73,53 @@ async def test_jobs_run_in_one_task_after_the_other_but_never_wait_for_one() -> 
         crew.close()
 
 
+async def test_jobs_that_never_wait_are_done_by_one_task() -> None:
+    """E3: to call somebody for each would cost more than most of them do."""
+    tasks: list[Any] = []
+
+    async def work(job: int) -> bool:
+        tasks.append(task_of_mine())
+        return True
+
+    async with anyio.create_task_group() as group:
+        crew = Crew(group, work)
+        for job in range(100):
+            crew.start(job)
+        await anyio.wait_all_tasks_blocked()
+        assert len(tasks) == 100
+        assert all(task is tasks[0] for task in tasks)
+        crew.close()
+
+
+@pytest.mark.parametrize("waiting", [1, 2, 7])
+async def test_when_a_job_waits_all_the_others_go_on(waiting: int) -> None:
+    """E2: also where only some of them wait, and where more come while the first are called."""
+    begun: list[int] = []
+    ended: list[int] = []
+    held = anyio.Event()
+
+    async def work(job: int) -> bool:
+        begun.append(job)
+        if job % waiting == 0:
+            await held.wait()
+        ended.append(job)
+        return job % 3 != 0
+
+    async with anyio.create_task_group() as group:
+        crew = Crew(group, work)
+        for job in range(40):
+            crew.start(job)
+        await anyio.lowlevel.checkpoint()
+        for job in range(40, 50):
+            crew.start(job)
+        await anyio.wait_all_tasks_blocked()
+        assert sorted(begun) == list(range(50))
+        assert sorted(ended) == [job for job in range(50) if job % waiting]
+        held.set()
+        crew.close()
+    assert sorted(ended) == list(range(50))
+
+
 async def test_a_task_whose_job_was_cancelled_takes_no_other() -> None:
     """E3: a cancellation that is still on its way meets nobody."""
     tasks: list[Any] = []
