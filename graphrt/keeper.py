@@ -19,7 +19,7 @@ import anyio.abc
 from graphrt import errors, lease
 from graphrt.dag import as_graph
 from graphrt.definition import define, recall
-from graphrt.facts import Fact, RunCancelled, RunForked, RunResumed, RunRewound
+from graphrt.facts import Fact, RunCancelled, RunForked, RunResumed, RunRewound, StepStarted, SubstepStarted
 from graphrt.graph import Graph, limits_of
 from graphrt.history import counted, newest
 from graphrt.journal import Claim, Message, RunInfo
@@ -36,6 +36,9 @@ log = logging.getLogger("graphrt")
 
 POLL = 2.0
 """Seconds after which it is looked again for what another process sent, or left."""
+
+TAIL = 1000
+"""Entries that are looked at to see whether a run gets anywhere."""
 
 
 class Keeper:
@@ -217,7 +220,11 @@ class Keeper:
         return [message.id for message in await self._journal.inbox(run) if message.kind == "cancel"]
 
     async def serve(
-        self, *graphs: Node[..., Any], find: Callable[[str], Node[..., Any] | None] | None = None, once: bool = False
+        self,
+        *graphs: Node[..., Any],
+        find: Callable[[str], Node[..., Any] | None] | None = None,
+        once: bool = False,
+        attempts: int,
     ) -> None:
         """See Runtime.serve."""
         known = {graph.fingerprint: graph for graph in map(as_graph, graphs)}
@@ -235,6 +242,14 @@ class Keeper:
                     if graph is None and find is not None and info.target is not None:
                         found = find(info.target)
                         graph = None if found is None else as_graph(found)
+                    if graph is not None and await self._in_vain(info) >= attempts:
+                        log.error(
+                            "run %s of %s was taken up %d times without a step coming to an end, and is left alone: "
+                            "it may be what ends its processes; resume it by hand",
+                            *(info.id, info.graph, attempts),
+                            extra={"run": info.id, "graph": info.graph, "status": info.status},
+                        )
+                        continue
                     driver = None if graph is None else await self.resume(info.id, graph)
                     if driver is not None:
                         taken.append(driver)
@@ -249,6 +264,16 @@ class Keeper:
                 return
             taken.clear()
             await self._clock.wait(anyio.Event(), POLL)
+
+    async def _in_vain(self, info: RunInfo) -> int:
+        """Count how often a run was taken up since something in it last came to an end."""
+        count = 0
+        for entry in reversed(await self._journal.read(info.id, max(0, info.seq - TAIL), TAIL)):
+            if isinstance(entry.fact, RunResumed):
+                count += 1
+            elif not isinstance(entry.fact, (StepStarted, SubstepStarted)):
+                break
+        return count
 
     async def drain(self, grace: float) -> None:
         """See Runtime.drain."""

@@ -468,7 +468,11 @@ class Runtime:
         await self.keeper.cancel(_id_of(run))
 
     async def serve(
-        self, *graphs: Node[..., Any], find: Callable[[str], Node[..., Any] | None] | None = None, once: bool = False
+        self,
+        *graphs: Node[..., Any],
+        find: Callable[[str], Node[..., Any] | None] | None = None,
+        once: bool = False,
+        attempts: int = 10,
     ) -> None:
         """Take up every run that nobody drives and that can go on, until cancelled: runs whose process died, whose
         timer is due, or that got what they waited for. With `once`, only those that can go on now, until they end or
@@ -476,9 +480,13 @@ class Runtime:
 
         `graphs`: whose runs; `find`: how to get a graph from the target a run was started with, or None for one that is
         nobody's here. Runs of other graphs are left alone. What stops one run does not stop the others: it is logged,
-        as is what is taken up and how it ends.
+        as is what is taken up and how it ends. A run that was taken up `attempts` times in a row, by whomever, without
+        any of its steps coming to an end is left alone, too: it may be what ends its processes. `resume` takes it up
+        all the same.
         """
-        await self.keeper.serve(*graphs, find=find, once=once)
+        if attempts < 1:
+            raise errors.UsageError(f"attempts={attempts} must be at least 1")
+        await self.keeper.serve(*graphs, find=find, once=once, attempts=attempts)
 
     async def drain(self, grace: float) -> None:
         """Stop the runs driven here, and take up no other: their steps in flight may finish for `grace` seconds, no

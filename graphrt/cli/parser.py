@@ -84,6 +84,13 @@ def _running_commands(commands: Commands) -> None:
         metavar="SECONDS",
         help="how long steps in flight may go on once it is asked to end (10)",
     )
+    worker.add_argument(
+        "--attempts",
+        type=_at_least_one,
+        default=10,
+        metavar="N",
+        help="leave a run alone that was taken up so often in a row without a step coming to an end (10)",
+    )
     _running(worker)
     _common(worker, as_json="print what happens to runs on stdout, a JSON object a line")
 

@@ -43,7 +43,7 @@ def worker(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             signals = [signal.SIGINT, signal.SIGTERM]
 
             async def work() -> None:
-                await runtime.serve(*known, find=find, once=arguments.once)
+                await runtime.serve(*known, find=find, once=arguments.once, attempts=arguments.attempts)
 
             _, stopped = await until_stopped(runtime, work, signals, arguments.grace, quiet=arguments.quiet)
             return stopped

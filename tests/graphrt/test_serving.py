@@ -9,10 +9,11 @@ import pytest
 
 from graphrt import Node, Runtime, Suspended, dag, node
 from graphrt.errors import UsageError
-from graphrt.facts import RunFinished, StepFinished, StepStarted
-from graphrt.journal import MemoryJournal
+from graphrt.facts import RunFinished, RunResumed, RunStarted, StepFinished, StepStarted
+from graphrt.graph import Graph
+from graphrt.journal import MemoryJournal, RunInfo
 from graphrt.nodes import answered, person
-from graphrt.types import RunId
+from graphrt.types import RunId, StepKey
 
 pytestmark = pytest.mark.anyio
 
@@ -139,6 +140,61 @@ async def test_a_run_that_is_only_looked_at_is_waited_for_once_it_was_answered_h
             await (await rt.start_as(RUN, asking)).result()
         await rt.answer(RUN, "well", "very")
         assert await (await rt.get(RUN)).result() == "very"
+
+
+async def test_a_run_that_ends_its_processes_is_left_alone_in_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """D7: whoever serves must not die of it for ever. A step that ends, well or badly, shows that it goes on."""
+    journal, gate = MemoryJournal(), Gate()
+    gate.open.set()
+    graph = gated(gate)
+    await begin(journal, graph, RUN)
+    for _ in range(3):  # processes that died in the middle of a step
+        await take_up(journal, graph, RUN)
+    caplog.set_level(logging.ERROR, "graphrt")
+    async with Runtime(journal) as rt:
+        await rt.serve(graph, once=True, attempts=3)
+        assert (await journal.info(RUN)).status == "running"
+        (record,) = caplog.records
+        assert record.getMessage() == (
+            "run r of g was taken up 3 times without a step coming to an end, and is left alone: "
+            "it may be what ends its processes; resume it by hand"
+        )
+        await rt.serve(graph, once=True, attempts=4)
+        assert (await journal.info(RUN)).status == "finished"
+        with pytest.raises(UsageError, match="attempts=0 must be at least 1"):
+            await rt.serve(graph, attempts=0)
+
+
+async def test_a_run_that_gets_somewhere_may_be_taken_up_for_ever() -> None:
+    """D7: what counts is how often it was taken up since a step last came to an end."""
+    journal, gate = MemoryJournal(), Gate()
+    gate.open.set()
+    graph = gated(gate)
+    await begin(journal, graph, RUN)
+    for _ in range(3):
+        await take_up(journal, graph, RUN)
+    seq = (await journal.info(RUN)).seq
+    await journal.append(RUN, seq, [StepFinished(StepKey("hold"), 1, b"2", "int")], at=2.0)
+    for _ in range(2):
+        await take_up(journal, graph, RUN)
+    async with Runtime(journal) as rt:
+        await rt.serve(graph, once=True, attempts=3)
+        assert await (await rt.get(RUN)).result() == 4
+
+
+async def begin(journal: MemoryJournal, graph: Node[[int], int], run: RunId) -> None:
+    """Leave a run that was begun by a process that died."""
+    assert isinstance(graph, Graph)
+    info = RunInfo(run, "g", graph.fingerprint, 1.0, 1.0)
+    await journal.create(info, [RunStarted("g", graph.fingerprint, b'{"x":1}', 7)], at=1.0)
+
+
+async def take_up(journal: MemoryJournal, graph: Node[[int], int], run: RunId) -> None:
+    """Leave a run as a process does that takes it up and dies with a step in flight."""
+    info = await journal.info(run)
+    steps = [entry.fact.step for entry in await journal.read(run) if isinstance(entry.fact, StepFinished)]
+    started = StepStarted(StepKey("after" if steps else "hold"), 1)
+    await journal.append(run, info.seq, [RunResumed(info.seq, "dead"), started], at=1.0)
 
 
 async def test_a_target_that_is_nobody_s_here_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
