@@ -347,6 +347,8 @@ class Keeper:
                 now = self._clock.now()
                 for run, sleeper in list(self._asleep.items()):
                     mail = not self._journal.private and await self._journal.inbox(run)
+                    if self._asleep.get(run) is not sleeper:  # it was taken up while the inbox was read
+                        continue
                     if (sleeper.until is not None and sleeper.until <= now) or (mail and sleeper.news(mail)):
                         self._rouse(run)
                 untils = [each.until for each in self._asleep.values() if each.until is not None and not each.roused]

@@ -8,7 +8,7 @@ nodes do is told apart from what the journal says of it, so that the two can be 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +101,15 @@ class Line(BreakingJournal):
         super().__init__(behind, NEVER)
         self._world = world
         self.silent = False
+        for name in ("release", "send", "inbox", "due", "definition", "load", "read", "info", "runs"):
+            setattr(self, name, self._counted(getattr(self, name)))
+
+    def _counted(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def counted(*args: Any, **kwargs: Any) -> Any:
+            async with self._world.busy():
+                return await call(*args, **kwargs)
+
+        return counted
 
     async def create(self, info: RunInfo, facts: Sequence[Fact], *, at: float, **rest: Any) -> None:
         """See Journal.create."""

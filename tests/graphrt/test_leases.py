@@ -300,3 +300,32 @@ def test_a_driver_counts_as_dead_only_where_that_can_be_seen() -> None:
 def test_a_stale_fence_is_a_conflict() -> None:
     """D7: who handles one handles the other."""
     assert issubclass(StaleFence, JournalConflict)
+
+
+async def test_a_run_that_is_taken_up_while_its_inbox_is_read_is_not_taken_up_again() -> None:
+    """D7: whoever watches the runs that sleep goes on watching the others."""
+
+    class SlowInbox(SeenByOthers):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked, self.answer = anyio.Event(), anyio.Event()
+
+        async def inbox(self, run: RunId | None = None) -> list[Message]:
+            mail = await super().inbox(run)
+            if run == RUN and clock.time >= due and not self.asked.is_set():
+                self.asked.set()
+                await self.answer.wait()
+            return mail
+
+    @dag
+    def napping(x: int) -> int:
+        return sleep(x, 60)
+
+    journal, clock = SlowInbox(), JumpingClock()
+    due = clock.time + 60
+    async with Runtime(journal, clock=clock) as rt:
+        run, other = await rt.start_as(RUN, napping, 1), await rt.start_as("other", napping, 2)
+        await journal.asked.wait()
+        assert await (await rt.resume(RUN, napping)).result() == 1
+        journal.answer.set()
+        assert (await run.result(), await other.result()) == (1, 2)
