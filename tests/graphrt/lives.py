@@ -7,6 +7,7 @@ nodes do is told apart from what the journal says of it, so that the two can be 
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -95,19 +96,29 @@ class Shared(MemoryJournal):
 
 
 class Line(BreakingJournal):
-    """A process's line to the journal: it can be cut, or be silent while leases are renewed."""
+    """A process's line to the journal: it can be cut, or be silent while leases are renewed, and its reads take their
+    time."""
 
     def __init__(self, behind: Journal, world: World) -> None:
         super().__init__(behind, NEVER)
         self._world = world
         self.silent = False
+        self._dice = random.Random(len(world.processes))
         for name in ("release", "send", "inbox", "due", "definition", "load", "read", "info", "runs"):
             setattr(self, name, self._counted(getattr(self, name)))
+
+    async def _tarry(self) -> None:
+        """Let others go first, as a file would: what was read may be old by the time it is heard."""
+        for _ in range(self._dice.randrange(4)):
+            await anyio.lowlevel.checkpoint()
 
     def _counted(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def counted(*args: Any, **kwargs: Any) -> Any:
             async with self._world.busy():
-                return await call(*args, **kwargs)
+                await self._tarry()
+                found = await call(*args, **kwargs)
+                await self._tarry()
+                return found
 
         return counted
 

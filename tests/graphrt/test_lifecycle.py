@@ -494,10 +494,10 @@ def test_whatever_happens_to_a_run_it_comes_to_what_plain_python_says() -> None:
 @pytest.mark.torture
 def test_many_lives_come_to_what_plain_python_says() -> None:
     """D1, D2, D3, D7, E4, E10."""
-    live(in_memory, 200, 40)
+    live(in_memory, 400, 40)
 
 
 @pytest.mark.torture
 def test_many_lives_on_sqlite_come_to_what_plain_python_says() -> None:
     """D1, D2, D3, D7, E4, E10."""
-    live(on_sqlite, 25, 30)
+    live(on_sqlite, 40, 30)
