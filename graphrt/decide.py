@@ -139,15 +139,16 @@ def decide(state: State, now: float, room: Callable[[str | None], int]) -> list[
         return [Cancel(key) for key in (*state.running, *state.strays)] or [Finish(*state.result)]
     if state.blame is not None and state.graph.on_failure == "cancel":
         return [Cancel(key) for key in (*state.running, *state.strays)] or [Fail(state.blame)]
-    commands: list[Command] = [Cancel(key) for key in state.strays]
+    commands: list[Command] = [Cancel(key) for key in state.strays] if state.strays else []
     if state.parks:
         commands.extend(Cancel(step.key) for step in state.running.values() if step.parked)
     commands.extend(_starts(state, now, room))
-    commands.extend(
-        Await(step.key, step.attempt + 1, step.node, texts_of(step))
-        for step in state.asking.values()
-        if isinstance(step.node, WaitNode)
-    )
+    if state.asking:
+        commands.extend(
+            Await(step.key, step.attempt + 1, step.node, texts_of(step))
+            for step in state.asking.values()
+            if isinstance(step.node, WaitNode)
+        )
     if state.timers:
         commands.extend(_due(state, now))
     if state.unknown:
@@ -326,6 +327,8 @@ def _starts(state: State, now: float, room: Callable[[str | None], int]) -> Iter
                 free[limit] -= 1
                 total -= 1
                 yield _start(step)
+            if not queue.cursors:
+                continue
             # No more steps are opened than could run at once: what waits for a permit stays an index into a list (E5).
             queued = sum(len(other.steps) for other in state.queues.values()) - sum(taken.values())
             short = min(total, free[limit], most - queued)

@@ -416,7 +416,8 @@ class Driver:
             return starts
         while self._act(decide(self.state, now, self._room), facts, starts, now):
             pass
-        self.shared.limits.want(wanted(self.state, now), self)
+        if self.shared.limits.sizes:
+            self.shared.limits.want(wanted(self.state, now), self)
         return starts
 
     def _act(self, commands: list[Any], facts: list[Fact], starts: list[Attempt], now: float) -> bool:

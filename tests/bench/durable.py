@@ -94,10 +94,11 @@ def run(module: str, *words: object) -> dict[str, Any]:
     return found
 
 
-def bare(path: Path, durability: Durability, source: Path) -> dict[str, Any]:
+def bare(path: Path, durability: Durability, source: Path, pause: float = 0.0) -> dict[str, Any]:
     """Insert the rows that a run of ours has left in `source` into a file of the same shape; commit every second row.
 
-    A step of ours makes two: it has finished, and the next one starts.
+    A step of ours makes two: it has finished, and the next one starts. `pause`: seconds of work between two commits,
+    which are not counted: a disk may answer later if it is not asked at once again.
     """
     with sqlite3.connect(source) as ours:
         schema = ours.execute("SELECT sql FROM sqlite_schema WHERE name = 'facts'").fetchone()[0]
@@ -116,7 +117,11 @@ def bare(path: Path, durability: Durability, source: Path) -> dict[str, Any]:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(insert, rows[n : n + 2])
         connection.execute("COMMIT")
-    taken = {"seconds": time.perf_counter() - before, "cpu": time.process_time() - worked}
+        ready = time.perf_counter() + pause
+        while time.perf_counter() < ready:
+            pass
+    paused = pause * len(range(0, len(rows), 2))
+    taken = {"seconds": time.perf_counter() - before - paused, "cpu": time.process_time() - worked - paused}
     connection.close()
     return taken
 
@@ -136,6 +141,10 @@ def compare(case: str, rounds: int) -> dict[str, Any]:
                 "bare process": partial(bare, folder / "bare2.db", "process", ours),
                 "graphrt memory": partial(run, "cases", case, size, "memory", "-"),
             }
+            if case != "fanout":
+                ways["bare power, paced"] = lambda ours=ours, folder=folder: bare(  # type: ignore[misc]
+                    folder / "bare3.db", "power", ours, found["graphrt memory"][-1]["seconds"] / size
+                )
             for n, peer in enumerate(PEERS):
                 if peer.there:
                     ways[peer.name] = partial(peer.measure, case, folder / f"peer{n}.db")
