@@ -18,8 +18,9 @@ from pydantic import ConfigDict
 from graphrt.backends.errors import BackendError, StreamProtocolError
 from graphrt.backends.messages import Frozen, Message, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
 
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "error", "other"]
-"""A closed set; the provider's own word stays beside it in `raw_reason` (M4)."""
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other"]
+"""A closed set; the provider's own word stays beside it in `raw_reason` (M4). `pause`: the provider wants the answer
+sent back, to go on with it."""
 
 
 class Usage(Frozen):

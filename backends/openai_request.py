@@ -27,8 +27,9 @@ from graphrt.backends.messages import (
     ToolCall,
     ToolResult,
 )
-from graphrt.backends.openai_values import is_json, merge_details
+from graphrt.backends.openai_values import merge_details
 from graphrt.backends.profiles import Profile
+from graphrt.backends.values import is_json
 
 _SETTINGS = tuple(name for name in Settings.model_fields if name != "strict")
 _NINE = re.compile(r"[A-Za-z0-9]{9}\Z")

@@ -255,6 +255,9 @@ def _whole(answer: Answer) -> Answer:
         case "content_filter" | "refusal":
             words = f"the model declined ({answer.raw_finish or answer.finish})"
             raise ContentFiltered(words, partial=answer.message, usage=answer.usage)
+        case "pause":
+            words = "the provider paused its own tools and wants the answer sent back: keep it and ask again"
+            raise StreamTruncated(words, partial=answer.message, usage=answer.usage)
         case "error":
             words = f"the model broke off ({answer.raw_finish or answer.finish})"
             raise ServerError(words, partial=answer.message, usage=answer.usage)

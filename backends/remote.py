@@ -1,0 +1,141 @@
+"""A model behind an address: a dialect, a key and a connection.
+
+A cancelled or closed stream closes its connection and waits for that; nothing is ever retried.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from graphrt.backends.answering import Answering
+from graphrt.backends.base import Capabilities
+from graphrt.backends.classify import classify
+from graphrt.backends.dialect import Dialect
+from graphrt.backends.errors import BackendError, BadRequest
+from graphrt.backends.events import Failed, StreamEvent
+from graphrt.backends.http import Http, read
+from graphrt.backends.messages import Request
+
+_ERROR_LIMIT = 256 << 10
+_REFUSED = 300
+"""The lowest status that is not an answer."""
+
+Auth = Callable[[str], Mapping[str, str]]
+"""From a key to the headers that carry it."""
+
+
+def bearer(key: str) -> Mapping[str, str]:
+    """Carry a key as most servers want it."""
+    return {"authorization": f"Bearer {key}"}
+
+
+class Remote:
+    """One model behind one address.
+
+    `base_url` is what stands before the dialect's own path. `auth` puts the key into headers; `headers` go along with
+    every request, for servers that want more than a key. `idle` is how many seconds may pass without a byte. The key is
+    kept where no `repr` and no error shows it (M9).
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        model: str,
+        *,
+        base_url: str,
+        key: str | SecretStr | None = None,
+        auth: Auth = bearer,
+        headers: Mapping[str, str] | None = None,
+        connect: float = 10.0,
+        idle: float = 300.0,
+    ) -> None:
+        self.model = model
+        self.dialect = dialect
+        self._base_url = base_url.rstrip("/")
+        if "@" in urlsplit(base_url).netloc:
+            raise ValueError("base_url holds a password; give it as key or headers, where nobody shows it")
+        key = key.get_secret_value() if isinstance(key, SecretStr) else key
+        self._key = _header("the key", key) if key else None
+        self._auth = auth
+        self._headers = {name: _header(name, value) for name, value in (headers or {}).items()}
+        self._http = Http(connect=connect, idle=idle)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The provider and the model."""
+        return f"{self.dialect.provider}:{self.model}"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the dialect says of the server; what depends on the model is unknown."""
+        return self.dialect.capabilities
+
+    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
+        """Answer `request`. Closing the generator closes the connection, which is how the server learns to stop."""
+        provider, secrets = self.dialect.provider, self._secrets()
+        try:
+            asked = self.dialect.write(request, self.model)
+            payload = _payload(asked.body)
+        except BackendError as error:
+            yield Failed(error)
+            return
+        answer = Answering(provider, self.model, warnings=asked.warnings)
+        reader = self.dialect.read(answer, secrets=secrets)
+        url, headers = self._base_url + asked.path, self._wire_headers(asked.headers)
+        try:
+            async with self._http.post(url, headers=headers, body=payload) as reply:
+                if reply.status >= _REFUSED:
+                    words = await read(reply.chunks, limit=_ERROR_LIMIT)
+                    refusal = classify(reply.status, reply.headers, words, provider=provider, secrets=secrets)
+                    for event in reader.broken(refusal):
+                        yield event
+                    return
+                async for chunk in reply.chunks:
+                    for event in reader.feed(chunk):
+                        yield event
+                    if reader.closed:
+                        return
+            for event in reader.end():
+                yield event
+        except BackendError as error:
+            for event in reader.broken(error):
+                yield event
+
+    async def aclose(self) -> None:
+        """Close the connections. Idempotent."""
+        await self._http.aclose()
+
+    def _wire_headers(self, own: Mapping[str, str]) -> dict[str, str]:
+        # a compressed stream would wait in the compressor for more
+        headers = {"accept": "text/event-stream", "accept-encoding": "identity", "content-type": "application/json"}
+        headers |= own
+        if self._key is not None:
+            headers |= self._auth(self._key.get_secret_value())
+        return headers | {name: value.get_secret_value() for name, value in self._headers.items()}
+
+    def _secrets(self) -> tuple[str, ...]:
+        kept = [*self._headers.values(), *([self._key] if self._key is not None else [])]
+        return tuple(secret.get_secret_value() for secret in kept)
+
+
+def _header(name: str, value: str) -> SecretStr:
+    """A value that a header can carry. A file's newline at the end of a key is common, and no part of it."""
+    value = value.strip()
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{name} holds characters that no header can carry")
+    return SecretStr(value)
+
+
+def _payload(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"the request is no JSON: {error}") from error
