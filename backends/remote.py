@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from graphrt.backends.answering import Answering
 from graphrt.backends.base import Capabilities
-from graphrt.backends.classify import classify
-from graphrt.backends.dialect import Dialect
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.dialect import Dialect
 from graphrt.backends.errors import BackendError, BadRequest
 from graphrt.backends.events import Failed, StreamEvent
-from graphrt.backends.http import Http, read
 from graphrt.backends.messages import Request
+from graphrt.backends.wire.classify import classify
+from graphrt.backends.wire.http import Http, read
 
 _ERROR_LIMIT = 256 << 10
 _REFUSED = 300

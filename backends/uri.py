@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from graphrt.backends.base import Backend
+from graphrt.backends.dialects.profiles import PRESETS, Preset, profile_named
 from graphrt.backends.errors import BindingError
-from graphrt.backends.profiles import PRESETS, Preset, profile_named
 
 if TYPE_CHECKING:
-    from graphrt.backends.openai_chat import OpenAIChat
+    from graphrt.backends.dialects.openai_chat import OpenAIChat
 
 _CHAT_PARAMS: Mapping[str, Callable[[str], Any]] = {
     "base_url": str,
@@ -73,7 +73,7 @@ def _open_chat(uri: str, model: str, query: str, preset: Preset | None, environ:
         raise BindingError(uri, "profile", f"{named!r} is not known; there are {', '.join(PRESETS)}")
     profile = profile_named(named) if named else preset.profile if preset else profile_named("openai_chat")
 
-    from graphrt.backends.openai_chat import OpenAIChat
+    from graphrt.backends.dialects.openai_chat import OpenAIChat
 
     try:
         return OpenAIChat(model, base_url=base_url, key=key, profile=profile, **params)

@@ -7,13 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from graphrt.backends.answering import Answering
-from graphrt.backends.dialect import Dialect
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.dialect import Dialect
+from graphrt.backends.dialects.openai_chat import ChatDialect
+from graphrt.backends.dialects.profiles import Profile, profile_named
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Answer, Failed, Fold, StreamEvent, Usage
 from graphrt.backends.messages import Message, Reasoning, Refusal
-from graphrt.backends.openai_chat import ChatDialect
-from graphrt.backends.profiles import Profile, profile_named
 
 TRAFFIC = Path(__file__).resolve().parents[3] / "shared" / "data" / "traffic"
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.anthropic import Anthropic, AnthropicDialect, VertexAnthropic
-from graphrt.backends.anthropic_request import BEDROCK, DIRECT, Place, closed, request_body, traits_of, vertex
+from graphrt.backends.dialects.anthropic import Anthropic, AnthropicDialect, VertexAnthropic
+from graphrt.backends.dialects.anthropic_request import BEDROCK, DIRECT, Place, closed, request_body, traits_of, vertex
+from graphrt.backends.dialects.history import NOT_RUN
 from graphrt.backends.errors import BadRequest, UnsupportedSetting
-from graphrt.backends.history import NOT_RUN
 from graphrt.backends.messages import (
     Media,
     Message,

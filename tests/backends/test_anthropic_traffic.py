@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.answering import Answering
-from graphrt.backends.anthropic import AnthropicDialect
-from graphrt.backends.classify import classify
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.anthropic import AnthropicDialect
 from graphrt.backends.errors import BackendError, ConnectionFailed, Overloaded, ServerError, StreamTruncated
 from graphrt.backends.events import StreamEvent
 from graphrt.backends.messages import Message, Reasoning, ServerTool, Text
+from graphrt.backends.wire.classify import classify
 from tests.backends.replay import (
     cuts,
     exchanges,

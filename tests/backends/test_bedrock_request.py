@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from graphrt.backends.bedrock import Bedrock, BedrockDialect, sigv4
-from graphrt.backends.dialect import Asked
+from graphrt.backends.dialects.bedrock import Bedrock, BedrockDialect, sigv4
+from graphrt.backends.dialects.dialect import Asked
 from graphrt.backends.errors import AuthFailed, BadRequest, BindingError, UnsupportedSetting
 from graphrt.backends.events import complete
 from graphrt.backends.messages import (

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.answering import Answering
-from graphrt.backends.anthropic_stream import AnthropicStream
-from graphrt.backends.bedrock import BedrockDialect
-from graphrt.backends.bedrock_stream import EXCEPTIONS
-from graphrt.backends.classify import classify
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.anthropic_stream import AnthropicStream
+from graphrt.backends.dialects.bedrock import BedrockDialect
+from graphrt.backends.dialects.bedrock_stream import EXCEPTIONS
 from graphrt.backends.errors import (
     BadRequest,
     ConnectionFailed,
@@ -27,8 +26,9 @@ from graphrt.backends.errors import (
     StreamTruncated,
 )
 from graphrt.backends.events import Answer, StreamEvent, fold
-from graphrt.backends.eventstream import Frame, FrameReader, Parser
 from graphrt.backends.messages import Media, Message, Reasoning, ServerTool, Text
+from graphrt.backends.wire.classify import classify
+from graphrt.backends.wire.eventstream import Frame, FrameReader, Parser
 from tests.backends import replay
 from tests.backends.replay import cuts, exchanges, name, outcome, reasoning, refusal, same_calls, same_usage, succeeded
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.cohere import Cohere, CohereDialect
-from graphrt.backends.cohere_request import request_body
+from graphrt.backends.dialects.cohere import Cohere, CohereDialect
+from graphrt.backends.dialects.cohere_request import request_body
 from graphrt.backends.errors import BadRequest, UnsupportedSetting
 from graphrt.backends.messages import (
     Media,

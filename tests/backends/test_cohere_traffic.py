@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.answering import Answering
-from graphrt.backends.classify import classify
-from graphrt.backends.cohere import CohereDialect
-from graphrt.backends.cohere_v1 import read_v1
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.cohere import CohereDialect
+from graphrt.backends.dialects.cohere_v1 import read_v1
 from graphrt.backends.errors import BackendError, ServerError, StreamTruncated, TimedOut
 from graphrt.backends.events import StreamEvent
 from graphrt.backends.messages import Message, Reasoning, ServerTool
+from graphrt.backends.wire.classify import classify
 from tests.backends import replay
 from tests.backends.replay import (
     cuts,

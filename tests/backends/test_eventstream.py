@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrt.backends.eventstream import Frame, Malformed, Parser
+from graphrt.backends.wire.eventstream import Frame, Malformed, Parser
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

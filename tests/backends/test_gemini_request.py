@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.dialect import Asked
+from graphrt.backends.dialects.dialect import Asked
+from graphrt.backends.dialects.gemini import Gemini, GeminiDialect, VertexGemini, google_key, vertex_address
 from graphrt.backends.errors import BadRequest, UnsupportedSetting
 from graphrt.backends.events import complete
-from graphrt.backends.gemini import Gemini, GeminiDialect, VertexGemini, google_key, vertex_address
 from graphrt.backends.messages import (
     Media,
     Message,

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.answering import Answering
-from graphrt.backends.classify import classify
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.gemini import GeminiDialect
 from graphrt.backends.errors import ConnectionFailed, InvalidOutput, ServerError, StreamTruncated
 from graphrt.backends.events import Failed, Finished, StreamEvent
-from graphrt.backends.gemini import GeminiDialect
 from graphrt.backends.messages import Media, Message, ServerTool
+from graphrt.backends.wire.classify import classify
 from tests.backends.replay import (
     cuts,
     exchanges,

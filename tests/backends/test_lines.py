@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.answering import Answering
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.ollama_native import OllamaStream
 from graphrt.backends.errors import BackendError, ConnectionFailed, ServerError, StreamTruncated
 from graphrt.backends.events import StreamEvent
-from graphrt.backends.lines import LineReader
-from graphrt.backends.ollama_native import OllamaStream
+from graphrt.backends.wire.lines import LineReader
 from tests.backends.replay import outcome
 
 HELLO = [

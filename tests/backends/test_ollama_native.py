@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.classify import classify
+from graphrt.backends.dialects.ollama_native import Ollama, OllamaDialect
 from graphrt.backends.errors import (
     BadRequest,
     ContextLengthExceeded,
@@ -39,7 +39,7 @@ from graphrt.backends.messages import (
     tool_result,
     user,
 )
-from graphrt.backends.ollama_native import Ollama, OllamaDialect
+from graphrt.backends.wire.classify import classify
 from tests.backends.replay import (
     cuts,
     exchanges,

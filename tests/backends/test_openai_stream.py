@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrt.backends.answering import Answering
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.openai_stream import ChatStream
+from graphrt.backends.dialects.openai_values import normal_usage
+from graphrt.backends.dialects.profiles import profile_named
 from graphrt.backends.errors import BackendError, InvalidOutput, Overloaded, ServerError, StreamTruncated
 from graphrt.backends.events import Answer, Failed, Finished, Fold, PartStarted, Warned
 from graphrt.backends.messages import Media, Reasoning, ServerTool, Text, ToolCall
-from graphrt.backends.openai_stream import ChatStream
-from graphrt.backends.openai_values import normal_usage
-from graphrt.backends.profiles import profile_named
 from tests.backends.replay import outcome, read
 
 PROFILE = profile_named("openai")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.classify import classify
 from graphrt.backends.errors import StreamTruncated
+from graphrt.backends.wire.classify import classify
 from tests.backends.replay import (
     cuts,
     exchanges,

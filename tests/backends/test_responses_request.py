@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from graphrt.backends.dialects.openai_responses import OpenAIResponses, ResponsesDialect
+from graphrt.backends.dialects.responses_request import DEEPSEEK, OPENAI, Variant, request_body
 from graphrt.backends.errors import BadRequest, UnsupportedSetting
 from graphrt.backends.messages import (
     Media,
@@ -28,9 +30,7 @@ from graphrt.backends.messages import (
     tool_result,
     user,
 )
-from graphrt.backends.openai_responses import OpenAIResponses, ResponsesDialect
 from graphrt.backends.remote import bearer
-from graphrt.backends.responses_request import DEEPSEEK, OPENAI, Variant, request_body
 from tests.backends.replay import exchanges, name, outcome, read, succeeded, wire
 
 ADD = ToolSpec(name="add", description="Add.", parameters={"type": "object", "properties": {}})

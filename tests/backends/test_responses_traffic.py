@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.classify import classify
+from graphrt.backends.dialects.openai_responses import ResponsesDialect
+from graphrt.backends.dialects.responses_request import Variant
 from graphrt.backends.errors import RateLimited, ServerError, StreamTruncated
 from graphrt.backends.events import StreamEvent
 from graphrt.backends.messages import Message, Reasoning, ServerTool
-from graphrt.backends.openai_responses import ResponsesDialect
-from graphrt.backends.responses_request import Variant
+from graphrt.backends.wire.classify import classify
 from tests.backends.replay import (
     cuts,
     exchanges,

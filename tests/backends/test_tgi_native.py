@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.classify import classify
+from graphrt.backends.dialects.tgi_native import Tgi, TgiDialect
 from graphrt.backends.errors import BackendError, BadRequest, ServerError, StreamTruncated, UnsupportedSetting
 from graphrt.backends.events import Warned
 from graphrt.backends.messages import (
@@ -27,7 +27,7 @@ from graphrt.backends.messages import (
     tool_result,
     user,
 )
-from graphrt.backends.tgi_native import Tgi, TgiDialect
+from graphrt.backends.wire.classify import classify
 from tests.backends.replay import cuts, exchanges, name, outcome, read, same_error, same_usage, succeeded, wire
 
 EXCHANGES = {path: json.loads(path.read_text("utf-8")) for path in exchanges("tgi_generate")}

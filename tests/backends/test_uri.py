@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt.backends import Backend, BindingError, open_backend
+from graphrt.backends.dialects.openai_chat import OpenAIChat
+from graphrt.backends.dialects.profiles import PRESETS
 from graphrt.backends.events import complete
 from graphrt.backends.messages import Request, conversation
-from graphrt.backends.openai_chat import OpenAIChat
-from graphrt.backends.profiles import PRESETS
 from tests.backends.loopback import Stream, serve, text
 
 ENV = {preset.key_env: "sk-secret" for preset in PRESETS.values() if preset.key_env} | {"MY_KEY": "sk-mine"}

@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from graphrt.backends.answering import Answering
-from graphrt.backends.anthropic_request import DIRECT, Place, request_body, vertex
-from graphrt.backends.anthropic_stream import AnthropicStream
 from graphrt.backends.base import Capabilities
-from graphrt.backends.dialect import Asked
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.anthropic_request import DIRECT, Place, request_body, vertex
+from graphrt.backends.dialects.anthropic_stream import AnthropicStream
+from graphrt.backends.dialects.dialect import Asked
 from graphrt.backends.messages import Request
-from graphrt.backends.reading import EventReader
 from graphrt.backends.remote import Remote
+from graphrt.backends.wire.reading import EventReader
 
 
 class AnthropicDialect:

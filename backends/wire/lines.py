@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from graphrt.backends.answering import AnswerStream
-from graphrt.backends.classify import page_words, redact
+from graphrt.backends.dialects.answering import AnswerStream
+from graphrt.backends.dialects.values import is_json
 from graphrt.backends.errors import BackendError, ServerError, StreamTruncated
 from graphrt.backends.events import StreamEvent
-from graphrt.backends.values import is_json
+from graphrt.backends.wire.classify import page_words, redact
 
 _LIMIT = 64 << 20
 """Bytes of one line beyond which nobody means it."""

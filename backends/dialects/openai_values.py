@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from graphrt.backends.dialects.values import count, dicts
 from graphrt.backends.events import Usage
-from graphrt.backends.values import count, dicts
 
 
 def normal_usage(raw: Mapping[str, Any]) -> Usage:

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphrt.backends.answering import Answering, lost
-from graphrt.backends.classify import classify_error, redact
+from graphrt.backends.dialects.answering import Answering, lost
+from graphrt.backends.dialects.openai_values import error_in, merge_details, normal_usage, thought
+from graphrt.backends.dialects.profiles import Profile
+from graphrt.backends.dialects.values import dicts, index_of, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, InvalidOutput, Overloaded, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent
 from graphrt.backends.messages import Media, ServerTool
-from graphrt.backends.openai_values import error_in, merge_details, normal_usage, thought
-from graphrt.backends.profiles import Profile
-from graphrt.backends.values import dicts, index_of, is_json, mended, text_of
+from graphrt.backends.wire.classify import classify_error, redact
 
 _FINISH: Mapping[str, FinishReason] = {
     "stop": "stop",

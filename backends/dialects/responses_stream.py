@@ -14,12 +14,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphrt.backends.answering import Answering
-from graphrt.backends.classify import classify_error, redact
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.values import count, dicts, index_of, is_json, mend, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.values import count, dicts, index_of, is_json, mend, mended, text_of
+from graphrt.backends.wire.classify import classify_error, redact
 
 Slot = tuple[str, int]
 """Where in its item a part stands: in which of its lists, and as which of that list."""

@@ -13,17 +13,17 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from graphrt.backends.answering import Answering, object_of
 from graphrt.backends.base import Capabilities
-from graphrt.backends.classify import classify_error, redact
-from graphrt.backends.dialect import Asked, honest
+from graphrt.backends.dialects.answering import Answering, object_of
+from graphrt.backends.dialects.dialect import Asked, honest
+from graphrt.backends.dialects.history import arguments_of, ours, repaired
+from graphrt.backends.dialects.values import count, dicts, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage, Warned
-from graphrt.backends.history import arguments_of, ours, repaired
-from graphrt.backends.lines import LineReader
 from graphrt.backends.messages import Media, Message, Reasoning, Refusal, Request, Text, ToolCall, ToolResult, ToolSpec
 from graphrt.backends.remote import Remote
-from graphrt.backends.values import count, dicts, is_json, mended, text_of
+from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.lines import LineReader
 
 PROVIDER = "ollama"
 BASE_URL = "http://localhost:11434"

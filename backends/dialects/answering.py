@@ -16,6 +16,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from graphrt.backends.dialects.values import is_json, mend
 from graphrt.backends.errors import BackendError, ConnectionFailed, StreamTruncated, TimedOut
 from graphrt.backends.events import (
     Failed,
@@ -31,7 +32,6 @@ from graphrt.backends.events import (
     Warned,
 )
 from graphrt.backends.messages import Opaque, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
-from graphrt.backends.values import is_json, mend
 
 
 class AnswerStream(Protocol):

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphrt.backends.answering import Answering, lost
-from graphrt.backends.classify import classify_error, redact
+from graphrt.backends.dialects.answering import Answering, lost
+from graphrt.backends.dialects.values import count, dicts, index_of, mended, text_of
 from graphrt.backends.errors import BackendError, BadRequest, InvalidOutput, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import Media, ServerTool
-from graphrt.backends.values import count, dicts, index_of, mended, text_of
+from graphrt.backends.wire.classify import classify_error, redact
 
 _FINISH: Mapping[str, FinishReason] = {
     "STOP": "stop",

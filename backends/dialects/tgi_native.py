@@ -11,17 +11,17 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from graphrt.backends.answering import Answering, object_of
 from graphrt.backends.base import Capabilities
-from graphrt.backends.classify import classify_error, redact
-from graphrt.backends.dialect import Asked, honest
+from graphrt.backends.dialects.answering import Answering, object_of
+from graphrt.backends.dialects.dialect import Asked, honest
+from graphrt.backends.dialects.history import repaired
+from graphrt.backends.dialects.values import count, is_json, text_of
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage, Warned
-from graphrt.backends.history import repaired
 from graphrt.backends.messages import Media, Message, Part, Refusal, Request, Text, ToolCall, ToolResult
-from graphrt.backends.reading import EventReader
 from graphrt.backends.remote import Remote
-from graphrt.backends.values import count, is_json, text_of
+from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.reading import EventReader
 
 PROVIDER = "tgi"
 BASE_URL = "http://localhost:8080"

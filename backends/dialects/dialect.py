@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from graphrt.backends.answering import Answering
 from graphrt.backends.base import Capabilities
+from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.errors import BackendError, UnsupportedSetting
 from graphrt.backends.events import StreamEvent, Warned
 from graphrt.backends.messages import Request

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from graphrt.backends.answering import Answering
 from graphrt.backends.base import Capabilities
-from graphrt.backends.cohere_request import PROVIDER, request_body
-from graphrt.backends.cohere_stream import CohereStream
-from graphrt.backends.dialect import Asked, honest
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.cohere_request import PROVIDER, request_body
+from graphrt.backends.dialects.cohere_stream import CohereStream
+from graphrt.backends.dialects.dialect import Asked, honest
 from graphrt.backends.messages import Request
-from graphrt.backends.reading import EventReader
 from graphrt.backends.remote import Remote
+from graphrt.backends.wire.reading import EventReader
 
 BASE_URL = "https://api.cohere.com"
 

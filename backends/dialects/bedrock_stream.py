@@ -14,12 +14,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphrt.backends.answering import Answering, lost, object_of
-from graphrt.backends.classify import classify_error
+from graphrt.backends.dialects.answering import Answering, lost, object_of
+from graphrt.backends.dialects.values import count, dicts, mended, text_of
 from graphrt.backends.errors import BackendError, InvalidOutput
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import Media, Reasoning, ServerTool, Text
-from graphrt.backends.values import count, dicts, mended, text_of
+from graphrt.backends.wire.classify import classify_error
 
 EXCEPTIONS: Mapping[str, int] = {
     "validationexception": 400,

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from graphrt.backends.dialects.history import arguments_of, ours, repaired
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
-from graphrt.backends.history import arguments_of, ours, repaired
 from graphrt.backends.messages import (
     Media,
     Message,

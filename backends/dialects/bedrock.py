@@ -12,15 +12,15 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from graphrt.backends.answering import Answering
 from graphrt.backends.base import Capabilities
-from graphrt.backends.bedrock_request import request_body
-from graphrt.backends.bedrock_stream import EXCEPTIONS, ConverseStream
-from graphrt.backends.dialect import Asked
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.bedrock_request import request_body
+from graphrt.backends.dialects.bedrock_stream import EXCEPTIONS, ConverseStream
+from graphrt.backends.dialects.dialect import Asked
 from graphrt.backends.errors import AuthFailed, BindingError
-from graphrt.backends.eventstream import FrameReader
 from graphrt.backends.messages import Request
 from graphrt.backends.remote import Remote
+from graphrt.backends.wire.eventstream import FrameReader
 
 Sign = Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]]
 """From a request's method, address, headers and body to the headers that sign it."""

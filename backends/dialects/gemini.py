@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from graphrt.backends.answering import Answering
 from graphrt.backends.base import Capabilities
-from graphrt.backends.dialect import Asked, honest
-from graphrt.backends.gemini_request import request_body
-from graphrt.backends.gemini_stream import GeminiStream
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.dialect import Asked, honest
+from graphrt.backends.dialects.gemini_request import request_body
+from graphrt.backends.dialects.gemini_stream import GeminiStream
 from graphrt.backends.messages import Request
-from graphrt.backends.reading import EventReader
 from graphrt.backends.remote import Auth, Remote, bearer
+from graphrt.backends.wire.reading import EventReader
 
 GEMINI_API = "https://generativelanguage.googleapis.com"
 

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from graphrt.backends.answering import Answering
 from graphrt.backends.base import Capabilities
-from graphrt.backends.dialect import Asked
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.dialect import Asked
+from graphrt.backends.dialects.openai_request import request_body
+from graphrt.backends.dialects.openai_stream import ChatStream
+from graphrt.backends.dialects.profiles import OPENAI_LIKE, Profile
 from graphrt.backends.messages import Request
-from graphrt.backends.openai_request import request_body
-from graphrt.backends.openai_stream import ChatStream
-from graphrt.backends.profiles import OPENAI_LIKE, Profile
-from graphrt.backends.reading import EventReader
 from graphrt.backends.remote import Remote
+from graphrt.backends.wire.reading import EventReader
 
 
 class ChatDialect:

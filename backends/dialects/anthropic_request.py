@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, Literal
 
-from graphrt.backends.dialect import honest
+from graphrt.backends.dialects.dialect import honest
+from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
-from graphrt.backends.history import arguments_of, call_ids, ours, renamed, repaired
 from graphrt.backends.messages import (
     Media,
     Message,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from graphrt.backends.answering import AnswerStream
-from graphrt.backends.classify import page_words, redact
+from graphrt.backends.dialects.answering import AnswerStream
+from graphrt.backends.dialects.values import is_json
 from graphrt.backends.errors import BackendError, ServerError, StreamTruncated
 from graphrt.backends.events import StreamEvent
-from graphrt.backends.sse import Event, Malformed, Parser
-from graphrt.backends.values import is_json
+from graphrt.backends.wire.classify import page_words, redact
+from graphrt.backends.wire.sse import Event, Malformed, Parser
 
 _BODY_LIMIT = 64 << 20
 """Bytes of one JSON body, or of one event, beyond which nobody means it."""

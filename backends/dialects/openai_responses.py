@@ -9,14 +9,14 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from graphrt.backends.answering import Answering
 from graphrt.backends.base import Capabilities
-from graphrt.backends.dialect import Asked
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.dialect import Asked
+from graphrt.backends.dialects.responses_request import OPENAI, Variant, request_body
+from graphrt.backends.dialects.responses_stream import ResponsesStream
 from graphrt.backends.messages import Request
-from graphrt.backends.reading import EventReader
 from graphrt.backends.remote import Auth, Remote, bearer
-from graphrt.backends.responses_request import OPENAI, Variant, request_body
-from graphrt.backends.responses_stream import ResponsesStream
+from graphrt.backends.wire.reading import EventReader
 
 
 class ResponsesDialect:

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphrt.backends.dialect import honest
+from graphrt.backends.dialects.dialect import honest
+from graphrt.backends.dialects.history import arguments_of, ours, renamed, repaired
+from graphrt.backends.dialects.openai_request import is_strict
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
-from graphrt.backends.history import arguments_of, ours, renamed, repaired
 from graphrt.backends.messages import (
     Media,
     Message,
@@ -33,7 +34,6 @@ from graphrt.backends.messages import (
     ToolCall,
     ToolResult,
 )
-from graphrt.backends.openai_request import is_strict
 
 _SETTINGS: Mapping[str, str] = {
     "max_tokens": "max_output_tokens",

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphrt.backends.dialect import honest
+from graphrt.backends.dialects.dialect import honest
+from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
-from graphrt.backends.history import arguments_of, call_ids, ours, renamed, repaired
 from graphrt.backends.messages import (
     Media,
     Message,

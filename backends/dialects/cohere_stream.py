@@ -13,12 +13,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphrt.backends.answering import Answering, object_of
-from graphrt.backends.classify import classify_error, redact
+from graphrt.backends.dialects.answering import Answering, object_of
+from graphrt.backends.dialects.values import count, dicts, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError, TimedOut
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.values import count, dicts, is_json, mended, text_of
+from graphrt.backends.wire.classify import classify_error, redact
 
 FINISH: Mapping[str, FinishReason] = {
     "COMPLETE": "stop",

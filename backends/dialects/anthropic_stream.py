@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphrt.backends.answering import Answering, lost, object_of
-from graphrt.backends.classify import classify_error, redact
+from graphrt.backends.dialects.answering import Answering, lost, object_of
+from graphrt.backends.dialects.values import count, dicts, index_of, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError, StreamTruncated
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.values import count, dicts, index_of, is_json, mended, text_of
+from graphrt.backends.wire.classify import classify_error, redact
 
 _FINISH: Mapping[str, FinishReason] = {
     "end_turn": "stop",

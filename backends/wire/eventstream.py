@@ -24,11 +24,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from graphrt.backends.answering import AnswerStream, object_of
-from graphrt.backends.classify import classify_error
+from graphrt.backends.dialects.answering import AnswerStream, object_of
 from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.events import StreamEvent
-from graphrt.backends.reading import EventReader
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.reading import EventReader
 
 Value = bool | int | bytes | str | uuid.UUID
 Fault = Literal["prelude", "size", "checksum", "headers"]

@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphrt.backends.answering import Answering, object_of
-from graphrt.backends.classify import classify_error, redact
-from graphrt.backends.cohere_stream import FINISH, normal_usage
+from graphrt.backends.dialects.answering import Answering, object_of
+from graphrt.backends.dialects.cohere_stream import FINISH, normal_usage
+from graphrt.backends.dialects.values import dicts, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.events import StreamEvent
-from graphrt.backends.lines import LineReader
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.values import dicts, is_json, mended, text_of
+from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.lines import LineReader
 
 _BESIDE = ("citations", "documents", "search_results", "search_queries")
 """What was done on the provider's side: carried as it came (M2)."""
