@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio.to_thread
 from pydantic import SecretStr
 
 from graphrt.backends.base import Capabilities
@@ -27,6 +28,9 @@ _REFUSED = 300
 
 Auth = Callable[[str], Mapping[str, str]]
 """From a key to the headers that carry it."""
+Sign = Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]]
+"""From a request's method, address, headers and body to the headers that sign it, for servers that want more than a
+key. It may wait for credentials: it runs in a thread. Raises only BackendError."""
 
 
 def bearer(key: str) -> Mapping[str, str]:
@@ -37,9 +41,9 @@ def bearer(key: str) -> Mapping[str, str]:
 class Remote:
     """One model behind one address.
 
-    `base_url` is what stands before the dialect's own path. `auth` puts the key into headers; `headers` go along with
-    every request, for servers that want more than a key. `idle` is how many seconds may pass without a byte. The key is
-    kept where no `repr` and no error shows it (M9).
+    `base_url` is what stands before the dialect's own path. `auth` puts the key into headers, `sign` makes headers of
+    the whole request, and `headers` go along with every one. `idle` is how many seconds may pass without a byte. The
+    key is kept where no `repr` and no error shows it (M9).
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Remote:
         base_url: str,
         key: str | SecretStr | None = None,
         auth: Auth = bearer,
+        sign: Sign | None = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,
@@ -62,6 +67,7 @@ class Remote:
         key = key.get_secret_value() if isinstance(key, SecretStr) else key
         self._key = _header("the key", key) if key else None
         self._auth = auth
+        self._sign = sign
         self._headers = {name: _header(name, value) for name, value in (headers or {}).items()}
         self._http = Http(connect=connect, idle=idle)
 
@@ -80,16 +86,20 @@ class Remote:
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request`. Closing the generator closes the connection, which is how the server learns to stop."""
-        provider, secrets = self.dialect.provider, self._secrets()
+        provider = self.dialect.provider
         try:
             asked = self.dialect.write(request, self.model)
             payload = _payload(asked.body)
+            url, headers = self._base_url + asked.path, self._wire_headers(asked.headers)
+            signed = await self._signed(url, headers, payload)
         except BackendError as error:
             yield Failed(error)
             return
+        # a server that finds a signature wrong quotes what it was made of
+        secrets = (*self._secrets(), *signed.values())
+        headers |= signed
         answer = Answering(provider, self.model, warnings=asked.warnings)
         reader = self.dialect.read(answer, secrets=secrets)
-        url, headers = self._base_url + asked.path, self._wire_headers(asked.headers)
         try:
             async with self._http.post(url, headers=headers, body=payload) as reply:
                 if reply.status >= _REFUSED:
@@ -112,6 +122,11 @@ class Remote:
     async def aclose(self) -> None:
         """Close the connections. Idempotent."""
         await self._http.aclose()
+
+    async def _signed(self, url: str, headers: Mapping[str, str], payload: bytes) -> Mapping[str, str]:
+        if self._sign is None:
+            return {}
+        return await anyio.to_thread.run_sync(self._sign, "POST", url, headers, payload)
 
     def _wire_headers(self, own: Mapping[str, str]) -> dict[str, str]:
         # a compressed stream would wait in the compressor for more

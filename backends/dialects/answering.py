@@ -327,6 +327,6 @@ def object_of(text: str) -> dict[str, Any] | None:
     """Return the JSON object that a frame holds; None if it is none."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

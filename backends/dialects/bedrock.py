@@ -6,7 +6,7 @@ What goes out is in `bedrock_request`, what comes back in `bedrock_stream`, how 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -19,11 +19,8 @@ from graphrt.backends.dialects.bedrock_stream import EXCEPTIONS, ConverseStream
 from graphrt.backends.dialects.dialect import Asked
 from graphrt.backends.errors import AuthFailed, BindingError
 from graphrt.backends.messages import Request
-from graphrt.backends.remote import Remote
+from graphrt.backends.remote import Remote, Sign
 from graphrt.backends.wire.eventstream import FrameReader
-
-Sign = Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]]
-"""From a request's method, address, headers and body to the headers that sign it."""
 
 
 class BedrockDialect:
@@ -52,8 +49,8 @@ class BedrockDialect:
 
 
 class Bedrock(Remote):
-    """One model of Bedrock. See Remote; `key` is a Bedrock API key, as in `AWS_BEARER_TOKEN_BEDROCK`, and the address
-    follows from `region` unless `base_url` gives another one."""
+    """One model of Bedrock. See Remote; `key` is a Bedrock API key, as in `AWS_BEARER_TOKEN_BEDROCK`, and without one
+    requests are signed (see `sigv4`). The address follows from `region` unless `base_url` gives another one."""
 
     def __init__(
         self,
@@ -71,6 +68,7 @@ class Bedrock(Remote):
             model,
             base_url=base_url or f"https://bedrock-runtime.{region}.amazonaws.com",
             key=key,
+            sign=None if key else sigv4(model, region),
             headers=headers,
             connect=connect,
             idle=idle,

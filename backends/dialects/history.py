@@ -26,26 +26,44 @@ def repaired(messages: Sequence[Message], warnings: list[Warned]) -> list[Messag
     """Return the messages with every call's result in one `tool` message right after the call's own.
 
     A call without a result gets one that says that it was not executed; a result whose call is not there becomes words
-    of the user; of several results of one call the first counts.
+    of the user; of several results of one call the first counts. An id may come again in a later turn: a result is its
+    last call's. What else stands in a `tool` message, such as a picture, is said by the user after the results.
     """
-    called = {call.call_id for message in messages for call in message.tool_calls}
-    results: dict[str, ToolResult] = {}
-    for message in messages:
-        for part in message.parts:
-            if isinstance(part, ToolResult):
-                if part.call_id in results:
-                    warnings.append(Warned("messages", f"the call {part.name!r} has several results: the first counts"))
-                results.setdefault(part.call_id, part)
+    results, spare = _matched(messages)
     fit: list[Message] = []
-    for message in messages:
+    for at, message in enumerate(messages):
         if message.role == "tool":
-            fit += _orphans(message, called, warnings)
+            rest = tuple(part for part in message.parts if not isinstance(part, ToolResult))
+            rest += tuple(_orphan(part, warnings) for part in spare if any(part is own for own in message.parts))
+            fit += [Message(role="user", parts=rest)] if rest else []
             continue
         fit.append(message)
         if message.tool_calls:
-            found = [results.get(call.call_id) or _not_run(call, warnings) for call in message.tool_calls]
+            found = [_counted(call, results.get((at, call.call_id), ()), warnings) for call in message.tool_calls]
             fit.append(Message(role="tool", parts=tuple(found)))
     return fit
+
+
+def _matched(messages: Sequence[Message]) -> tuple[dict[tuple[int, str], list[ToolResult]], list[ToolResult]]:
+    """Return the results of each call, by its message's place and its id, and those of no call."""
+    called: dict[str, int] = {}
+    results: dict[tuple[int, str], list[ToolResult]] = {}
+    spare: list[ToolResult] = []
+    for at, message in enumerate(messages):
+        called |= {call.call_id: at for call in message.tool_calls}
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                if part.call_id in called:
+                    results.setdefault((called[part.call_id], part.call_id), []).append(part)
+                else:
+                    spare.append(part)
+    return results, spare
+
+
+def _counted(call: ToolCall, results: Sequence[ToolResult], warnings: list[Warned]) -> ToolResult:
+    if len(results) > 1:
+        warnings.append(Warned("messages", f"the call {call.name!r} has several results: the first counts"))
+    return results[0] if results else _not_run(call, warnings)
 
 
 def _not_run(call: ToolCall, warnings: list[Warned]) -> ToolResult:
@@ -53,11 +71,9 @@ def _not_run(call: ToolCall, warnings: list[Warned]) -> ToolResult:
     return ToolResult(call_id=call.call_id, name=call.name, content=NOT_RUN, is_error=True)
 
 
-def _orphans(message: Message, called: set[str], warnings: list[Warned]) -> Iterable[Message]:
-    for part in message.parts:
-        if isinstance(part, ToolResult) and part.call_id not in called:
-            warnings.append(Warned("messages", f"the result of {part.name!r} has no call: told as words"))
-            yield Message(role="user", parts=(Text(text=f"Result of {part.name}: {part.content}"),))
+def _orphan(part: ToolResult, warnings: list[Warned]) -> Text:
+    warnings.append(Warned("messages", f"the result of {part.name!r} has no call: told as words"))
+    return Text(text=f"Result of {part.name}: {part.content}")
 
 
 def arguments_of(call: ToolCall) -> dict[str, Any]:

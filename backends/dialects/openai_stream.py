@@ -118,7 +118,7 @@ class ChatStream:
                 return self.broken(classify_error(data, provider=self._profile.provider, secrets=self._secrets))
             if self._raw_finish is not None:
                 return []
-            words = redact(text[:80], self._secrets)
+            words = redact(text, self._secrets)[:80]
             return self.broken(ServerError(f"a chunk that is not JSON: {words!r}"))
         if not isinstance(parsed, dict):
             return []

@@ -61,7 +61,7 @@ class EventReader:
         if self._shape == "json":
             try:
                 parsed = json.loads(self._seen.decode("utf-8-sig", "replace"))
-            except ValueError:
+            except (ValueError, RecursionError):
                 return self._stream.broken(StreamTruncated("the answer's JSON ended early", provider=self._provider))
             return self._stream.body(parsed)
         if self._shape == "page" or (not self._had_event and (self._astray or self._sse.astray)):

@@ -671,3 +671,21 @@ def test_signing_without_credentials_is_an_error_of_ours(
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(AuthFailed, match="nobody"):
         sigv4("m", "eu-west-1")("POST", "https://x.example/", {}, b"")
+
+
+@pytest.mark.anyio
+async def test_without_a_key_requests_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("botocore", reason="only the extra `bedrock` brings it")
+    for key, value in (("ACCESS_KEY_ID", "AKID"), ("SECRET_ACCESS_KEY", "secret"), ("SESSION_TOKEN", "to-ken")):
+        monkeypatch.setenv(f"AWS_{key}", value)
+
+    words = {"message": "the canonical string should have been x-amz-security-token:to-ken"}
+    with serve(Whole(json.dumps(words).encode(), status=403)) as server:
+        backend = Bedrock("m", base_url=server.base_url, region="eu-west-1")
+        with pytest.raises(AuthFailed) as caught:
+            await complete(backend.stream(ask()))
+        await backend.aclose()
+    (got,) = server.received
+    assert got.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKID/")
+    assert got.headers["x-amz-security-token"] == "to-ken"
+    assert "to-ken" not in str(caught.value)
