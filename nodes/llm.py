@@ -22,7 +22,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
 from graphrt.backends.base import Backend
 from graphrt.backends.errors import BindingError, ContentFiltered, InvalidOutput, ServerError, StreamTruncated
-from graphrt.backends.events import Answer, Fold, PartDelta, PartEnded, PartStarted
+from graphrt.backends.events import Answer, Choice, Fold, PartDelta, PartEnded, PartStarted
 from graphrt.backends.messages import (
     Message,
     OutputSchema,
@@ -207,10 +207,15 @@ def _record(here: Context, role: str, backend: Backend, request: Request, answer
             "finish": answer.finish,
             "usage": usage,
             **({"warnings": list(answer.warnings)} if answer.warnings else {}),
+            **({"choices": [_choice(each) for each in answer.choices]} if answer.choices else {}),
             "asked": shortened(asked(request), calls),
             "said": said(answer),
         }
     )
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    return choice.model_dump(mode="json", exclude_none=True, exclude={"wasted": {"raw"}})
 
 
 async def _typed(
