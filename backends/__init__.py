@@ -1,8 +1,10 @@
 """Where tokens come from: one seam, `Backend.stream`, and what stands behind it.
 
     base  messages  events  errors     the seam: what is asked, what is answered, what goes wrong
-    openai_chat  llama  scripted       the backends: a dialect over HTTP, a model in this process, a script
-    sse  http  classify  profiles      what the HTTP side is made of, each usable alone
+    dialects                           the wire formats, each a pure pair
+    wire                               the network, framing, refusals
+    remote                             a dialect behind an address: a model over HTTP
+    llama  scripted  recorded          a model in this process, a script, a recording
     uri                                from a name to a backend
 
 Importing this package imports no HTTP client and no native library; the backend that is opened does.

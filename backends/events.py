@@ -1,6 +1,6 @@
 """What a backend says while it answers: start, deltas and end of each part, then exactly one terminal event (M3).
 
-    Started? · Warned* · (PartStarted · PartDelta* · PartEnded)* · Finished | Failed
+    Chose* · Started? · Warned* · (PartStarted · PartDelta* · PartEnded)* · (Restarted · …)? · Finished | Failed
 
 Parts may interleave; a part is named by its `id`, never by a provider's index. A stream that ends without the
 provider's own terminal signal ends in `Failed(StreamTruncated)` with the partial answer: truncation is never success.
@@ -18,8 +18,9 @@ from pydantic import ConfigDict
 from graphrt.backends.errors import BackendError, StreamProtocolError
 from graphrt.backends.messages import Frozen, Message, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
 
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "error", "other"]
-"""A closed set; the provider's own word stays beside it in `raw_reason` (M4)."""
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other"]
+"""A closed set; the provider's own word stays beside it in `raw_reason` (M4). `pause`: the provider wants the answer
+sent back, to go on with it."""
 
 
 class Usage(Frozen):
@@ -93,7 +94,37 @@ class Failed:
     error: BackendError
 
 
-StreamEvent = Started | Warned | PartStarted | PartDelta | PartEnded | Finished | Failed
+@dataclass(frozen=True, slots=True)
+class Chose:
+    """A policy chose who answers, and why (M8). `error` is what ended the attempt before it, `wasted` what that had
+    spent."""
+
+    policy: str
+    backend: str
+    reason: str
+    error: BackendError | None = None
+    wasted: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What was said so far does not count: the answer begins anew. Only a policy says so, and only if it was allowed
+    to."""
+
+    reason: str
+
+
+StreamEvent = Chose | Started | Warned | PartStarted | PartDelta | PartEnded | Restarted | Finished | Failed
+
+
+class Choice(Frozen):
+    """A `Chose` as it is recorded."""
+
+    policy: str
+    backend: str
+    reason: str
+    error: str | None = None
+    wasted: Usage | None = None
 
 
 class Answer(Frozen):
@@ -106,6 +137,8 @@ class Answer(Frozen):
     model: str | None = None
     response_id: str | None = None
     warnings: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    """What policies chose on the way, in order (M8)."""
 
     @property
     def text(self) -> str:
@@ -127,6 +160,7 @@ class Fold:
         self._done: dict[str, Part] = {}
         self._started = Started()
         self._warnings: list[str] = []
+        self.choices: list[Choice] = []
         self.terminal: Finished | Failed | None = None
 
     def add(self, event: StreamEvent) -> None:
@@ -139,6 +173,12 @@ class Fold:
                 self._started = event
             case Warned(message=message):
                 self._warnings.append(message)
+            case Chose(policy=policy, backend=backend, reason=reason, error=error, wasted=wasted):
+                words = str(error) if error is not None else None
+                self.choices.append(Choice(policy=policy, backend=backend, reason=reason, error=words, wasted=wasted))
+            case Restarted():
+                self._order, self._open, self._done = [], {}, {}
+                self._started, self._warnings = Started(), []
             case PartStarted(id=id_):
                 if id_ in self._open or id_ in self._done:
                     raise StreamProtocolError(f"part {id_!r} started twice")
@@ -182,6 +222,7 @@ class Fold:
                     model=self._started.model,
                     response_id=self._started.response_id,
                     warnings=tuple(self._warnings),
+                    choices=tuple(self.choices),
                 )
 
 

@@ -1,9 +1,13 @@
 """From the name of a model to its backend: `open_backend("openai:gpt-x")`.
 
-    openai:MODEL  openrouter:MODEL  ollama:MODEL …      a server of the table in `profiles`; its key is in the
-    environment openai_chat:MODEL?base_url=http://host/v1&key_env=NAME   any other server of that dialect
-    llama_cpp:PATH?n_ctx=4096                           a GGUF file in this process; `llama_cpp:tiny` comes with the
-    package scripted:TEXT                                       always answers TEXT, which is taken as it is
+    openai:MODEL  openrouter:MODEL  ollama:MODEL …      a server of the table in `dialects.profiles`
+    anthropic:MODEL  gemini:MODEL  openai_responses:MODEL  cohere:MODEL  bedrock:MODEL?region=eu-west-1 …
+                                                        another dialect, where its provider serves it
+    openai_chat:MODEL?base_url=http://host/v1&key_env=NAME   any other server of the OpenAI chat dialect
+    llama_cpp:PATH?n_ctx=4096                           a GGUF file in this process; `llama_cpp:tiny` comes along
+    scripted:TEXT                                       always answers TEXT, which is taken as it is
+
+Keys are in the environment, each under the name that its provider gave it, or under `key_env`.
 
 The query sets what the backend's constructor takes; anything else is an error, never ignored. A key is named, not
 given: a name ends up in journals and pictures. What is wrong raises `BindingError`, before anything runs. Only the
@@ -15,17 +19,44 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from graphrt.backends.base import Backend
+from graphrt.backends.dialects.profiles import PRESETS, Preset, profile_named
 from graphrt.backends.errors import BindingError
-from graphrt.backends.profiles import PRESETS, Preset, profile_named
 
 if TYPE_CHECKING:
-    from graphrt.backends.openai_chat import OpenAIChat
+    from graphrt.backends.dialects.openai_chat import OpenAIChat
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A backend of one dialect: where it is, which variable holds its key, and what else its constructor takes."""
+
+    module: str
+    name: str
+    key_env: str | None = None
+    params: tuple[str, ...] = ()
+    keyless: bool = False
+    """It also goes without a key."""
+
+
+_PLACES: Mapping[str, _Place] = {
+    "anthropic": _Place("anthropic", "Anthropic", "ANTHROPIC_API_KEY"),
+    "vertex_anthropic": _Place("anthropic", "VertexAnthropic", "GOOGLE_ACCESS_TOKEN", ("project", "location")),
+    "openai_responses": _Place("openai_responses", "OpenAIResponses", "OPENAI_API_KEY"),
+    "gemini": _Place("gemini", "Gemini", "GEMINI_API_KEY"),
+    "vertex_gemini": _Place("gemini", "VertexGemini", "GOOGLE_ACCESS_TOKEN", ("project", "location")),
+    "cohere": _Place("cohere", "Cohere", "CO_API_KEY"),
+    "bedrock": _Place("bedrock", "Bedrock", "AWS_BEARER_TOKEN_BEDROCK", ("region",), keyless=True),
+    "ollama_native": _Place("ollama_native", "Ollama"),
+    "tgi_native": _Place("tgi_native", "Tgi"),
+}
 
 _CHAT_PARAMS: Mapping[str, Callable[[str], Any]] = {
     "base_url": str,
@@ -55,6 +86,8 @@ def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ) -> Backen
         return _open_chat(uri, target, query, None, environ)
     if scheme in PRESETS:
         return _open_chat(uri, target, query, PRESETS[scheme], environ)
+    if scheme in _PLACES:
+        return _open_place(uri, target, query, _PLACES[scheme], environ)
     raise BindingError(uri, "scheme", f"{scheme!r} is not known; there are {_schemes()}")
 
 
@@ -73,10 +106,32 @@ def _open_chat(uri: str, model: str, query: str, preset: Preset | None, environ:
         raise BindingError(uri, "profile", f"{named!r} is not known; there are {', '.join(PRESETS)}")
     profile = profile_named(named) if named else preset.profile if preset else profile_named("openai_chat")
 
-    from graphrt.backends.openai_chat import OpenAIChat
+    from graphrt.backends.dialects.openai_chat import OpenAIChat
 
     try:
         return OpenAIChat(model, base_url=base_url, key=key, profile=profile, **params)
+    except ValueError as error:
+        raise BindingError(uri, key_env or "base_url", str(error)) from None
+
+
+def _open_place(uri: str, model: str, query: str, place: _Place, environ: Mapping[str, str]) -> Backend:
+    allowed = {"base_url": str, "key_env": str, "connect": float, "idle": float, **dict.fromkeys(place.params, str)}
+    params = _params(uri, query, allowed)
+    if "base_url" in params:
+        _check_url(uri, params["base_url"])
+    named = params.pop("key_env", None)
+    key_env = named or place.key_env
+    key = environ.get(key_env) if key_env else None
+    if key_env and not key and (named or not place.keyless):
+        raise BindingError(uri, "key_env", f"the environment has no {key_env}; put the key there")
+    missing = [name for name in place.params if name not in params]
+    module = import_module(f"graphrt.backends.dialects.{place.module}")
+    made: Callable[..., Backend] = getattr(module, place.name)
+    needed = [name for name in missing if inspect.signature(made).parameters[name].default is inspect.Parameter.empty]
+    if needed:
+        raise BindingError(uri, needed[0], f"there is none; add '?{needed[0]}=…'")
+    try:
+        return made(model, key=key, **params)
     except ValueError as error:
         raise BindingError(uri, key_env or "base_url", str(error)) from None
 
@@ -150,4 +205,4 @@ def _params(uri: str, query: str, allowed: Mapping[str, Callable[[str], Any]]) -
 
 
 def _schemes() -> str:
-    return ", ".join(["openai_chat", *PRESETS, "llama_cpp", "scripted"])
+    return ", ".join(["openai_chat", *PRESETS, *_PLACES, "llama_cpp", "scripted"])

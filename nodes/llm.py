@@ -22,7 +22,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
 from graphrt.backends.base import Backend
 from graphrt.backends.errors import BindingError, ContentFiltered, InvalidOutput, ServerError, StreamTruncated
-from graphrt.backends.events import Answer, Fold, PartDelta, PartEnded, PartStarted
+from graphrt.backends.events import Answer, Choice, Fold, PartDelta, PartEnded, PartStarted
 from graphrt.backends.messages import (
     Message,
     OutputSchema,
@@ -207,10 +207,15 @@ def _record(here: Context, role: str, backend: Backend, request: Request, answer
             "finish": answer.finish,
             "usage": usage,
             **({"warnings": list(answer.warnings)} if answer.warnings else {}),
+            **({"choices": [_choice(each) for each in answer.choices]} if answer.choices else {}),
             "asked": shortened(asked(request), calls),
             "said": said(answer),
         }
     )
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    return choice.model_dump(mode="json", exclude_none=True, exclude={"wasted": {"raw"}})
 
 
 async def _typed(
@@ -255,6 +260,9 @@ def _whole(answer: Answer) -> Answer:
         case "content_filter" | "refusal":
             words = f"the model declined ({answer.raw_finish or answer.finish})"
             raise ContentFiltered(words, partial=answer.message, usage=answer.usage)
+        case "pause":
+            words = "the provider paused its own tools and wants the answer sent back: keep it and ask again"
+            raise StreamTruncated(words, partial=answer.message, usage=answer.usage)
         case "error":
             words = f"the model broke off ({answer.raw_finish or answer.finish})"
             raise ServerError(words, partial=answer.message, usage=answer.usage)

@@ -55,7 +55,7 @@ def test_the_wheel_holds_the_rooms_the_letters_and_the_model(wheel: Path) -> Non
         "graphrt/py.typed",
         "graphrt/nodes/llm.py",
         "graphrt/checkpoints/sqlite.py",
-        "graphrt/backends/openai_chat.py",
+        "graphrt/backends/dialects/openai_chat.py",
         "graphrt/backends/llama/tiny/tiny-agent-q8_0.gguf",
         "graphrt/demo/orders.csv",
         "graphrt/demo/inbox/01-emma.txt",

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrt.backends.classify import classify, classify_error, duration, retry_after
 from graphrt.backends.errors import (
     AuthFailed,
     BackendError,
@@ -23,6 +22,7 @@ from graphrt.backends.errors import (
     ServerError,
     TimedOut,
 )
+from graphrt.backends.wire.classify import classify, classify_error, duration, retry_after
 
 CONSTRUCTED = {
     "anthropic.messages.400_credit_balance": (QuotaExceeded, False, None),

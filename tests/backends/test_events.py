@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.errors import RateLimited, StreamProtocolError
+from graphrt.backends.errors import RateLimited, StreamProtocolError, StreamTruncated
 from graphrt.backends.events import (
+    Chose,
     Failed,
     Finished,
     Fold,
     PartDelta,
     PartEnded,
     PartStarted,
+    Restarted,
     Started,
     StreamEvent,
     Usage,
@@ -95,3 +97,29 @@ def test_a_schema_survives_json_under_its_own_name() -> None:
     assert OutputSchema.model_validate_json(schema.model_dump_json()) == schema
     assert schema.model_dump(by_alias=True)["schema"] == {"type": "object"}
     assert OutputSchema.model_validate({"name": "x", "schema": {"type": "object"}}) == schema
+
+
+def test_what_was_said_before_a_restart_does_not_count() -> None:
+    """M8: the choices are kept, and what the attempt before had spent."""
+    spent = Usage(input=3, output=1)
+    answer = fold(
+        [
+            Chose("fallback", "one", "first in line"),
+            Started("one"),
+            Warned("seed", "no seed here"),
+            PartStarted("part-1", "text"),
+            PartDelta("part-1", "He"),
+            Restarted("the stream broke off"),
+            Chose("fallback", "two", "the stream broke off", StreamTruncated("cut"), spent),
+            Started("two"),
+            PartStarted("part-1", "text"),
+            PartDelta("part-1", "Hello"),
+            PartEnded("part-1", Text(id="part-1", text="Hello")),
+            Finished("stop"),
+        ]
+    )
+    assert (answer.text, answer.model, answer.warnings) == ("Hello", "two", ())
+    assert [(choice.backend, choice.error, choice.wasted) for choice in answer.choices] == [
+        ("one", None, None),
+        ("two", "truncated: cut", spent),
+    ]

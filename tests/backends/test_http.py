@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from graphrt.backends.errors import BackendError, ConnectionFailed
-from graphrt.backends.http import _FAILURES, Http, read
+from graphrt.backends.wire.http import _FAILURES, Http, read
 from tests.backends.loopback import Stream, Whole, serve, text
 
 pytestmark = pytest.mark.anyio

@@ -9,6 +9,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from graphrt.backends.dialects.openai_chat import OpenAIChat
+from graphrt.backends.dialects.profiles import PRESETS
 from graphrt.backends.errors import (
     AuthFailed,
     BackendError,
@@ -23,8 +25,6 @@ from graphrt.backends.errors import (
 )
 from graphrt.backends.events import Answer, Fold, PartDelta, complete
 from graphrt.backends.messages import Message, Request, Settings, conversation
-from graphrt.backends.openai_chat import OpenAIChat
-from graphrt.backends.profiles import PRESETS
 from tests.backends.loopback import DONE, Loopback, Reply, Stream, Whole, call, delta, event, serve, text
 
 pytestmark = pytest.mark.anyio

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from graphrt.backends.dialects.openai_request import is_strict, request_body
+from graphrt.backends.dialects.profiles import OPENAI_LIKE, PRESETS, profile_named
 from graphrt.backends.errors import BadRequest, UnsupportedSetting
 from graphrt.backends.messages import (
     Media,
@@ -22,8 +24,6 @@ from graphrt.backends.messages import (
     tool_result,
     user,
 )
-from graphrt.backends.openai_request import is_strict, request_body
-from graphrt.backends.profiles import OPENAI_LIKE, PRESETS, profile_named
 from tests.backends.replay import outcome, read
 
 OPENAI = PRESETS["openai"].profile

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.openai_stream import ChatStream
+from graphrt.backends.dialects.openai_values import normal_usage
+from graphrt.backends.dialects.profiles import profile_named
 from graphrt.backends.errors import BackendError, InvalidOutput, Overloaded, ServerError, StreamTruncated
 from graphrt.backends.events import Answer, Failed, Finished, Fold, PartStarted, Warned
 from graphrt.backends.messages import Media, Reasoning, ServerTool, Text, ToolCall
-from graphrt.backends.openai_stream import ChatStream
-from graphrt.backends.openai_values import normal_usage
-from graphrt.backends.profiles import profile_named
 from tests.backends.replay import outcome, read
 
 PROFILE = profile_named("openai")
@@ -245,7 +246,7 @@ def test_a_last_event_without_its_blank_line_counts_if_it_is_whole() -> None:
 
 
 def test_warnings_come_after_the_start_and_before_the_parts() -> None:
-    stream = ChatStream(PROFILE, "m", warnings=[Warned("top_k", "no")])
+    stream = ChatStream(PROFILE, Answering(PROFILE.provider, "m", warnings=[Warned("top_k", "no")]))
     events = stream.chunk(json.dumps(said({"content": "a"}))) + stream.chunk("[DONE]")
     assert [type(event).__name__ for event in events][:4] == ["Started", "Warned", "PartStarted", "PartDelta"]
 

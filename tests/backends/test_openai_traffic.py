@@ -7,24 +7,29 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.classify import classify
-from graphrt.backends.errors import BackendError, StreamTruncated
-from graphrt.backends.messages import Message
-from tests.backends.replay import exchanges, outcome, read, reasoning, refusal, signatures, wire
+from graphrt.backends.errors import StreamTruncated
+from graphrt.backends.wire.classify import classify
+from tests.backends.replay import (
+    cuts,
+    exchanges,
+    name,
+    outcome,
+    read,
+    reasoning,
+    refusal,
+    same_calls,
+    same_error,
+    same_usage,
+    signatures,
+    succeeded,
+    wire,
+)
 
 EXCHANGES = exchanges("chat_completions")
 
 
-def succeeded(path: Path) -> bool:
-    return int(json.loads(path.read_text("utf-8"))["response"]["status"]) < 400
-
-
 ANSWERS = [path for path in EXCHANGES if succeeded(path)]
 REFUSALS = [path for path in EXCHANGES if not succeeded(path)]
-
-
-def name(path: Path) -> str:
-    return f"{path.parent.name}/{path.stem}"
 
 
 def real_calls(expected: dict[str, Any]) -> list[dict[str, Any]]:
@@ -43,22 +48,6 @@ def finish(expected: dict[str, Any]) -> str:
     return str(expected["finish"])
 
 
-def same_calls(message: Message, expected: list[dict[str, Any]]) -> None:
-    assert [call.name for call in message.tool_calls] == [call["name"] for call in expected]
-    for ours, theirs in zip(message.tool_calls, expected, strict=True):
-        assert theirs["id"] is None or ours.call_id == theirs["id"] or ours.synthetic_id
-        assert ours.synthetic_id == (theirs["id"] is None) or not ours.complete
-        if theirs["arguments_raw"] is not None:
-            assert ours.arguments == theirs["arguments_raw"]
-        else:
-            assert json.loads(ours.arguments) == theirs["arguments"]
-
-
-def same_error(error: BackendError, expected: dict[str, Any]) -> None:
-    assert error.provider_message == expected["message"]
-    assert error.code == (None if expected["code"] is None else str(expected["code"]))
-
-
 def check(exchange: dict[str, Any], chunks: list[bytes]) -> None:
     expected = exchange["expected"]
     answer, message, error = outcome(read(chunks, exchange["provider"]))
@@ -67,13 +56,7 @@ def check(exchange: dict[str, Any], chunks: list[bytes]) -> None:
     assert refusal(message) == (expected["refusal"] or None)
     same_calls(message, real_calls(expected))
     usage = answer.usage if answer else error.usage if error else None
-    if expected["usage"] is None:
-        assert usage is None or usage.raw is None
-    else:
-        assert usage is not None
-        for field in ("input", "output", "cache_read", "cache_write", "reasoning"):
-            assert getattr(usage, field) == expected["usage"][field]
-        assert usage.raw == expected["usage_raw"]
+    same_usage(usage, expected)
     if expected["finish"] == "error":
         assert error is not None
         same_error(error, expected["error"])
@@ -93,12 +76,8 @@ def check(exchange: dict[str, Any], chunks: list[bytes]) -> None:
 def test_a_recorded_answer_is_understood_under_every_chunking(path: Path) -> None:
     exchange = json.loads(path.read_text("utf-8"))
     body = wire(exchange["response"])
-    check(exchange, [body])
-    if len(body) < 60_000:
-        check(exchange, [body[i : i + 1] for i in range(len(body))])
-    dice = random.Random(path.name)
-    cuts = sorted(dice.randrange(len(body) + 1) for _ in range(20))
-    check(exchange, [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)])
+    for chunks in cuts(body, path.name):
+        check(exchange, chunks)
 
 
 STREAMS = [path for path in ANSWERS if ".stream" in path.name]

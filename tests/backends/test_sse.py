@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrt.backends.sse import Event, Item, KeepAlive, Malformed, Parser, Retry
+from graphrt.backends.wire.sse import Event, Item, KeepAlive, Malformed, Parser, Retry
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "data" / "sse" / "cases.jsonl"
 

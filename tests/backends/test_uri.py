@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt.backends import Backend, BindingError, open_backend
+from graphrt.backends.dialects.openai_chat import OpenAIChat
+from graphrt.backends.dialects.profiles import PRESETS
 from graphrt.backends.events import complete
 from graphrt.backends.messages import Request, conversation
-from graphrt.backends.openai_chat import OpenAIChat
-from graphrt.backends.profiles import PRESETS
 from tests.backends.loopback import Stream, serve, text
 
 ENV = {preset.key_env: "sk-secret" for preset in PRESETS.values() if preset.key_env} | {"MY_KEY": "sk-mine"}
@@ -27,6 +27,45 @@ def test_every_server_of_the_table_opens_by_name(scheme: Any) -> None:
     assert isinstance(backend, Backend)
     assert backend.name == f"{scheme}:some/model:7b"
     assert "sk-" not in repr(backend)
+
+
+PLACES = {
+    "anthropic:claude": "ANTHROPIC_API_KEY",
+    "vertex_anthropic:claude?project=p&location=eu": "GOOGLE_ACCESS_TOKEN",
+    "openai_responses:gpt-x": "OPENAI_API_KEY",
+    "gemini:gemini-x": "GEMINI_API_KEY",
+    "vertex_gemini:gemini-x?project=p": "GOOGLE_ACCESS_TOKEN",
+    "cohere:command": "CO_API_KEY",
+    "bedrock:some.model?region=eu-west-1": "AWS_BEARER_TOKEN_BEDROCK",
+    "ollama_native:qwen": None,
+    "tgi_native:any": None,
+}
+
+
+@pytest.mark.parametrize("uri", PLACES)
+def test_every_dialect_opens_where_its_provider_serves_it(uri: str) -> None:
+    key_env = PLACES[uri]
+    backend = open_backend(f"{uri}", environ={key_env: "sk-secret"} if key_env else {})
+    assert isinstance(backend, Backend)
+    assert backend.name.endswith(uri.partition(":")[2].partition("?")[0])
+    assert "sk-" not in repr(backend)
+
+
+@pytest.mark.parametrize(
+    ("uri", "part"),
+    [
+        ("anthropic:claude", "key_env"),
+        ("vertex_gemini:gemini-x", "project"),
+        ("anthropic:claude?base_url=ftp://x", "base_url"),
+        ("anthropic:claude?region=x", "region"),
+        ("bedrock:m?region=r&key_env=NOT_SET", "key_env"),
+    ],
+)
+def test_a_dialect_says_which_part_of_its_name_is_wrong(uri: str, part: str) -> None:
+    environ = {"GOOGLE_ACCESS_TOKEN": "sk-secret"} | ({} if part == "key_env" else {"ANTHROPIC_API_KEY": "sk-secret"})
+    with pytest.raises(BindingError) as caught:
+        open_backend(uri, environ=environ)
+    assert caught.value.part == part
 
 
 @pytest.mark.anyio

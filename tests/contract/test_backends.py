@@ -16,6 +16,8 @@ import anyio.to_thread
 import pytest
 
 from graphrt.backends import Backend
+from graphrt.backends.dialects.openai_chat import OpenAIChat
+from graphrt.backends.dialects.profiles import PRESETS
 from graphrt.backends.events import (
     Answer,
     Failed,
@@ -40,8 +42,6 @@ from graphrt.backends.messages import (
     conversation,
     tool_result,
 )
-from graphrt.backends.openai_chat import OpenAIChat
-from graphrt.backends.profiles import PRESETS
 from graphrt.backends.scripted import Scripted
 from tests.backends.loopback import DONE, USAGE, Stream, call, delta, serve, text
 

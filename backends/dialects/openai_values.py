@@ -1,20 +1,15 @@
-"""What single values of the OpenAI chat dialect mean: usage, reasoning details, errors in odd places, halves of
-characters.
+"""What single values of the OpenAI chat dialect mean: usage, reasoning details, errors in odd places.
 
 Pure functions over what `json.loads` gave. None of them raises, whatever shape a server sends.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from graphrt.backends.dialects.values import count, dicts
 from graphrt.backends.events import Usage
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 def normal_usage(raw: Mapping[str, Any]) -> Usage:
@@ -57,29 +52,6 @@ def merge_details(details: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return merged
 
 
-def mend(half: str, text: str) -> tuple[str, str]:
-    """Put the halves of a character together, and hold back a half at the end until the next piece comes.
-
-    Some servers cut their text between the two UTF-16 units of an emoji. A half that stays alone is no text at all:
-    nobody could store it or send it on.
-    """
-    text = half + text
-    if text.isascii() or not _HALF.search(text):
-        return text, ""
-    held = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-    kept = text[: len(text) - len(held)]
-    return kept.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), held
-
-
-def is_json(text: str) -> bool:
-    """Whether `text` is one whole JSON value."""
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
 def error_in(parsed: dict[str, Any], event: str) -> Any:
     """The error a chunk or a body carries: under `error`, beside the choices, inside one, or instead of everything."""
     if parsed.get("error"):
@@ -98,34 +70,3 @@ def thought(part: Mapping[str, Any]) -> str:
         return words
     pieces = words if isinstance(words, list) else []
     return "".join(str(piece.get("text", "")) if isinstance(piece, dict) else str(piece) for piece in pieces)
-
-
-def mended(value: Any) -> Any:
-    """A value of the provider's without halves of characters."""
-    text = json.dumps(value, ensure_ascii=False)
-    return json.loads(mend("", text)[0]) if _HALF.search(text) else value
-
-
-def dicts(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; nothing of what is no list of objects."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def index_of(value: Mapping[str, Any]) -> int | None:
-    """The index of a choice or a fragment, if it has one that is a number."""
-    index = value.get("index")
-    try:
-        return int(index) if index is not None else None  # a few send "0"
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def count(value: Any) -> int | None:
-    """A number of tokens; None for what is no number."""
-    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return int(value) if known else None
-
-
-def text_of(value: Any) -> str | None:
-    """A string that says something; None for anything else."""
-    return mended(value) if isinstance(value, str) and value else None

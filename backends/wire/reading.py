@@ -1,16 +1,16 @@
-"""The bytes of an answer in the OpenAI chat dialect: an event stream, or what came instead of one. Without I/O."""
+"""The bytes of an answer over HTTP: an event stream, or what came instead of one. Without I/O."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
-from graphrt.backends.classify import page_words, redact
+from graphrt.backends.dialects.answering import AnswerStream
+from graphrt.backends.dialects.values import is_json
 from graphrt.backends.errors import BackendError, ServerError, StreamTruncated
 from graphrt.backends.events import StreamEvent
-from graphrt.backends.openai_stream import ChatStream
-from graphrt.backends.openai_values import is_json
-from graphrt.backends.sse import Event, Malformed, Parser
+from graphrt.backends.wire.classify import page_words, redact
+from graphrt.backends.wire.sse import Event, Malformed, Parser
 
 _BODY_LIMIT = 64 << 20
 """Bytes of one JSON body, or of one event, beyond which nobody means it."""
@@ -18,11 +18,11 @@ _SHOWN = 1000
 """Bytes kept of what came instead of events, to show it."""
 
 
-class AnswerReader:
+class EventReader:
     """The bytes of a successful answer in, events out: an event stream, or the JSON body some servers send anyway."""
 
-    def __init__(self, chat: ChatStream, *, provider: str, secrets: Sequence[str] = ()) -> None:
-        self._chat = chat
+    def __init__(self, stream: AnswerStream, *, provider: str, secrets: Sequence[str] = ()) -> None:
+        self._stream = stream
         self._provider = provider
         self._secrets = secrets
         self._sse = Parser(max_buffer=_BODY_LIMIT)
@@ -34,7 +34,7 @@ class AnswerReader:
     @property
     def closed(self) -> bool:
         """Whether the terminal event is out: there is nothing left to read for."""
-        return self._chat.closed
+        return self._stream.closed
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Take the next bytes."""
@@ -51,7 +51,7 @@ class AnswerReader:
             return self._feed_events(data)
         self._seen += data
         if len(self._seen) > _BODY_LIMIT:
-            return self._chat.broken(ServerError("the answer is too large", provider=self._provider))
+            return self._stream.broken(ServerError("the answer is too large", provider=self._provider))
         return []
 
     def end(self) -> list[StreamEvent]:
@@ -61,17 +61,17 @@ class AnswerReader:
         if self._shape == "json":
             try:
                 parsed = json.loads(self._seen.decode("utf-8-sig", "replace"))
-            except ValueError:
-                return self._chat.broken(StreamTruncated("the answer's JSON ended early", provider=self._provider))
-            return self._chat.body(parsed)
+            except (ValueError, RecursionError):
+                return self._stream.broken(StreamTruncated("the answer's JSON ended early", provider=self._provider))
+            return self._stream.body(parsed)
         if self._shape == "page" or (not self._had_event and (self._astray or self._sse.astray)):
             words = page_words(redact(self._seen.decode("utf-8", "replace"), self._secrets))
-            return self._chat.broken(ServerError(f"not an answer but: {words}", provider=self._provider))
+            return self._stream.broken(ServerError(f"not an answer but: {words}", provider=self._provider))
         return self._end_events()
 
     def broken(self, error: BackendError) -> list[StreamEvent]:
         """The connection broke."""
-        return self._chat.broken(error)
+        return self._stream.broken(error)
 
     def _feed_events(self, data: bytes) -> list[StreamEvent]:
         if not self._had_event and len(self._seen) < _SHOWN:
@@ -80,11 +80,11 @@ class AnswerReader:
         for item in self._sse.feed(data):
             if isinstance(item, Event):
                 self._had_event = True
-                events += self._chat.chunk(item.data, item.event)
+                events += self._stream.chunk(item.data, item.event)
             elif isinstance(item, Malformed) and item.fault == "unknown-field":
                 self._astray = True
             elif isinstance(item, Malformed) and item.fault == "max-buffer-size-exceeded":
-                events += self._chat.broken(
+                events += self._stream.broken(
                     ServerError("one event of the stream is too large", provider=self._provider)
                 )
         return events
@@ -92,5 +92,5 @@ class AnswerReader:
     def _end_events(self) -> list[StreamEvent]:
         # a last event without its blank line counts if it is whole: then the finish reason in it decides, as everywhere
         last = self._sse.unfinished
-        events = self._chat.chunk(last) if last and (last.strip() == "[DONE]" or is_json(last)) else []
-        return events + self._chat.end()
+        events = self._stream.chunk(last) if last and (last.strip() == "[DONE]" or is_json(last)) else []
+        return events + self._stream.end()

@@ -12,6 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from graphrt.backends.dialects.openai_values import merge_details
+from graphrt.backends.dialects.profiles import Profile
+from graphrt.backends.dialects.values import is_json
 from graphrt.backends.errors import BadRequest, UnsupportedSetting
 from graphrt.backends.events import Warned
 from graphrt.backends.messages import (
@@ -27,8 +30,6 @@ from graphrt.backends.messages import (
     ToolCall,
     ToolResult,
 )
-from graphrt.backends.openai_values import is_json, merge_details
-from graphrt.backends.profiles import Profile
 
 _SETTINGS = tuple(name for name in Settings.model_fields if name != "strict")
 _NINE = re.compile(r"[A-Za-z0-9]{9}\Z")

@@ -75,7 +75,10 @@ _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
         ),
     ),
     (NotFound, frozenset({"model_not_found", "deploymentnotfound", "not_found_error", "model_not_exist"})),
-    (InvalidOutput, frozenset({"tool_use_failed", "json_validate_failed", "output_parse_failed"})),
+    (
+        InvalidOutput,
+        frozenset({"tool_use_failed", "json_validate_failed", "output_parse_failed", "invalid_tool_generation"}),
+    ),
     (
         Overloaded,
         frozenset(
@@ -241,7 +244,7 @@ class _Words:
             return cls(str(error), code=_text(body.get("code")), type=_text(body.get("error_type")))
         said = next((error[key] for key in ("message", "Message", "detail", "error", "errors") if error.get(key)), None)
         message = said if isinstance(said, str) else json.dumps(said if said is not None else error)
-        named = (error.get("status"), error.get("status_code"), error.get("code"))
+        named = tuple(error.get(key) for key in ("status", "status_code", "http_status_code", "code"))
         status = next((int(str(word)) for word in named if _is_status(word)), None)
         kind = error.get("type") or error.get("status") or error.get("error_type") or body.get("type")
         return cls(message, code=_text(error.get("code")), type=_text(kind), status=status)
@@ -298,8 +301,8 @@ def _by_status(status: int) -> type[BackendError] | None:
             return RateLimited
         case 498 | 503 | 529:
             return Overloaded
-        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return ServerError
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.FAILED_DEPENDENCY:
+            return ServerError  # 424 is Bedrock's and TGI's: the model behind the server failed
         case _ if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return NotFound  # a redirect is not followed: it would carry the key to an address nobody named
         case _:
@@ -393,5 +396,5 @@ def _text(value: Any) -> str | None:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

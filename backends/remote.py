@@ -1,121 +1,139 @@
-"""A backend that speaks the OpenAI chat dialect over HTTP: the API itself and the many servers that copied it.
+"""A model behind an address: a dialect, a key and a connection.
 
-The dialect is in `openai_request`, `openai_answer` and `openai_stream`, the differences between servers in `profiles`,
-the network in `http`. What is left here is the order of things. A cancelled or closed stream closes its connection and
-waits for that; nothing is ever retried.
+A cancelled or closed stream closes its connection and waits for that; nothing is ever retried.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio.to_thread
 from pydantic import SecretStr
 
 from graphrt.backends.base import Capabilities
-from graphrt.backends.classify import classify
+from graphrt.backends.dialects.answering import Answering
+from graphrt.backends.dialects.dialect import Dialect
 from graphrt.backends.errors import BackendError, BadRequest
 from graphrt.backends.events import Failed, StreamEvent
-from graphrt.backends.http import Http, read
 from graphrt.backends.messages import Request
-from graphrt.backends.openai_answer import AnswerReader
-from graphrt.backends.openai_request import request_body
-from graphrt.backends.openai_stream import ChatStream
-from graphrt.backends.profiles import OPENAI_LIKE, Profile
+from graphrt.backends.wire.classify import classify
+from graphrt.backends.wire.http import Http, read
 
 _ERROR_LIMIT = 256 << 10
 _REFUSED = 300
 """The lowest status that is not an answer."""
 
+Auth = Callable[[str], Mapping[str, str]]
+"""From a key to the headers that carry it."""
+Sign = Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]]
+"""From a request's method, address, headers and body to the headers that sign it, for servers that want more than a
+key. It may wait for credentials: it runs in a thread. Raises only BackendError."""
 
-class OpenAIChat:
+
+def bearer(key: str) -> Mapping[str, str]:
+    """Carry a key as most servers want it."""
+    return {"authorization": f"Bearer {key}"}
+
+
+class Remote:
     """One model behind one address.
 
-    `base_url` is what stands before `/chat/completions`. `headers` go along with every request, for servers that want
-    more than a key. `idle` is how many seconds may pass without a byte. The key is kept where no `repr` and no error
-    shows it (M9).
+    `base_url` is what stands before the dialect's own path. `auth` puts the key into headers, `sign` makes headers of
+    the whole request, and `headers` go along with every one. `idle` is how many seconds may pass without a byte. The
+    key is kept where no `repr` and no error shows it (M9).
     """
 
     def __init__(
         self,
+        dialect: Dialect,
         model: str,
         *,
         base_url: str,
         key: str | SecretStr | None = None,
-        profile: Profile = OPENAI_LIKE,
+        auth: Auth = bearer,
+        sign: Sign | None = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,
     ) -> None:
         self.model = model
-        self.profile = profile
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self.dialect = dialect
+        self._base_url = base_url.rstrip("/")
         if "@" in urlsplit(base_url).netloc:
             raise ValueError("base_url holds a password; give it as key or headers, where nobody shows it")
         key = key.get_secret_value() if isinstance(key, SecretStr) else key
         self._key = _header("the key", key) if key else None
+        self._auth = auth
+        self._sign = sign
         self._headers = {name: _header(name, value) for name, value in (headers or {}).items()}
         self._http = Http(connect=connect, idle=idle)
 
     def __repr__(self) -> str:
-        return f"OpenAIChat({self.name!r})"
+        return f"{type(self).__name__}({self.name!r})"
 
     @property
     def name(self) -> str:
         """The provider and the model."""
-        return f"{self.profile.provider}:{self.model}"
+        return f"{self.dialect.provider}:{self.model}"
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the profile says of the server; what depends on the model is unknown."""
-        return Capabilities(
-            json_schema=None if self.profile.output == "json_schema" else False,
-            seed=None if "seed" in self.profile.settings else False,
-        )
+        """What the dialect says of the server; what depends on the model is unknown."""
+        return self.dialect.capabilities
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request`. Closing the generator closes the connection, which is how the server learns to stop."""
-        secrets = self._secrets()
+        provider = self.dialect.provider
         try:
-            body, warnings = request_body(request, model=self.model, profile=self.profile)
-            payload = _payload(body)
+            asked = self.dialect.write(request, self.model)
+            payload = _payload(asked.body)
+            url, headers = self._base_url + asked.path, self._wire_headers(asked.headers)
+            signed = await self._signed(url, headers, payload)
         except BackendError as error:
             yield Failed(error)
             return
-        chat = ChatStream(self.profile, self.model, warnings=warnings, secrets=secrets)
-        answer = AnswerReader(chat, provider=self.profile.provider, secrets=secrets)
+        # a server that finds a signature wrong quotes what it was made of
+        secrets = (*self._secrets(), *signed.values())
+        headers |= signed
+        answer = Answering(provider, self.model, warnings=asked.warnings)
+        reader = self.dialect.read(answer, secrets=secrets)
         try:
-            async with self._http.post(self._url, headers=self._wire_headers(), body=payload) as reply:
+            async with self._http.post(url, headers=headers, body=payload) as reply:
                 if reply.status >= _REFUSED:
                     words = await read(reply.chunks, limit=_ERROR_LIMIT)
-                    refusal = classify(
-                        reply.status, reply.headers, words, provider=self.profile.provider, secrets=secrets
-                    )
-                    for event in answer.broken(refusal):
+                    refusal = classify(reply.status, reply.headers, words, provider=provider, secrets=secrets)
+                    for event in reader.broken(refusal):
                         yield event
                     return
                 async for chunk in reply.chunks:
-                    for event in answer.feed(chunk):
+                    for event in reader.feed(chunk):
                         yield event
-                    if answer.closed:
+                    if reader.closed:
                         return
-            for event in answer.end():
+            for event in reader.end():
                 yield event
         except BackendError as error:
-            for event in answer.broken(error):
+            for event in reader.broken(error):
                 yield event
 
     async def aclose(self) -> None:
         """Close the connections. Idempotent."""
         await self._http.aclose()
 
-    def _wire_headers(self) -> dict[str, str]:
+    async def _signed(self, url: str, headers: Mapping[str, str], payload: bytes) -> Mapping[str, str]:
+        if self._sign is None:
+            return {}
+        return await anyio.to_thread.run_sync(self._sign, "POST", url, headers, payload)
+
+    def _wire_headers(self, own: Mapping[str, str]) -> dict[str, str]:
         # a compressed stream would wait in the compressor for more
         headers = {"accept": "text/event-stream", "accept-encoding": "identity", "content-type": "application/json"}
+        headers |= own
         if self._key is not None:
-            headers["authorization"] = f"Bearer {self._key.get_secret_value()}"
+            headers |= self._auth(self._key.get_secret_value())
         return headers | {name: value.get_secret_value() for name, value in self._headers.items()}
 
     def _secrets(self) -> tuple[str, ...]:
