@@ -5,6 +5,7 @@
     wire                               the network, framing, refusals
     remote                             a dialect behind an address: a model over HTTP
     llama  scripted  recorded          a model in this process, a script, a recording
+    policies                           backends over backends: fallback, balance, hedge
     uri                                from a name to a backend
 
 Importing this package imports no HTTP client and no native library; the backend that is opened does.

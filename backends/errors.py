@@ -38,7 +38,8 @@ class BackendError(Exception):
 
     `category` is one word of a closed set, `retryable` says whether the same request may succeed later, `retry_after`
     is the pause in seconds that the provider asked for, `provider_message` and `status` are its own words. `partial` is
-    what had been said before the failure; `usage` what was spent.
+    what had been said before the failure; `usage` what was spent. `attempts` are the words of what was tried before, in
+    order, where a policy asked more than one backend.
     """
 
     category: ClassVar[str] = "server"
@@ -56,6 +57,7 @@ class BackendError(Exception):
         partial: Message | None = None,
         usage: Usage | None = None,
         body: Any = None,
+        attempts: tuple[str, ...] = (),
     ) -> None:
         self.provider_message = message
         self.provider = provider
@@ -67,8 +69,12 @@ class BackendError(Exception):
         self.partial = partial
         self.usage = usage
         self.body = body
+        self.attempts = attempts
         where = " ".join(str(word) for word in (provider, status, code) if word is not None)
         super().__init__(f"{self.category}: {message}" + (f" ({where})" if where else ""))
+
+    def __str__(self) -> str:
+        return super().__str__() + (f"; before that, {'; '.join(self.attempts)}" if self.attempts else "")
 
 
 class RateLimited(BackendError):
