@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from graphrt.backends.events import Usage
     from graphrt.backends.messages import Message
+    from graphrt.backends.wire.ratelimits import RateLimit
 
 
 class BindingError(Exception):
@@ -39,11 +40,12 @@ class BackendError(Exception):
     `category` is one word of a closed set, `retryable` says whether the same request may succeed later, `retry_after`
     is the pause in seconds that the provider asked for, `provider_message` and `status` are its own words. `partial` is
     what had been said before the failure; `usage` what was spent. `attempts` are the words of what was tried before, in
-    order, where a policy asked more than one backend.
+    order, where a policy asked more than one backend; `limits` what the provider's headers say is left.
     """
 
     category: ClassVar[str] = "server"
     retryable: bool = False
+    limits: tuple[RateLimit, ...] = ()
 
     def __init__(
         self,
