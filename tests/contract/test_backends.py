@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -44,7 +45,17 @@ from graphrt.backends.messages import (
     conversation,
     tool_result,
 )
-from graphrt.backends.policies import balance, fallback, hedge
+from graphrt.backends.policies import (
+    MemoryStore,
+    balance,
+    breaker,
+    budget,
+    cached,
+    fallback,
+    hedge,
+    limited,
+    recorded,
+)
 from graphrt.backends.scripted import Scripted
 from tests.backends.loopback import DONE, USAGE, Stream, call, delta, serve, text
 
@@ -143,6 +154,21 @@ async def openai_chat() -> AsyncIterator[House]:
 
 
 @asynccontextmanager
+async def guarded() -> AsyncIterator[House]:
+    """Every policy that holds back, one over the other: a policy is a backend (M8)."""
+    source = Scripted(scripted_line)
+    with TemporaryDirectory() as directory:
+        kept = cached(recorded(source, directory), MemoryStore())
+        backend = limited(breaker(budget(kept, tokens=100_000)), requests=1000, tokens=100_000, concurrency=8)
+
+        async def stopped() -> bool:
+            return source.active == 0 and backend.statistics().in_flight == 0
+
+        yield House(backend, stopped)
+        await backend.aclose()
+
+
+@asynccontextmanager
 async def llama_cpp() -> AsyncIterator[House]:
     from graphrt.backends.llama import LlamaCpp
 
@@ -156,6 +182,7 @@ HOUSES: dict[str, Factory] = {
     "scripted": scripted,
     "policies": policies,
     "openai_chat": openai_chat,
+    "guarded": guarded,
     "llama_cpp": llama_cpp,
 }
 
