@@ -2,9 +2,11 @@
 
     base  messages  events  errors     the seam: what is asked, what is answered, what goes wrong
     dialects                           the wire formats, each a pure pair
+    schemas  capabilities              what each provider takes of JSON Schema; what each model can do
     wire                               the network, framing, refusals
     remote                             a dialect behind an address: a model over HTTP
     llama  scripted  recorded          a model in this process, a script, a recording
+    policies                           backends over backends: fallback, hedge, limited, cached …
     uri                                from a name to a backend
 
 Importing this package imports no HTTP client and no native library; the backend that is opened does.

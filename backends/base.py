@@ -18,8 +18,20 @@ class Capabilities(Frozen):
 
     streaming: bool = True
     tools: bool | None = None
+    parallel_tools: bool | None = None
+    """Whether one answer may hold several calls."""
+    forced_tool: bool | None = None
+    """Whether it can be made to call one tool."""
     json_schema: bool | None = None
+    """Whether it keeps an answer to a JSON Schema."""
+    open_schemas: bool | None = None
+    """Whether it takes every schema; False where `schemas.ANTHROPIC` say which ones, as of objects with free names."""
+    json_object: bool | None = None
+    """Whether it answers in JSON at least where it does not keep to the schema of a request."""
     seed: bool | None = None
+    images: bool | None = None
+    reasoning: bool | None = None
+    """Whether it can think before it answers."""
     context_tokens: int | None = None
 
 

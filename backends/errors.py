@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from graphrt.backends.events import Usage
     from graphrt.backends.messages import Message
+    from graphrt.backends.wire.ratelimits import RateLimit
 
 
 class BindingError(Exception):
@@ -38,11 +39,13 @@ class BackendError(Exception):
 
     `category` is one word of a closed set, `retryable` says whether the same request may succeed later, `retry_after`
     is the pause in seconds that the provider asked for, `provider_message` and `status` are its own words. `partial` is
-    what had been said before the failure; `usage` what was spent.
+    what had been said before the failure; `usage` what was spent. `attempts` are the words of what was tried before, in
+    order, where a policy asked more than one backend; `limits` what the provider's headers say is left.
     """
 
     category: ClassVar[str] = "server"
     retryable: bool = False
+    limits: tuple[RateLimit, ...] = ()
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class BackendError(Exception):
         partial: Message | None = None,
         usage: Usage | None = None,
         body: Any = None,
+        attempts: tuple[str, ...] = (),
     ) -> None:
         self.provider_message = message
         self.provider = provider
@@ -67,8 +71,12 @@ class BackendError(Exception):
         self.partial = partial
         self.usage = usage
         self.body = body
+        self.attempts = attempts
         where = " ".join(str(word) for word in (provider, status, code) if word is not None)
         super().__init__(f"{self.category}: {message}" + (f" ({where})" if where else ""))
+
+    def __str__(self) -> str:
+        return super().__str__() + (f"; before that, {'; '.join(self.attempts)}" if self.attempts else "")
 
 
 class RateLimited(BackendError):

@@ -17,6 +17,7 @@ from pydantic import ConfigDict
 
 from graphrt.backends.errors import BackendError, StreamProtocolError
 from graphrt.backends.messages import Frozen, Message, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
+from graphrt.backends.wire.ratelimits import RateLimit
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other"]
 """A closed set; the provider's own word stays beside it in `raw_reason` (M4). `pause`: the provider wants the answer
@@ -38,10 +39,11 @@ class Usage(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The provider accepted the request: which model answers, under which id."""
+    """The provider accepted the request: which model answers, under which id, and what its headers say is left."""
 
     model: str | None = None
     response_id: str | None = None
+    limits: tuple[RateLimit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ A record is for reading and for comparing: roles, words, tool calls, the setting
 or an image it keeps a hash. It holds no provider's payload, and of a URL neither query nor credentials (M9).
 
     {"asked": {"messages": [["user", "Hello"]], "settings": {"seed": 1}, "output": "plan#1f0c88aa"}, "said": "Hi."}
+    {"asked": {"messages": [["user", "Hello"]]}, "error": {"type": "RateLimited", "message": "slow down"}}
 
-Where a question goes on from the one before it in the same step, the messages that both have are a number.
+Where a question goes on from the one before it in the same step, the messages that both have are a number. A question
+that was not answered has its error, and what had been said before it.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
+from graphrt.backends import errors
 from graphrt.backends.base import Backend, Capabilities
-from graphrt.backends.errors import BadRequest
+from graphrt.backends.errors import BackendError, BadRequest
 from graphrt.backends.events import Answer, Failed, StreamEvent, Usage
 from graphrt.backends.messages import (
     Media,
@@ -66,8 +69,51 @@ def shortened(question: Asked, before: Sequence[Mapping[str, Any]]) -> Asked:
 
 def said(answer: Answer) -> Any:
     """Write an answer down: its text where that is all of it, else its parts."""
-    parts = [_part(part, whole=True) for part in answer.message.parts]
+    return _said(answer.message)
+
+
+def _said(message: Message) -> Any:
+    parts = [_part(part, whole=True) for part in message.parts]
     return parts[0]["text"] if len(parts) == 1 and "text" in parts[0] else parts
+
+
+def failed(error: BaseException) -> dict[str, Any]:
+    """Write down why a question was not answered: `error`, and `said` if it holds what had been said.
+
+    A BackendError keeps its own words and facts; of others the name is kept, or that whoever asked gave up
+    (`Cancelled`).
+    """
+    partial = error.partial if isinstance(error, BackendError) else None
+    return {"error": _words(error), **({} if partial is None else {"said": _said(partial)})}
+
+
+def _words(error: BaseException) -> dict[str, Any]:
+    if not isinstance(error, Exception):
+        return {"type": "Cancelled", "message": "the question was given up before it was answered"}
+    if not isinstance(error, BackendError):
+        return {"type": type(error).__name__, "message": str(error)[:_LONGEST]}
+    facts = {name: getattr(error, name) for name in _FACTS}
+    if error.retryable != type(error).retryable:
+        facts["retryable"] = error.retryable
+    words = {"type": type(error).__name__, "category": error.category, "message": error.provider_message[:_LONGEST]}
+    return words | {name: value for name, value in facts.items() if value is not None}
+
+
+_LONGEST = 4000
+"""Characters of an error's words that are kept, as of a step's failure."""
+
+_FACTS = ("provider", "status", "code", "retry_after")
+
+
+def _failure(call: Mapping[str, Any], usage: Usage) -> BackendError:
+    """Make the error that a question ended in, as the recorded step's code saw it."""
+    error = call["error"]
+    kind = getattr(errors, error["type"], BackendError)
+    if not (isinstance(kind, type) and issubclass(kind, BackendError)):
+        kind = BackendError
+    facts = {name: error.get(name) for name in (*_FACTS, "retryable")}
+    partial = Message(role="assistant", parts=_read(call["said"])) if "said" in call else None
+    return kind(error["message"], **facts, partial=partial, usage=usage if call["usage"] else None)
 
 
 def _message(message: Message) -> list[Any]:
@@ -166,8 +212,13 @@ class RecordedModels(Mapping[str, Backend]):
     def __len__(self) -> int:
         return len(self._roles)
 
-    def answer(self, role: str, request: Request) -> Answer | None:
-        """Return the recorded answer to a question, the same one or else the next; None if there is none left."""
+    def next_call(self, role: str) -> Mapping[str, Any]:
+        """Return the note of the next question of a role; empty if there is none left."""
+        return next((call for mine, _, call in self._left if mine == role), {})
+
+    def answer(self, role: str, request: Request) -> Answer | BackendError | None:
+        """Return the recorded answer to a question, the same one or else the next, or the error it ended in; None if
+        there is none left."""
         question = asked(request)
         mine = [entry for entry in self._left if entry[0] == role]
         found = next((entry for entry in mine if entry[1] == question), next(iter(mine), None))
@@ -178,10 +229,13 @@ class RecordedModels(Mapping[str, Backend]):
         _, then, call = found
         if then != question:
             self._differs(then, question)
+        usage = Usage(**call["usage"])
+        if "error" in call:
+            return _failure(call, usage)
         return Answer(
             message=Message(role="assistant", parts=_read(call.get("said", self._output))),
             finish=call["finish"],
-            usage=Usage(**call["usage"]),
+            usage=usage,
             model=call.get("answered_by"),
             warnings=tuple(call.get("warnings", ())),
         )
@@ -212,11 +266,14 @@ class _Role:
 
     @property
     def capabilities(self) -> Capabilities:
-        """It says whatever was said."""
-        return Capabilities(tools=True, json_schema=True, seed=True)
+        """It says whatever was said, and is asked in the way in which that was asked for."""
+        call = self._models.next_call(self._role)
+        way = call.get("way", "schema")
+        mode = "output" in call.get("asked", {})
+        return Capabilities(tools=way != "prompt", json_schema=way == "schema", json_object=mode, seed=True)
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
-        """See Backend.stream. A question too many ends in BadRequest."""
+        """See Backend.stream. A question that failed then fails again; one too many ends in BadRequest."""
         answer = self._models.answer(self._role, request)
         if answer is None:
             words = f"the record has no further answer of the model {self._role!r}"

@@ -14,6 +14,7 @@ import anyio.to_thread
 from pydantic import SecretStr
 
 from graphrt.backends.base import Capabilities
+from graphrt.backends.capabilities import capabilities_of
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.dialect import Dialect
 from graphrt.backends.errors import BackendError, BadRequest
@@ -21,6 +22,7 @@ from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.messages import Request
 from graphrt.backends.wire.classify import classify
 from graphrt.backends.wire.http import Http, read
+from graphrt.backends.wire.ratelimits import rate_limits
 
 _ERROR_LIMIT = 256 << 10
 _REFUSED = 300
@@ -81,8 +83,8 @@ class Remote:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the dialect says of the server; what depends on the model is unknown."""
-        return self.dialect.capabilities
+        """What the dialect says of the server, and what is known of the model."""
+        return capabilities_of(self.dialect.provider, self.model, self.dialect.capabilities)
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request`. Closing the generator closes the connection, which is how the server learns to stop."""
@@ -102,6 +104,7 @@ class Remote:
         reader = self.dialect.read(answer, secrets=secrets)
         try:
             async with self._http.post(url, headers=headers, body=payload) as reply:
+                answer.limits = rate_limits(reply.headers)
                 if reply.status >= _REFUSED:
                     words = await read(reply.chunks, limit=_ERROR_LIMIT)
                     refusal = classify(reply.status, reply.headers, words, provider=provider, secrets=secrets)

@@ -131,7 +131,7 @@ class Attempt:
         if self.intent is not None and self.entered:
             failure = Failure("Cancelled", "the attempt was cancelled after its effect was dispatched")
             return [StepUnknown(start.step, start.attempt, failure, self._note())]
-        return [StepCancelled(start.step, start.attempt)]
+        return [StepCancelled(start.step, start.attempt, self._note())]
 
     def vanished(self) -> list[Fact]:
         """It ended without a word."""

@@ -10,6 +10,10 @@
     path = "runs.db"
     durability = "power"
 
+    [prices."openai:gpt-x"]
+    input = 2.5
+    output = 10
+
 `graphrt.toml` is looked for in the current folder and those above it; a store's path in it is taken from the file's own
 folder. `GRAPHRT_MODEL_FAST` binds the role `fast`; `GRAPHRT_STORE` names the store. Nothing here is a secret: backends
 read keys from the environment by name.
@@ -21,7 +25,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -41,12 +45,23 @@ class StoreConfig(BaseModel):
     durability: Durability = "power"
 
 
+class PriceConfig(BaseModel):
+    """What a model costs, in US dollars a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    cache_read: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    cache_write: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+
 class Config(BaseModel):
     """What the surroundings say."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     models: Mapping[str, str] = Field(default_factory=dict)
     limits: Mapping[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    prices: Mapping[str, PriceConfig] = Field(default_factory=dict)
     store: StoreConfig = StoreConfig()
 
 
@@ -87,9 +102,12 @@ def _read(path: Path) -> Config:
     return config.model_copy(update={"store": store})
 
 
+_TABLES: Mapping[Any, type[BaseModel]] = {"store": StoreConfig, "prices": PriceConfig}
+
+
 def _problem(found: ErrorDetails) -> str:
     *above, last = found["loc"]
     if found["type"] != "extra_forbidden":
         return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
-    keys = (StoreConfig if above else Config).model_fields
+    keys = (_TABLES[above[0]] if above else Config).model_fields
     return f"{'.'.join(map(str, (*above, last)))}: there is no such key; there are {', '.join(keys)}"

@@ -265,6 +265,8 @@ class StepCancelled:
     kind: ClassVar[str] = "cancelled"
     step: StepKey
     attempt: int
+    note: Json | None = None
+    """What the node recorded before it was stopped: what it had asked was paid for."""
 
 
 @dataclass(frozen=True, slots=True)

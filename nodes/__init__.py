@@ -1,13 +1,14 @@
 """Ready-made nodes: a model's, a person's, signals and timers; later tools.
 
 - `llm`: a node whose work is one question to a model, with a typed answer; `generated` is its body
-- `ask`: one question to a model from inside any node
+- `ask`: one question to a model from inside any node; `ask_json` for a value of a JSON Schema
 - `person`: a node that waits for somebody's answer; `answered` is its body
 - `signal`: a node that waits for a message from outside
 - `sleep`, `sleep_until`: durable timers
 """
 
 from graphrt.nodes.llm import ask as ask
+from graphrt.nodes.llm import ask_json as ask_json
 from graphrt.nodes.llm import generated as generated
 from graphrt.nodes.llm import llm as llm
 from graphrt.nodes.person import answered as answered
@@ -16,4 +17,4 @@ from graphrt.nodes.signal import signal as signal
 from graphrt.nodes.timer import sleep as sleep
 from graphrt.nodes.timer import sleep_until as sleep_until
 
-__all__ = ["answered", "ask", "generated", "llm", "person", "signal", "sleep", "sleep_until"]
+__all__ = ["answered", "ask", "ask_json", "generated", "llm", "person", "signal", "sleep", "sleep_until"]

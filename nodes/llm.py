@@ -7,22 +7,26 @@
 The signature is the node's; the template is the prompt; the body never runs. A `str` return is the answer's text, any
 other type is asked for by its JSON Schema, and the answer is validated: what does not fit is shown to the model with
 the JSON pointers that failed, `repairs` times, and is then an `InvalidOutput` (M7). Which model answered, what it cost
-and how often it was repaired is recorded beside the step's output. Interrupted, the request is closed at its source and
-nothing is recorded; a resumed step asks again.
+and how often it was repaired is recorded beside the step's output, and what an attempt spent that failed beside its
+failure. Interrupted, the request is closed at its source; a resumed step asks again.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import cache
 from typing import Any, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
-from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
-
 from graphrt.backends.base import Backend
-from graphrt.backends.errors import BindingError, ContentFiltered, InvalidOutput, ServerError, StreamTruncated
-from graphrt.backends.events import Answer, Choice, Fold, PartDelta, PartEnded, PartStarted
+from graphrt.backends.errors import (
+    BackendError,
+    BindingError,
+    ContentFiltered,
+    InvalidOutput,
+    ServerError,
+    StreamTruncated,
+)
+from graphrt.backends.events import Answer, Choice, Fold, PartDelta, PartEnded, PartStarted, Restarted, Started, Usage
 from graphrt.backends.messages import (
     Message,
     OutputSchema,
@@ -32,16 +36,15 @@ from graphrt.backends.messages import (
     ToolChoice,
     ToolSpec,
     conversation,
-    user,
 )
-from graphrt.backends.recorded import asked, said, shortened
+from graphrt.backends.recorded import asked, failed, said, shortened
 from graphrt.backends.uri import open_backend
 from graphrt.context import Context, context
 from graphrt.errors import UsageError
 from graphrt.node import FunctionNode, caller_names, place_of, read_signature
+from graphrt.nodes.structured import Form, Misfit, Raw, asking, typed
 from graphrt.nodes.template import compile_template
 from graphrt.policy import Effect, Retry, Timeout, policy
-from graphrt.ports import adapter, pointer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -135,7 +138,8 @@ async def ask(
     """Ask the model bound to `role` one question from inside a node, and return its whole answer.
 
     The text it streams shows live; every piece of content, reasoning and tool calls too, counts as a sign of life. Its
-    usage is recorded beside the output. Raises BackendError: never retried here, the node's own policy does that.
+    usage is recorded beside the output, or beside the failure, and so is that of a question that came to nothing, as
+    far as it is known. Raises BackendError: never retried here, the node's own policy does that.
     """
     request = Request(
         messages=conversation(prompt, instructions=system),
@@ -146,13 +150,59 @@ async def ask(
     )
     here = context()
     backend = await _bound(here, role)
-    state = Fold()
+    heard = _Heard()
+    try:
+        answer = await _listen(here, backend, request, heard)
+    except BaseException as error:
+        _record(here, role, backend, request, heard=heard, outcome=_broken(error))
+        raise
+    _record(here, role, backend, request, heard=heard, outcome=_answered(answer))
+    return answer
+
+
+async def ask_json(
+    role: str,
+    prompt: str | Sequence[Message],
+    schema: Mapping[str, Any],
+    *,
+    name: str = "answer",
+    system: str | None = None,
+    settings: Settings | None = None,
+    repairs: int = 1,
+) -> Any:
+    """Ask the model bound to `role` from inside a node for a value that satisfies a JSON Schema, and return it.
+
+    For schemas that come from outside; where the form is known beforehand, an `@llm` node with a type is simpler. The
+    answer is checked, formats too, and what does not fit is shown to the model `repairs` times. `name` is what the
+    model sees the schema called. Needs `graphrt[schema]`. Raises UsageError for what is no schema, InvalidOutput for an
+    answer that does not fit in the end, and any other BackendError as `ask` does.
+    """
+    messages = conversation(prompt, instructions=system)
+    return await _formed(role, messages, Raw(schema), name, settings=settings or Settings(), repairs=repairs)
+
+
+class _Heard(Fold):
+    """What was heard of a stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model: str | None = None
+        """The model that says it answers."""
+
+
+async def _listen(here: Context, backend: Backend, request: Request, heard: _Heard) -> Answer:
+    """Hear a stream to its end, in whichever way that comes, and close it."""
     shown: set[str] = set()
     events = backend.stream(request)
     try:
         async for event in events:
-            state.add(event)
+            heard.add(event)
             match event:
+                case Started(model=model):
+                    heard.model = model
+                case Restarted():
+                    heard.model = None
+                    shown.clear()
                 case PartStarted(id=id_, kind="text"):
                     shown.add(id_)
                 case PartDelta(id=id_, text=text):
@@ -163,9 +213,7 @@ async def ask(
                     pass
     finally:
         await events.aclose()
-    answer = state.answer()
-    _record(here, role, backend, request, answer)
-    return answer
+    return heard.answer()
 
 
 async def _bound(here: Context, role: str) -> Backend:
@@ -195,23 +243,42 @@ def unbound(role: str, models: Mapping[str, Any]) -> BindingError:
     )
 
 
-def _record(here: Context, role: str, backend: Backend, request: Request, answer: Answer) -> None:
-    """Note what was asked, what was said, and what it cost: a replay compares the first and hands back the second."""
-    usage = {name: count for name, count in answer.usage.model_dump(exclude={"raw"}).items() if count is not None}
+def _record(
+    here: Context, role: str, backend: Backend, request: Request, *, heard: _Heard, outcome: Mapping[str, Any]
+) -> None:
+    """Note what was asked, what came of it, and what it cost: a replay compares the first and hands back the second."""
     calls = here.notes.setdefault("model", [])
+    known = {backend.name, backend.name.partition(":")[2]}
     calls.append(
         {
             "role": role,
+            **({"substep": here.step} if here.perform is None else {}),
             "backend": backend.name,
-            **({"answered_by": answer.model} if answer.model and answer.model not in backend.name else {}),
-            "finish": answer.finish,
-            "usage": usage,
-            **({"warnings": list(answer.warnings)} if answer.warnings else {}),
-            **({"choices": [_choice(each) for each in answer.choices]} if answer.choices else {}),
+            **({"answered_by": heard.model} if heard.model and heard.model not in known else {}),
+            **outcome,
+            **({"choices": [_choice(each) for each in heard.choices]} if heard.choices else {}),
             "asked": shortened(asked(request), calls),
-            "said": said(answer),
         }
     )
+
+
+def _answered(answer: Answer) -> dict[str, Any]:
+    return {
+        "finish": answer.finish,
+        "usage": _counts(answer.usage),
+        **({"warnings": list(answer.warnings)} if answer.warnings else {}),
+        "said": said(answer),
+    }
+
+
+def _broken(error: BaseException) -> dict[str, Any]:
+    return {"usage": _counts(error.usage if isinstance(error, BackendError) else None), **failed(error)}
+
+
+def _counts(usage: Usage | None) -> dict[str, int]:
+    """The counts that are known."""
+    counts = usage.model_dump(exclude={"raw"}) if usage is not None else {}
+    return {name: count for name, count in counts.items() if count is not None}
 
 
 def _choice(choice: Choice) -> dict[str, Any]:
@@ -224,28 +291,44 @@ async def _typed(
     """Ask until the answer validates, at most `1 + repairs` times."""
     if wanted is str:
         return _whole(await ask(role, messages, settings=settings)).text
-    form = _form(wanted)
+    return await _formed(role, messages, typed(wanted), name, settings=settings, repairs=repairs)
+
+
+async def _formed(
+    role: str, messages: tuple[Message, ...], form: Form, name: str, *, settings: Settings, repairs: int
+) -> Any:
+    backend = await _bound(context(), role)
     schema = OutputSchema(name=name, schema_=form.schema)
+    way = asking(backend.capabilities, schema, settings, backend=backend.name)
+    messages = way.messages(messages)
     done = 0
     while True:
-        answer = _whole(await ask(role, messages, settings=settings, output=schema))
         try:
-            return form.read(answer.text)
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)
-        problems = [(pointer(problem["loc"]), problem["msg"]) for problem in found]
+            answer = _whole(
+                await ask(
+                    role,
+                    messages,
+                    settings=settings,
+                    tools=way.tools,
+                    tool_choice=way.tool_choice,
+                    output=way.output,
+                )
+            )
+        finally:
+            way.record(context().notes["model"][-1])
+        try:
+            return form.read(way.text(answer))
+        except Misfit as misfit:
+            found = misfit
         if done == repairs:
-            words = "; ".join(f"at {where or '/'}: {what}" for where, what in problems)
             raise InvalidOutput(
-                f"the answer to {name!r} does not fit its type after {repairs} repair(s): {words}",
-                pointers=tuple(where for where, _ in problems),
+                f"the answer to {name!r} does not fit its type after {repairs} repair(s): {found}",
+                pointers=tuple(where for where, _ in found.problems),
                 partial=answer.message,
             )
         done += 1
         context().notes["repairs"] = done
-        lines = "\n".join(f"- at {where or '/'}: {what}" for where, what in problems)
-        again = user(f"That answer does not fit the JSON Schema:\n{lines}\nAnswer again with the corrected JSON only.")
-        messages = (*messages, answer.message, again)
+        messages = (*messages, *way.again(answer, found.problems))
 
 
 def _whole(answer: Answer) -> Answer:
@@ -268,74 +351,3 @@ def _whole(answer: Answer) -> Answer:
             raise ServerError(words, partial=answer.message, usage=answer.usage)
         case _:
             return answer
-
-
-class _Form:
-    """How a type is asked for: its schema, in an object of its own where it is not one already.
-
-    Models want an object at the root, so a list travels as `{"result": [...]}`. Pointers speak of the answer as given.
-    """
-
-    def __init__(self, wanted: Any) -> None:
-        self.wanted: TypeAdapter[Any] = adapter(wanted)
-        found = _rooted(self.wanted.json_schema(mode="validation"))
-        self.box: type[BaseModel] | None = None
-        if found.get("type") != "object":
-            found = _boxed(found)
-            self.box = create_model("Box", result=(wanted, ...))
-        self.schema: Mapping[str, Any] = _closed(found)
-
-    def read(self, text: str) -> Any:
-        """Read an answer. Raises ValidationError."""
-        body = text.strip()
-        if body.startswith("```"):
-            body = body.removeprefix("```json").removeprefix("```").removesuffix("```")
-        if self.box is None:
-            return self.wanted.validate_json(body)
-        return getattr(self.box.model_validate_json(body), "result")  # noqa: B009 - the model is made at run time
-
-
-def _rooted(found: dict[str, Any]) -> dict[str, Any]:
-    """Put the object that a recursive type's schema only points to at the root, where providers want it."""
-    name = str(found.get("$ref", "")).removeprefix("#/$defs/")
-    target = found.get("$defs", {}).get(name)
-    return {**target, "$defs": found["$defs"]} if target is not None else found
-
-
-def _boxed(found: dict[str, Any]) -> dict[str, Any]:
-    inner = dict(found)
-    definitions = inner.pop("$defs", None)
-    box: dict[str, Any] = {
-        "type": "object",
-        "properties": {"result": inner},
-        "required": ["result"],
-        "additionalProperties": False,
-    }
-    return box | {"$defs": definitions} if definitions else box
-
-
-_BY_NAME = ("properties", "$defs")
-_INSIDE = ("items", "prefixItems", "anyOf", "oneOf", "allOf", "additionalProperties")
-
-
-def _closed(schema: Any) -> Any:
-    """Close every object whose fields are known: a model that may add members of its own may never come to an end."""
-    if isinstance(schema, list):
-        return [_closed(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = dict(schema)
-    for word in _BY_NAME:
-        if word in schema:
-            closed[word] = {name: _closed(inner) for name, inner in schema[word].items()}
-    for word in _INSIDE:
-        if word in schema:
-            closed[word] = _closed(schema[word])
-    if "properties" in schema:
-        closed.setdefault("additionalProperties", False)
-    return closed
-
-
-@cache
-def _form(wanted: Any) -> _Form:
-    return _Form(wanted)

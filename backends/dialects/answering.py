@@ -32,6 +32,7 @@ from graphrt.backends.events import (
     Warned,
 )
 from graphrt.backends.messages import Opaque, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
+from graphrt.backends.wire.ratelimits import RateLimit
 
 
 class AnswerStream(Protocol):
@@ -105,6 +106,8 @@ class Answering:
         self.answers_as: str | None = None
         """The model that says it answers."""
         self.response_id: str | None = None
+        self.limits: tuple[RateLimit, ...] = ()
+        """What the headers say is left; goes out with the start, or with the error."""
         self._warnings = tuple(warnings)
         self._call_id = call_id
         self._fold = Fold()
@@ -141,7 +144,7 @@ class Answering:
         """Tell that the provider accepted the request, once. Every part does so by itself."""
         if not self._started:
             self._started = True
-            self._emit(Started(self.answers_as, self.response_id))
+            self._emit(Started(self.answers_as, self.response_id, self.limits))
             for warning in self._warnings:
                 self._emit(warning)
 
@@ -259,6 +262,7 @@ class Answering:
         error.provider = error.provider or self.provider
         error.partial = self._fold.partial() if self.said_anything else None
         error.usage = self.usage if self.usage.raw is not None else None
+        error.limits = self.limits
         self._emit(Failed(error))
         return self.flush()
 

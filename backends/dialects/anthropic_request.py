@@ -7,7 +7,6 @@ The API insists on `max_tokens`; a request without one gets the model's `room`, 
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -34,6 +33,7 @@ from graphrt.backends.messages import (
     ToolCall,
     ToolResult,
 )
+from graphrt.backends.schemas import ANTHROPIC, closed, fitted
 
 # Places: who offers the API, and how the envelope differs.
 
@@ -345,53 +345,19 @@ def _tool_name(name: str) -> str:
 
 # The schema of the answer.
 
-_PLAIN = frozenset({"type", "enum", "const", "$ref", "title", "description", "default", "required"})
-_LISTS = frozenset({"anyOf", "allOf", "oneOf"})
-_NAMED = frozenset({"properties", "$defs", "definitions"})
-_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"})
-
 
 def _put_output(body: dict[str, Any], output: OutputSchema, traits: Traits, warnings: list[Warned]) -> None:
     if not traits.schemas:
         warnings.append(Warned("output", "this model is not known to promise a schema"))
         return
-    lost: set[str] = set()
-    schema = closed(output.schema_, lost)
-    if "additionalProperties" in lost:
-        warnings.append(Warned("output", "this API promises no objects with free names"))
+    fit = fitted(closed(output.schema_), ANTHROPIC)
+    lost = ", ".join(map(str, fit.dropped))
+    if fit.schema is None:
+        warnings.append(Warned("output", f"this API has no form for such a schema ({lost}): it is asked for no schema"))
         return
     if lost:
-        warnings.append(Warned("output", f"this API does not promise {', '.join(sorted(lost))}"))
-    body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
-
-
-def closed(schema: Any, lost: set[str]) -> Any:
-    """Return a schema as the API takes it: every object closed, and limits that it does not know told as words of the
-    description. What is not promised any more is added to `lost`."""
-    if not isinstance(schema, Mapping):
-        return schema
-    made: dict[str, Any] = {}
-    words: list[str] = []
-    for key, value in schema.items():
-        if key in _PLAIN or (key == "format" and str(value) in _FORMATS) or (key == "minItems" and value in (0, 1)):
-            made[key] = value
-        elif key in _LISTS and isinstance(value, list):
-            made["anyOf" if key == "oneOf" else key] = [closed(item, lost) for item in value]
-        elif key in _NAMED and isinstance(value, Mapping):
-            made[key] = {name: closed(item, lost) for name, item in value.items()}
-        elif key == "items":
-            made[key] = closed(value, lost)
-        elif key == "additionalProperties":
-            if value is not False:
-                lost.add(key)
-        elif not key.startswith("$"):
-            lost.add(key)
-            words.append(f"{key}: {json.dumps(value, ensure_ascii=False)}")
-    if made.get("type") == "object" or "properties" in made:
-        made["additionalProperties"] = False
-    if words:
-        made["description"] = "\n".join([*([made["description"]] if made.get("description") else []), *words])
-    return made
+        warnings.append(Warned("output", f"this API does not promise {lost}"))
+    body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": dict(fit.schema)}
 
 
 # Messages.

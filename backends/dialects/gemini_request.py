@@ -26,6 +26,7 @@ from graphrt.backends.messages import (
     ToolResult,
     ToolSpec,
 )
+from graphrt.backends.schemas import GEMINI, fitted
 
 _SETTINGS: Mapping[str, str] = {
     "max_tokens": "maxOutputTokens",
@@ -162,40 +163,12 @@ def _tool(tool: ToolSpec, warnings: list[Warned]) -> dict[str, Any]:
     return declared
 
 
-def _schema(schema: Any, setting: str, warnings: list[Warned]) -> Any:
-    """A JSON Schema as Google takes it: nearly as it is.
-
-    What says nothing about the value is left out; a constant becomes a choice of one, an exclusive bound of whole
-    numbers the next number, any other an inclusive one, with a warning.
-    """
-    if not isinstance(schema, Mapping):
-        return schema
-    wire: dict[str, Any] = {}
-    for key, value in schema.items():
-        match key:
-            case "$schema" | "examples" | "discriminator":
-                pass
-            case "const":
-                wire["enum"] = [value]
-            case "exclusiveMinimum" | "exclusiveMaximum" if _is_number(value):
-                bound, step = ("minimum", 1) if key == "exclusiveMinimum" else ("maximum", -1)
-                exact = schema.get("type") == "integer" and isinstance(value, int)
-                if not exact:
-                    warnings.append(Warned(setting, f"{key} of a schema becomes {bound}"))
-                wire[bound] = value + step if exact else value
-            case "properties" | "$defs" | "definitions" | "patternProperties" if isinstance(value, Mapping):
-                wire[key] = {name: _schema(inner, setting, warnings) for name, inner in value.items()}
-            case "anyOf" | "oneOf" | "allOf" | "prefixItems" if isinstance(value, (list, tuple)):
-                wire[key] = [_schema(inner, setting, warnings) for inner in value]
-            case "items" | "additionalProperties" | "not":
-                wire[key] = _schema(value, setting, warnings)
-            case _:
-                wire[key] = value
-    return wire
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _schema(schema: Mapping[str, Any], setting: str, warnings: list[Warned]) -> dict[str, Any]:
+    """A JSON Schema as Google takes it, and a warning of what that does not promise."""
+    fit = fitted(schema, GEMINI)
+    if fit.dropped:
+        warnings.append(Warned(setting, f"Google does not promise {', '.join(map(str, fit.dropped))}"))
+    return dict(schema if fit.schema is None else fit.schema)
 
 
 # messages
@@ -215,9 +188,10 @@ def _instructions(messages: Iterable[Message], warnings: list[Warned]) -> list[d
 
 
 def _contents(messages: Sequence[Message], model: str, provider: str, warnings: list[Warned]) -> list[dict[str, Any]]:
-    writer = _Writer(messages, model, provider)
+    writer = _Writer(model, provider)
     contents: list[dict[str, Any]] = []
     for message in repaired([message for message in messages if message.role != "system"], warnings):
+        writer.hear(message)
         role = "model" if message.role == "assistant" else "user"
         parts = [wire for part in message.parts if (wire := writer.part(part)) is not None]
         if not parts:
@@ -249,10 +223,15 @@ def _sign(parts: Sequence[dict[str, Any]]) -> None:
 class _Writer:
     """Writes parts for one model. Payloads that it sealed go back on the part they came with, all others stay (M2)."""
 
-    def __init__(self, messages: Iterable[Message], model: str, provider: str) -> None:
+    def __init__(self, model: str, provider: str) -> None:
         self._model = model
         self._provider = provider
-        self._calls = {call.call_id: call for message in messages for call in message.tool_calls}
+        self._calls: Mapping[str, ToolCall] = {}
+
+    def hear(self, message: Message) -> None:
+        """Note the calls whose results come next. An id may come again in a later turn, for another call."""
+        if message.tool_calls:
+            self._calls = {call.call_id: call for call in message.tool_calls}
 
     def part(self, part: Any) -> dict[str, Any] | None:
         """A part as it goes out, or None for what only somebody else could read."""

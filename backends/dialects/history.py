@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphrt.backends.events import Warned
-from graphrt.backends.messages import Message, Opaque, Text, ToolCall, ToolResult
+from graphrt.backends.messages import Message, Opaque, Part, Text, ToolCall, ToolResult, ToolSpec
 
 NOT_RUN = "This call was not executed."
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BAD_LETTERS = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def ours(opaque: Opaque | None, provider: str, model: str) -> bool:
@@ -86,6 +90,24 @@ def arguments_of(call: ToolCall) -> dict[str, Any]:
     except ValueError:
         return {"invalid_json": call.arguments}
     return found if isinstance(found, dict) else {"value": found}
+
+
+def fit_names(messages: Sequence[Message], tools: Iterable[ToolSpec]) -> list[Message]:
+    """Return the messages with every call under a name as OpenAI's APIs take it: another model may have made up any. A
+    name that is offered stays as it is."""
+    offered = {tool.name for tool in tools}
+    return [
+        message
+        if all(call.name in offered or _NAME.fullmatch(call.name) for call in message.tool_calls)
+        else message.model_copy(update={"parts": tuple(_fit_name(part, offered) for part in message.parts)})
+        for message in messages
+    ]
+
+
+def _fit_name(part: Part, offered: Collection[str]) -> Part:
+    if not isinstance(part, ToolCall) or part.name in offered:
+        return part
+    return part.model_copy(update={"name": _BAD_LETTERS.sub("_", part.name)[:64] or "_"})
 
 
 def renamed(ids: Iterable[str], allowed: str, length: int, alphabet: str) -> Mapping[str, str]:

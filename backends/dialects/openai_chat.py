@@ -36,6 +36,7 @@ class ChatDialect:
         """What the profile says of the server; what depends on the model is unknown."""
         return Capabilities(
             json_schema=None if self.profile.output == "json_schema" else False,
+            json_object=self.profile.output == "json_object",
             seed=None if "seed" in self.profile.settings else False,
         )
 

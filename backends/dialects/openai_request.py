@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from graphrt.backends.dialects.history import fit_names, repaired
 from graphrt.backends.dialects.openai_values import merge_details
 from graphrt.backends.dialects.profiles import Profile
 from graphrt.backends.dialects.values import is_json
@@ -30,10 +31,10 @@ from graphrt.backends.messages import (
     ToolCall,
     ToolResult,
 )
+from graphrt.backends.schemas import OPENAI_STRICT, fitted
 
 _SETTINGS = tuple(name for name in Settings.model_fields if name != "strict")
 _NINE = re.compile(r"[A-Za-z0-9]{9}\Z")
-_NOT_RUN = "This call was not executed."
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -106,12 +107,9 @@ def _put_tools(body: dict[str, Any], request: Request, profile: Profile) -> None
 def _put_output(body: dict[str, Any], output: OutputSchema, profile: Profile, warnings: list[Warned]) -> None:
     match profile.output:
         case "json_schema":
-            wanted: dict[str, Any] = {
-                "name": re.sub(r"[^A-Za-z0-9_-]", "_", output.name)[:64],
-                "schema": dict(output.schema_),
-            }
-            if is_strict(output.schema_):
-                wanted["strict"] = True
+            name = re.sub(r"[^A-Za-z0-9_-]", "_", output.name)[:64]
+            sent = strictly(output.schema_, profile.provider, warnings) if profile.strict else None
+            wanted = {"name": name, **(sent or {"schema": dict(output.schema_)})}
             body["response_format"] = {"type": "json_schema", "json_schema": wanted}
         case "json_object":
             warnings.append(Warned("output", f"{profile.provider} promises JSON, but not this schema"))
@@ -120,26 +118,17 @@ def _put_output(body: dict[str, Any], output: OutputSchema, profile: Profile, wa
             warnings.append(Warned("output", f"{profile.provider} promises no JSON"))
 
 
-def is_strict(schema: Any) -> bool:
-    """Whether a schema is of the kind that strict mode takes: every object closed, and every property of it required.
-
-    Only such a schema asks for strict mode: making another one strict would change what it means.
-    """
-    if isinstance(schema, list):
-        return all(is_strict(item) for item in schema)
-    if not isinstance(schema, Mapping):
-        return True
-    if schema.get("type") == "object" or "properties" in schema:
-        names = schema.get("properties", {})
-        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(names):
-            return False
-    if {"allOf", "oneOf", "patternProperties"} & schema.keys():
-        return False
-    named = [schema[key] for key in ("properties", "$defs", "definitions") if isinstance(schema.get(key), Mapping)]
-    inner = [schema[key] for key in ("items", "anyOf", "prefixItems") if key in schema]
-    return all(is_strict(value) for group in named for value in group.values()) and all(
-        is_strict(value) for value in inner
-    )
+def strictly(schema: Mapping[str, Any], provider: str, warnings: list[Warned]) -> dict[str, Any]:
+    """Return a schema for strict mode, fitted to it, and say what that does not promise; where only another schema
+    could be strict, as it is and without strict mode."""
+    fit = fitted(schema, OPENAI_STRICT)
+    lost = ", ".join(map(str, fit.dropped))
+    if fit.schema is None:
+        warnings.append(Warned("output", f"{provider} promises no such schema, but tries ({lost})"))
+        return {"schema": dict(schema)}
+    if lost:
+        warnings.append(Warned("output", f"{provider} does not promise {lost}"))
+    return {"schema": dict(fit.schema), "strict": True}
 
 
 # messages
@@ -147,21 +136,13 @@ def is_strict(schema: Any) -> bool:
 
 def _messages(request: Request, model: str, profile: Profile, warnings: list[Warned]) -> list[dict[str, Any]]:
     ids = _ids(request.messages, profile)
-    answered = {part.call_id for message in request.messages for part in message.parts if isinstance(part, ToolResult)}
     wire: list[dict[str, Any]] = []
-    for message in request.messages:
+    for message in repaired(fit_names(request.messages, request.tools), warnings):
         match message.role:
             case "tool":
                 wire += _tool_results(message, ids)
             case "assistant":
                 wire.append(_assistant(message, ids, model, profile))
-                # the server refuses a history in which a call has no result: one that was cut off was never run
-                missing = [call for call in message.tool_calls if call.call_id not in answered]
-                for call in missing:
-                    warnings.append(
-                        Warned("messages", f"the call {call.name!r} has no result: told that it was not executed")
-                    )
-                    wire.append({"role": "tool", "tool_call_id": ids[call.call_id], "content": _NOT_RUN})
             case role:
                 named = profile.system_role if role == "system" else role
                 wire.append({"role": named, "content": _content(message)})
@@ -213,7 +194,7 @@ def _call(call: ToolCall, ids: Mapping[str, str], model: str, profile: Profile) 
 def _tool_results(message: Message, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
     for part in message.parts:
         if isinstance(part, ToolResult):
-            yield {"role": "tool", "tool_call_id": ids.get(part.call_id, part.call_id), "content": part.content}
+            yield {"role": "tool", "tool_call_id": ids[part.call_id], "content": part.content}
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
@@ -239,9 +220,10 @@ def _ids(messages: Iterable[Message], profile: Profile) -> Mapping[str, str]:
     """Each call's id as this server takes it. The same id always becomes the same one, so that calls and results still
     pair."""
     calls = {call.call_id for message in messages for call in message.tool_calls}
-    if not profile.nine_letter_ids:
-        return {id_: id_ for id_ in calls}
-    return {id_: id_ if _NINE.match(id_) else _nine(id_) for id_ in calls}
+    if profile.nine_letter_ids:
+        return {id_: id_ if _NINE.match(id_) else _nine(id_) for id_ in calls}
+    longest = profile.longest_id
+    return {id_: id_ if longest is None or len(id_) <= longest else _nine(id_) for id_ in calls}
 
 
 def _nine(id_: str) -> str:

@@ -32,12 +32,13 @@ class Profile:
         provider: what errors call it and what its opaque payloads are tagged with. settings: our name of each setting
         it honours, and its own field for it. What is missing is warned about (M6). max_stops: how many stop strings it
         takes; None for any number. system_role: the role that instructions go under. output: how it takes a JSON
-        Schema: enforced, only as "answer in JSON", or not at all. required_tool: its word for "call some tool".
+        Schema: enforced, only as "answer in JSON", or not at all. strict: whether it enforces schemas in strict mode
+        only, and by a grammar otherwise. required_tool: its word for "call some tool".
         usage_option: whether it has to be asked for the usage of a stream. echo_reasoning: the field under which it
         wants its own plain reasoning text back with a tool call, if it does. nine_letter_ids: whether tool call ids
-        must be nine letters or digits. finish_optional: whether `[DONE]` alone ends an answer. Only for servers known
-        to leave the finish reason out: everywhere
-            else a `[DONE]` without one is a proxy closing what broke behind it.
+        must be nine letters or digits. longest_id: how many letters one may have; None for any number, since some
+        servers keep things in their own. finish_optional: whether `[DONE]` alone ends an answer. Only for servers known
+        to leave the finish reason out: everywhere else a `[DONE]` without one is a proxy closing what broke behind it.
     """
 
     provider: str
@@ -45,10 +46,12 @@ class Profile:
     max_stops: int | None = None
     system_role: Literal["system", "developer", "user"] = "system"
     output: Literal["json_schema", "json_object"] | None = "json_schema"
+    strict: bool = True
     required_tool: str = "required"
     usage_option: bool = True
     echo_reasoning: str | None = None
     nine_letter_ids: bool = False
+    longest_id: int | None = None
     finish_optional: bool = False
 
 
@@ -76,7 +79,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "openai": Preset(
             "https://api.openai.com/v1",
             "OPENAI_API_KEY",
-            Profile("openai", settings=_without(max_tokens="max_completion_tokens"), max_stops=4),
+            Profile("openai", settings=_without(max_tokens="max_completion_tokens"), max_stops=4, longest_id=40),
         ),
         "openrouter": Preset(
             "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", Profile("openrouter", settings=_LOCAL, max_stops=4)
@@ -112,9 +115,11 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "together": Preset("https://api.together.xyz/v1", "TOGETHER_API_KEY", Profile("together", settings=_LOCAL)),
         "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", Profile("cerebras")),
         "ollama": Preset("http://localhost:11434/v1", None, Profile("ollama")),
-        "vllm": Preset("http://localhost:8000/v1", None, Profile("vllm", settings=_LOCAL)),
-        "llama_server": Preset("http://localhost:8080/v1", None, Profile("llama_server", settings=_LOCAL)),
-        "tgi": Preset("http://localhost:3000/v1", None, Profile("tgi", finish_optional=True)),
+        "vllm": Preset("http://localhost:8000/v1", None, Profile("vllm", settings=_LOCAL, strict=False)),
+        "llama_server": Preset(
+            "http://localhost:8080/v1", None, Profile("llama_server", settings=_LOCAL, strict=False)
+        ),
+        "tgi": Preset("http://localhost:3000/v1", None, Profile("tgi", strict=False, finish_optional=True)),
     }
 )
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphrt.backends.dialects.dialect import honest
-from graphrt.backends.dialects.history import arguments_of, ours, renamed, repaired
-from graphrt.backends.dialects.openai_request import is_strict
+from graphrt.backends.dialects.history import arguments_of, fit_names, ours, renamed, repaired
+from graphrt.backends.dialects.openai_request import strictly
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
 from graphrt.backends.messages import (
@@ -34,6 +34,7 @@ from graphrt.backends.messages import (
     ToolCall,
     ToolResult,
 )
+from graphrt.backends.schemas import OPENAI_STRICT, Fitted, fitted
 
 _SETTINGS: Mapping[str, str] = {
     "max_tokens": "max_output_tokens",
@@ -101,7 +102,8 @@ def request_body(request: Request, *, model: str, variant: Variant) -> tuple[dic
     warnings: list[Warned] = []
     # what the server remembers has calls whose results come now
     remembered = any(request.extra.get(name) for name in ("previous_response_id", "conversation"))
-    messages = request.messages if remembered else repaired(request.messages, warnings)
+    named = fit_names(request.messages, request.tools)
+    messages = named if remembered else repaired(named, warnings)
     context = _context(messages, variant, model, bool(request.extra.get("store")), warnings)
     body: dict[str, Any] = {"model": model, **_conversation(messages, context)}
     body |= {"store": False, "stream": True}
@@ -110,7 +112,7 @@ def request_body(request: Request, *, model: str, variant: Variant) -> tuple[dic
     _put_settings(body, request, variant, warnings)
     _put_tools(body, request, variant)
     if request.output is not None:
-        body["text"] = {"format": _format(request.output)}
+        body["text"] = {"format": _format(request.output, variant, warnings)}
     body.update(request.extra)
     return body, honest(warnings, request, variant.provider)
 
@@ -142,7 +144,7 @@ def _put_tools(body: dict[str, Any], request: Request, variant: Variant) -> None
             **({"description": tool.description} if tool.description else {}),
             "parameters": dict(tool.parameters),
             # left out it would be strict, and change what a schema means
-            "strict": is_strict(tool.parameters),
+            "strict": fitted(tool.parameters, OPENAI_STRICT) == Fitted(tool.parameters),
         }
         for tool in request.tools
     ]
@@ -156,10 +158,10 @@ def _put_tools(body: dict[str, Any], request: Request, variant: Variant) -> None
         body["tool_choice"] = {"type": "function", "name": choice}
 
 
-def _format(output: OutputSchema) -> dict[str, Any]:
+def _format(output: OutputSchema, variant: Variant, warnings: list[Warned]) -> dict[str, Any]:
     name = re.sub(r"[^A-Za-z0-9_-]", "_", output.name)[:64]
-    strict = is_strict(output.schema_)
-    return {"type": "json_schema", "name": name, "schema": dict(output.schema_), "strict": strict}
+    sent = strictly(output.schema_, variant.provider, warnings)
+    return {"type": "json_schema", "name": name, "strict": False, **sent}
 
 
 # The conversation.

@@ -105,7 +105,8 @@ _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
 _CONTEXT = re.compile(
     r"maximum context length|context length (?:is|of)|context window|prompt (?:is )?too long|input is too long|"
     r"input tokens? exceed|input token count|longer than the model.s context|"
-    r"exceed(?:s|ed)? (?:the )?(?:available )?context|maximum number of tokens allowed",
+    r"exceed(?:s|ed)? (?:the )?(?:available )?context|maximum number of tokens allowed|"
+    r"`inputs` (?:tokens \+ `max_new_tokens` must be|must have less than)",
     re.IGNORECASE,
 )
 _FILTERED = re.compile(r"content (?:management|filter(?:ing)?) policy|flagged by (?:our )?moderation", re.IGNORECASE)

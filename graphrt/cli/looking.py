@@ -85,25 +85,40 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     word, at, wanted = arguments.run.rpartition("@") if "@" in arguments.run[1:] else (arguments.run, "", "")
 
     async def work(journal: Journal) -> int:
+        from graphrt.cli import spending  # what `ls` has no use for takes a while to import
+
         info = await find(journal, word)
         rows = rows_of(await counted(journal, info.id))
+        spent = await spending.of(journal, info.id)
+        steps = spent.by("step")
+        for key, row in rows.items():
+            row["spent"] = spending.total_of(steps[key]) if key in steps else None
         if at:
-            return _show_step(rows, wanted, as_json=arguments.json)
+            lines_of = {key: spending.line_of(total) for key, total in steps.items()}
+            return _show_step(rows, lines_of, wanted, as_json=arguments.json)
         waits = await waits_of(journal, info)
         mail = [message for message in await journal.inbox(info.id) if info.status not in ENDED]
         if arguments.json:
             waiting = {"waiting": rows_of_waits(info.id, waits, arguments.store)}
             messages = {"messages": [_message(each) for each in mail]}
-            print_json(_info(info) | {"steps": list(rows.values())} | waiting | messages)
+            print_json(
+                _info(info) | {"steps": list(rows.values()), "spent": spending.data_of(spent)} | waiting | messages
+            )
         else:
-            _write_run(info, rows, waits, mail, arguments.store)
+            lines = [spending.line_of(spent.total)] if spent.calls else []
+            _write_run(info, rows, lines, waits, mail, arguments.store)
         return OK
 
     return reading(arguments, work)
 
 
-def _write_run(
-    info: RunInfo, rows: Mapping[str, Row], waits: Sequence[Pending], mail: Sequence[Message], store: str | None
+def _write_run(  # noqa: PLR0917 - what there is to say of a run
+    info: RunInfo,
+    rows: Mapping[str, Row],
+    spent: Sequence[str],
+    waits: Sequence[Pending],
+    mail: Sequence[Message],
+    store: str | None,
 ) -> None:
     mark = paint(MARKS[info.status], sys.stdout)
     lines = [f"run {info.id} of {info.graph}  {mark} {info.status}  began {when(info.created)}"]
@@ -115,6 +130,7 @@ def _write_run(
     for key, row in parts:
         lines.append(_step_line(key, row, width))
         lines += [_substep_line(f"{key}/{name}", part, width) for name, part in row["substeps"].items()]
+    lines += spent
     if info.error:
         lines.append(f"error: {info.error}")
     if info.status == "running":
@@ -207,7 +223,7 @@ def reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[i
     return anyio.run(main)
 
 
-def _show_step(steps: Mapping[str, Row], wanted: str, *, as_json: bool) -> int:
+def _show_step(steps: Mapping[str, Row], spent: Mapping[str, str], wanted: str, *, as_json: bool) -> int:
     key = one_of(list(steps), wanted)
     if key is None:
         raise TargetNotFound(f"the run has no step {wanted!r}; `graphrt show RUN` lists its steps")
@@ -229,6 +245,8 @@ def _show_step(steps: Mapping[str, Row], wanted: str, *, as_json: bool) -> int:
         ):
             if row.get(name) not in (None, {}, []):
                 print_pair(name, row[name])
+        if key in spent:
+            print_pair("spent", spent[key])
         if row["error"]:
             failure = row["error"]
             sys.stdout.write(f"error: {failure['type']}: {failure['message']}\n")

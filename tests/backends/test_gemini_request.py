@@ -182,7 +182,11 @@ def test_a_schema_goes_nearly_as_it_is() -> None:
     schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",
-        "properties": {"const": {"const": 1}, "examples": {"type": "integer", "exclusiveMinimum": 0, "examples": [1]}},
+        "properties": {
+            "const": {"const": 1},
+            "examples": {"type": "integer", "exclusiveMinimum": 0, "examples": [1]},
+            "x": {"$ref": "#/$defs/x"},
+        },
         "additionalProperties": False,
         "$defs": {"x": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/x"}]}},
     }
@@ -192,7 +196,11 @@ def test_a_schema_goes_nearly_as_it_is() -> None:
         "responseMimeType": "application/json",
         "responseJsonSchema": {
             "type": "object",
-            "properties": {"const": {"enum": [1]}, "examples": {"type": "integer", "minimum": 1}},
+            "properties": {
+                "const": {"enum": [1]},
+                "examples": {"type": "integer", "minimum": 1},
+                "x": {"$ref": "#/$defs/x"},
+            },
             "additionalProperties": False,
             "$defs": {"x": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/x"}]}},
         },
@@ -204,7 +212,8 @@ def test_a_bound_that_google_cannot_keep_is_warned_about() -> None:
     request = ask(output=OutputSchema(name="x", schema_=schema))
     assert warned(request) == ["output"]
     sent = body(request)["generationConfig"]["responseJsonSchema"]
-    assert sent == {"type": "array", "items": {"type": "number", "maximum": 1.5}}
+    items = {"type": "number", "maximum": 1.5, "description": "exclusiveMaximum: 1.5"}
+    assert sent == {"type": "array", "items": items}
 
 
 def test_a_schema_beside_tools_is_promised_by_the_new_models_only() -> None:

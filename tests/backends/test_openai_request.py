@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.dialects.openai_request import is_strict, request_body
+from graphrt.backends.dialects.openai_request import request_body
 from graphrt.backends.dialects.profiles import OPENAI_LIKE, PRESETS, profile_named
 from graphrt.backends.errors import BadRequest, UnsupportedSetting
 from graphrt.backends.messages import (
@@ -107,15 +107,17 @@ def test_a_schema_is_strict_only_where_that_changes_nothing() -> None:
     }
     sent = body(ask(output=OutputSchema(name="my answer", schema_=closed)))["response_format"]
     assert sent == {"type": "json_schema", "json_schema": {"name": "my_answer", "schema": closed, "strict": True}}
-    assert is_strict({"type": "array", "items": closed})
     for loose in (
         {**closed, "required": []},
         {**closed, "additionalProperties": True},
         {"type": "object"},
         {"anyOf": [{"type": "object"}]},
     ):
-        assert not is_strict(loose)
-        assert "strict" not in body(ask(output=OutputSchema(name="x", schema_=loose)))["response_format"]["json_schema"]
+        request = ask(output=OutputSchema(name="x", schema_=loose))
+        sent, warnings = request_body(request, model="m", profile=PRESETS["openai"].profile)
+        assert sent["response_format"]["json_schema"] == {"name": "x", "schema": loose}
+        assert [warning.setting for warning in warnings] == ["output"]  # M6: it is a promise no more
+        assert request_body(request, model="m", profile=PRESETS["vllm"].profile)[1] == []
 
 
 def test_a_server_without_schemas_is_asked_for_json_and_says_so() -> None:

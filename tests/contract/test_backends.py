@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -18,8 +19,10 @@ import pytest
 from graphrt.backends import Backend
 from graphrt.backends.dialects.openai_chat import OpenAIChat
 from graphrt.backends.dialects.profiles import PRESETS
+from graphrt.backends.errors import Overloaded
 from graphrt.backends.events import (
     Answer,
+    Chose,
     Failed,
     Finished,
     Fold,
@@ -41,6 +44,17 @@ from graphrt.backends.messages import (
     ToolSpec,
     conversation,
     tool_result,
+)
+from graphrt.backends.policies import (
+    MemoryStore,
+    balance,
+    breaker,
+    budget,
+    cached,
+    fallback,
+    hedge,
+    limited,
+    recorded,
 )
 from graphrt.backends.scripted import Scripted
 from tests.backends.loopback import DONE, USAGE, Stream, call, delta, serve, text
@@ -106,6 +120,19 @@ async def scripted() -> AsyncIterator[House]:
     await backend.aclose()
 
 
+@asynccontextmanager
+async def policies() -> AsyncIterator[House]:
+    said = Scripted(scripted_line)
+    busy = Scripted(lambda _: Overloaded("busy"), name="busy")
+    backend = fallback(busy, hedge(balance([said]), busy, after=60.0), restart=True)
+
+    async def stopped() -> bool:
+        return said.active == busy.active == 0
+
+    yield House(backend, stopped)
+    await backend.aclose()
+
+
 def reply(body: dict[str, Any]) -> Stream:
     said = world(body["messages"])
     if isinstance(said, str):
@@ -127,6 +154,21 @@ async def openai_chat() -> AsyncIterator[House]:
 
 
 @asynccontextmanager
+async def guarded() -> AsyncIterator[House]:
+    """Every policy that holds back, one over the other: a policy is a backend (M8)."""
+    source = Scripted(scripted_line)
+    with TemporaryDirectory() as directory:
+        kept = cached(recorded(source, directory), MemoryStore())
+        backend = limited(breaker(budget(kept, tokens=100_000)), requests=1000, tokens=100_000, concurrency=8)
+
+        async def stopped() -> bool:
+            return source.active == 0 and backend.statistics().in_flight == 0
+
+        yield House(backend, stopped)
+        await backend.aclose()
+
+
+@asynccontextmanager
 async def llama_cpp() -> AsyncIterator[House]:
     from graphrt.backends.llama import LlamaCpp
 
@@ -138,7 +180,9 @@ async def llama_cpp() -> AsyncIterator[House]:
 Factory = Callable[[], AbstractAsyncContextManager[House]]
 HOUSES: dict[str, Factory] = {
     "scripted": scripted,
+    "policies": policies,
     "openai_chat": openai_chat,
+    "guarded": guarded,
     "llama_cpp": llama_cpp,
 }
 
@@ -180,7 +224,9 @@ async def test_a_stream_is_a_start_parts_and_exactly_one_end(house: Factory, req
     assert [isinstance(event, (Finished, Failed)) for event in events] == [False] * (len(events) - 1) + [True]
     assert isinstance(events[-1], Finished)
     kinds = [type(event) for event in events]
-    assert Started not in kinds[1:]
+    while kinds[0] is Chose:  # policies begin by saying whom they chose (M8)
+        del kinds[0]
+    assert not {Started, Chose} & set(kinds[1:])
     first_part = kinds.index(PartStarted)
     assert all(kind in {Started, Warned} for kind in kinds[:first_part])
     assert Warned not in kinds[first_part:]

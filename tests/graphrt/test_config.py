@@ -8,7 +8,7 @@ import pytest
 
 from graphrt import Runtime, node
 from graphrt.backends.scripted import Scripted
-from graphrt.config import Config, StoreConfig, load_config
+from graphrt.config import Config, PriceConfig, StoreConfig, load_config
 from graphrt.errors import UsageError
 from graphrt.nodes import ask
 
@@ -38,9 +38,11 @@ def test_everything_in_the_file_is_read(tmp_path: Path) -> None:
     write(
         tmp_path,
         '[models]\nfast = "scripted:a"\n"Smart-2" = "scripted:b"\n[limits]\nsearch = 8\n'
-        '[store]\npath = "x.db"\ndurability = "process"\n',
+        '[store]\npath = "x.db"\ndurability = "process"\n'
+        '[prices."openai:gpt-x"]\ninput = 2.5\noutput = 10\ncache_read = 0.25\n',
     )
     config = load_config(tmp_path, NONE)
+    assert config.prices == {"openai:gpt-x": PriceConfig(input=2.5, output=10, cache_read=0.25)}
     assert config.models == {"fast": "scripted:a", "Smart-2": "scripted:b"}
     assert config.limits == {"search": 8}
     assert config.store == StoreConfig(path=str(tmp_path / "x.db"), durability="process")
@@ -124,7 +126,14 @@ def test_a_runtime_may_be_told_to_look_nowhere(tmp_path: Path, monkeypatch: pyte
         ("[limits]\nsearch = 0\n", "limits.search: Input should be greater than or equal to 1"),
         ('[store]\ndurability = "hope"\n', "store.durability: Input should be 'power' or 'process'"),
         ('[store]\nfile = "x"\n', "store.file: there is no such key; there are path, durability"),
-        ("[model]\n", "model: there is no such key; there are models, limits, store"),
+        ("[model]\n", "model: there is no such key; there are models, limits, prices, store"),
+        ('[prices."a:b"]\ninput = -1\noutput = 1\n', "prices.a:b.input: Input should be greater than or equal to 0"),
+        ('[prices."a:b"]\ninput = inf\noutput = 1\n', "prices.a:b.input: Input should be a finite number"),
+        ('[prices."a:b"]\ninput = 1\n', "prices.a:b.output: Field required"),
+        (
+            '[prices."a:b"]\ninput = 1\noutput = 1\ncached = 1\n',
+            "prices.a:b.cached: there is no such key; there are input, output, cache_read, cache_write",
+        ),
         ('model = "scripted:x"\nstor = 1\n', "stor: there is no such key"),
     ],
 )
