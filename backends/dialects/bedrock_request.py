@@ -174,14 +174,15 @@ def _put_tools(
                 Warned("tool_choice", "bedrock wants the tools of the history declared: the model may call them")
             )
         offered = offered or [_tool(name, "", {"type": "object"}) for name in called]
+    config: dict[str, Any] = {"tools": offered}
     if offered:
-        body["toolConfig"] = {"tools": offered}
+        body["toolConfig"] = config
     if (named or choice == "required") and _thinks(request.extra):
         warnings.append(Warned("tool_choice", "a model that thinks cannot be made to call a tool: it may choose"))
     elif choice == "required":
-        body["toolConfig"]["toolChoice"] = {"any": {}}
+        config["toolChoice"] = {"any": {}}
     elif named:
-        body["toolConfig"]["toolChoice"] = {"tool": {"name": choice}}
+        config["toolChoice"] = {"tool": {"name": choice}}
 
 
 def _thinks(extra: Mapping[str, Any]) -> bool:

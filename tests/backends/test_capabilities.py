@@ -77,7 +77,7 @@ def seen() -> Iterator[tuple[str, str, str, str]]:
             ("seed" in body and provider != "openai_responses", "seed"),
         ):
             if shown:
-                yield provider, model, what, f"{path.parent.name}/{path.stem}"
+                yield str(provider), model, what, f"{path.parent.name}/{path.stem}"
 
 
 def test_nothing_that_was_recorded_working_is_said_to_be_impossible() -> None:
