@@ -235,6 +235,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         live(Job(folder, "process", "asyncio", "", 0))  # a rehearsal: what is worked out once is, for all children
     signals.alarm(0)
+    for thread in set(threading.enumerate()) - {threading.main_thread()}:
+        thread.join(10)  # the engine told its threads to end, and does not wait for them
     assert threading.active_count() == 1, "a thread would be missing in a fork"
     for line in sys.stdin:
         job = Job(*json.loads(line))
