@@ -348,11 +348,21 @@ async def test_an_input_that_does_not_fit_never_reached_the_effect() -> None:
 
 async def test_t6_a_late_result_of_an_abandoned_thread_is_dropped_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     """T6: the thread cannot be ended; what it returns after its attempt was given up is nobody's output."""
-    release, ended = threading.Event(), threading.Event()
-    clock = JumpingClock()
+    began, release, ended = threading.Event(), threading.Event(), threading.Event()
+
+    class WhenItBegan(JumpingClock):
+        """It does not see threads: the time must not pass before this one is there."""
+
+        async def wait(self, event: anyio.Event, seconds: float | None) -> None:
+            if seconds is not None:
+                await anyio.to_thread.run_sync(began.wait, 20)
+            await super().wait(event, seconds)
+
+    clock = WhenItBegan()
 
     @node(effect="once", timeout=5)
     def pay(x: int) -> str:
+        began.set()
         release.wait(20)
         ended.set()
         return f"paid {x}"
