@@ -23,8 +23,9 @@ import anyio.to_thread
 from graphrt.backends.base import Capabilities
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, StreamEvent
-from graphrt.backends.llama.engine import Aborted, Engine, log
+from graphrt.backends.llama.engine import Engine
 from graphrt.backends.llama.generate import Speaker
+from graphrt.backends.llama.library import Aborted, log
 from graphrt.backends.messages import Request
 
 TINY = "tiny"

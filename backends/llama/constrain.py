@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from graphrt.backends.errors import BackendError, BadRequest
-from graphrt.backends.llama.engine import Vocabulary, extra
+from graphrt.backends.llama.library import extra
+from graphrt.backends.llama.vocabulary import Vocabulary
 from graphrt.backends.messages import OutputSchema, ToolSpec
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExcee
 from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Started, StreamEvent, Usage, Warned
 from graphrt.backends.llama.chat import END_THINK, THINK, AnswerParser, ChatTemplate, StopStrings
 from graphrt.backends.llama.constrain import CALL, END_CALL, Grammars, Matcher
-from graphrt.backends.llama.engine import Aborted, Engine, log
+from graphrt.backends.llama.engine import Engine
+from graphrt.backends.llama.library import Aborted, log
 from graphrt.backends.llama.sampling import Sampler
 from graphrt.backends.messages import Request, Settings, ToolSpec
 

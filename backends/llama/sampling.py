@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from graphrt.backends.llama.engine import extra
+from graphrt.backends.llama.library import extra
 
 if TYPE_CHECKING:
     import numpy as np

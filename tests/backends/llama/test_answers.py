@@ -555,15 +555,15 @@ async def test_a_file_that_comes_later_is_found(tmp_path: Path) -> None:
 
 
 async def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from graphrt.backends.llama import engine
+    from graphrt.backends.llama import library
 
-    engine._library.cache_clear()
+    library.library.cache_clear()
     monkeypatch.setitem(sys.modules, "llama_cpp", None)
     backend = LlamaCpp()
     error = (await failure(backend, route("Hi"))).error
     assert "pip install 'graphrt[llama]'" in str(error)
     await backend.aclose()
-    engine._library.cache_clear()
+    library.library.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
 
 from graphrt.backends.errors import BackendError
 from graphrt.backends.llama import tiny_model
-from graphrt.backends.llama.engine import CHUNK, Aborted, Engine
+from graphrt.backends.llama.engine import CHUNK, Engine
 from graphrt.backends.llama.generate import Speaker
+from graphrt.backends.llama.library import Aborted
 from graphrt.backends.messages import user
 
 
@@ -27,7 +28,7 @@ def some(count: int, start: int = 10) -> list[int]:
 
 
 def test_the_context_is_what_the_model_was_trained_on(engine: Engine) -> None:
-    assert engine.n_ctx == engine.trained == 1024
+    assert engine.n_ctx == engine.model.trained == 1024
 
 
 def test_a_reused_beginning_gives_the_same_bits(engine: Engine) -> None:

@@ -1,0 +1,91 @@
+"""The weights of a model, which any number of contexts may share."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphrt.backends.errors import BackendError, NotFound
+from graphrt.backends.llama.library import errors, library
+from graphrt.backends.llama.vocabulary import Vocabulary
+
+SMALL = 50_000_000
+"""Parameters under which one thread is faster than many."""
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the weights go. `gpu_layers` -1 is all; `split` says in which proportion several GPUs share them."""
+
+    gpu_layers: int = 0
+    main_gpu: int = 0
+    split: tuple[float, ...] = ()
+
+
+class Model:
+    """A GGUF file in memory. Every thread may read it; whoever opened it closes it after its last context."""
+
+    def __init__(self, path: Path, placement: Placement | None = None) -> None:
+        self._lib = lib = library()
+        self.path = path
+        self.placement = placement or Placement()
+        self.pointer: Any = self._load()
+        self.trained: int = lib.llama_model_n_ctx_train(self.pointer)
+        self.parameters: int = lib.llama_model_n_params(self.pointer)
+        self.bytes: int = lib.llama_model_size(self.pointer)
+        self.template: str | None = (lib.llama_model_chat_template(self.pointer, None) or b"").decode() or None
+
+    def _load(self) -> Any:
+        lib, path = self._lib, self.path
+        try:
+            with path.open("rb") as file:
+                magic = file.read(4)
+        except OSError as error:
+            raise NotFound(f"cannot read the model {path}: {error.strerror}", provider="llama_cpp") from error
+        if magic != b"GGUF":
+            raise BackendError(f"{path} is not a GGUF file", provider="llama_cpp")
+        params = lib.llama_model_default_params()
+        params.n_gpu_layers = self.placement.gpu_layers
+        params.main_gpu = self.placement.main_gpu
+        # llama.cpp reads as many numbers as it was built for devices.
+        split = (ctypes.c_float * max(1, lib.llama_max_devices()))(*self.placement.split)
+        if self.placement.split:
+            params.tensor_split = split
+        # The AMX kernels of this llama.cpp crash the process on some machines (ggml-org/llama.cpp#20824, #26954).
+        params.use_extra_bufts = b"AMX_INT8 = 1" not in lib.llama_print_system_info()
+        with _loading:
+            errors.clear()
+            model = lib.llama_model_load_from_file(os.fsencode(path), params)
+            if not model:
+                why = "; ".join(errors) or "llama.cpp gives no reason"
+                raise BackendError(
+                    f"cannot load the model {path}: it is damaged or not supported ({why})", provider="llama_cpp"
+                )
+        if not lib.llama_model_has_decoder(model) or lib.llama_model_has_encoder(model):
+            lib.llama_model_free(model)
+            raise BackendError(f"{path} holds no decoder-only text model", provider="llama_cpp")
+        return model
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The model's tokens."""
+        return Vocabulary(self._lib, self.pointer)
+
+    @functools.cached_property
+    def threads(self) -> int:
+        """How many threads compute it best: never more than there are processors at hand."""
+        if self.parameters < SMALL:
+            return 1
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def close(self) -> None:
+        """Free the weights. Idempotent."""
+        model, self.pointer = self.pointer, None
+        if model:
+            self._lib.llama_model_free(model)
