@@ -33,6 +33,8 @@ class Capabilities(Frozen):
     reasoning: bool | None = None
     """Whether it can think before it answers."""
     context_tokens: int | None = None
+    batch_invariant: bool | None = None
+    """Whether the same request and seed give the same tokens whatever is computed beside it."""
 
 
 @runtime_checkable

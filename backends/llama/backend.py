@@ -1,32 +1,30 @@
 """`LlamaCpp`: a GGUF model inside this process, as a backend.
 
-One thread owns the model. Requests wait in line for it and each writes its events into a mailbox of its own, so that
-a slow reader holds nobody up and no event loop is ever blocked. The same backend serves several event loops.
+One thread owns the model and computes many requests together. Each has a mailbox of its own, so that a slow reader
+holds nobody up and no event loop is ever blocked. The same backend serves several event loops.
 
-Cancelled or closed, `stream` interrupts the computation within about a millisecond, waits until the thread has let go
-of the context, and leaves the other requests alone; one that had not begun leaves the line at once.
+Cancelled or closed, `stream` waits until the engine has let go of the request: within about a millisecond if it is
+computed alone, else after the call that it is in. The other requests go on; one that had not begun leaves the line at
+once.
 """
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, cast
 
 import anyio
-import anyio.lowlevel
-import anyio.to_thread
 
 from graphrt.backends.base import Capabilities
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, StreamEvent
-from graphrt.backends.llama.engine import Engine
+from graphrt.backends.llama.engine import MOST, Engine, Options
 from graphrt.backends.llama.generate import Speaker
-from graphrt.backends.llama.library import Aborted, log
+from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.worker import Job, Worker
 from graphrt.backends.messages import Request
+from graphrt.context import current
 
 TINY = "tiny"
 
@@ -40,13 +38,19 @@ class LlamaCpp:
     """A GGUF model run by llama.cpp in this process.
 
     The file is read at the first request, in a thread. `path` may be "tiny", the model that comes with the package.
-    `n_ctx` is the context in tokens: what the model was trained on, and at most 4,096, unless given. `n_threads` is 1
-    for models under 50 million parameters and else the processors at hand. `n_gpu_layers` is 0 unless given, -1 is
-    all. `chat_template` replaces the one in the file.
+    `n_ctx` is the context of one request in tokens: what the model was trained on, and at most 4,096, unless given.
+    `parallel` is how many requests are computed at once: 8 unless given, or fewer where their contexts took more than
+    2 GiB; `cache_tokens` bounds the sum of their contexts. `n_threads` is 1 for models under 50 million parameters and
+    else the processors at hand. `chat_template` replaces the one in the file.
+
+    `n_gpu_layers` is 0 unless given, -1 is all; `main_gpu` and `tensor_split` ("3,1": in which proportion) say which
+    GPUs take them, `offload_kqv` whether the cache goes there, too.
 
     Without a temperature the likeliest token is always taken, so that the same request has the same answer. With one
-    and no seed, a seed is drawn and reported in `usage.raw["seed"]`. On a CPU, an answer does not depend on what was
-    asked before or beside it.
+    and no seed, a seed is drawn and reported in `usage.raw["seed"]`. `exact`: an answer does not depend on what was
+    asked before or beside it. Unless told otherwise, that holds wherever the processor allows it without computing
+    requests one by one (`capabilities.batch_invariant` says whether it does, once the model is loaded) and nowhere on
+    a GPU; `exact=True` computes them one by one if it must.
     """
 
     def __init__(
@@ -56,20 +60,37 @@ class LlamaCpp:
         n_ctx: int | None = None,
         n_threads: int | None = None,
         n_gpu_layers: int = 0,
+        main_gpu: int = 0,
+        tensor_split: Sequence[float] | str = (),
+        offload_kqv: bool = True,
+        parallel: int | None = None,
+        cache_tokens: int | None = None,
+        exact: bool | None = None,
         chat_template: str | None = None,
     ) -> None:
-        for name, value, least in (
-            ("n_ctx", n_ctx, 1),
-            ("n_threads", n_threads, 1),
-            ("n_gpu_layers", n_gpu_layers, -1),
+        for name, value, least, most in (
+            ("n_ctx", n_ctx, 1, 2**31),
+            ("n_threads", n_threads, 1, 2**31),
+            ("n_gpu_layers", n_gpu_layers, -1, 2**31),
+            ("main_gpu", main_gpu, 0, 2**31),
+            ("parallel", parallel, 1, MOST + 1),
+            ("cache_tokens", cache_tokens, 1, 2**31),
         ):
-            if value is not None and not least <= value < 2**31:
-                raise ValueError(f"{name} is {value}; it must be at least {least}")
+            if value is not None and not least <= value < most:
+                limit = f" and at most {MOST}" if most <= MOST + 1 else ""
+                raise ValueError(f"{name} is {value}; it must be at least {least}{limit}")
+        placement = Placement(n_gpu_layers, main_gpu, shares(tensor_split))
+        options = Options(n_ctx, n_threads, parallel, cache_tokens, exact, offload_kqv)
         self.path = tiny_model() if path == TINY else Path(path)
         name = self.name
 
         def load() -> Speaker:
-            engine = Engine(resolved, n_ctx=n_ctx, n_threads=n_threads, n_gpu_layers=n_gpu_layers)
+            model = Model(resolved, placement)
+            try:
+                engine = Engine(model, options)
+            except BaseException:
+                model.close()
+                raise
             try:
                 return Speaker(engine, name=name, model=resolved.stem, chat_template=chat_template)
             except BaseException:
@@ -77,7 +98,7 @@ class LlamaCpp:
                 raise
 
         resolved = self.path
-        self._worker = _Worker(load, name)
+        self._worker = Worker(load, name)
         self._context = n_ctx
         weakref.finalize(self, self._worker.stop)
 
@@ -99,11 +120,13 @@ class LlamaCpp:
             json_schema=True,
             seed=True,
             context_tokens=self._context if speaker is None else speaker.engine.n_ctx,
+            batch_invariant=None if speaker is None else speaker.engine.batch_invariant,
         )
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
-        """Answer `request`. Requests are answered one at a time, in the order they were made."""
-        job = _Job(request)
+        """Answer `request`, beside others. Where there is no room for all, the runs that ask take turns."""
+        running = current.get()
+        job = Job(request, None if running is None else running.run)
         if not self._worker.submit(job):
             yield Failed(BackendError(f"{self.name} is closed", provider=self.name))
             return
@@ -131,169 +154,12 @@ class LlamaCpp:
             raise
 
 
-class _Loop(Protocol):
-    """What an event loop offers other threads."""
-
-    def __call__(self, call: Callable[[], object], /) -> object: ...
-
-
-class _Mailbox:
-    """Events from the engine's thread to one reader in an event loop; None ends them. `put` never waits."""
-
-    def __init__(self) -> None:
-        token = anyio.lowlevel.current_token().native_token
-        soon = getattr(token, "call_soon_threadsafe", None) or getattr(token, "run_sync_soon", None)
-        self._soon = cast("_Loop", soon)
-        self._events: deque[StreamEvent | None] = deque()
-        self._bell = anyio.Event()
-        self._ringing = False
-
-    def put(self, event: StreamEvent | None) -> bool:
-        """Leave an event, from any thread; False if the reader's loop is gone."""
-        self._events.append(event)
-        if self._ringing:
-            return True
-        self._ringing = True
-        try:
-            self._soon(self._ring)
-        except RuntimeError:
-            return False
-        return True
-
-    def _ring(self) -> None:
-        self._ringing = False
-        self._bell.set()
-
-    async def take(self) -> StreamEvent | None:
-        """Take the next event. Cancelled, it takes none."""
-        while not self._events:
-            self._bell = anyio.Event()
-            await self._bell.wait()
-        return self._events.popleft()
-
-
-class _Job:
-    """One request on its way through the line."""
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.mailbox = _Mailbox()
-        self.state: Literal["waiting", "running", "done"] = "waiting"
-
-
-class _Worker:
-    """The thread that owns the model, and the line before it. Holds no reference to the backend."""
-
-    def __init__(self, load: Callable[[], Speaker], name: str) -> None:
-        self._load = load
-        self._name = name
-        self._line: deque[_Job] = deque()
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._closing = False
-        self._stopping = False
-        self.speaker: Speaker | None = None
-
-    def submit(self, job: _Job) -> bool:
-        """Put a job in the line; False if the worker is closed."""
-        with self._changed:
-            if self._closing:
-                return False
-            self._line.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
-            self._changed.notify()
-            return True
-
-    def cancel(self, job: _Job) -> bool:
-        """Give a job up; True if the thread is at it and will say when it has let go."""
-        with self._changed:
-            if job.state == "running":
-                if self.speaker is not None:
-                    self.speaker.engine.abort.set()
-                return True
-            job.state = "done"
-            return False
-
-    def close(self) -> None:
-        """Take no more jobs; the thread ends after those in the line."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-
-    def stop(self, *, wait: bool = True) -> None:
-        """Interrupt everything and end; at the end of the process, and when the backend is forgotten."""
-        with self._changed:
-            self._closing = self._stopping = True
-            if self.speaker is not None:
-                self.speaker.engine.abort.set()
-            self._changed.notify()
-        if wait and self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
-
-    async def wait(self) -> None:
-        """Wait until the thread has ended."""
-        if self._thread is not None:
-            own = anyio.CapacityLimiter(1)
-            await anyio.to_thread.run_sync(self._thread.join, abandon_on_cancel=True, limiter=own)
-
-    def _run(self) -> None:
-        try:
-            while (job := self._next()) is not None:
-                self._work(job)
-        finally:
-            speaker, self.speaker = self.speaker, None
-            if speaker is not None:
-                speaker.engine.close()
-
-    def _next(self) -> _Job | None:
-        with self._changed:
-            while not self._line and not self._closing:
-                self._changed.wait()
-            return self._line.popleft() if self._line else None
-
-    def _work(self, job: _Job) -> None:
-        """Answer one job, whatever happens to it, and say that it is over."""
-        last: StreamEvent | None = None
-        try:
-            speaker = self._loaded(job)
-            if not self._begin(job):
-                last = self._closed()
-                return
-            speaker.answer(job.request, lambda event: self._deliver(job, event))
-        except Aborted:
-            last = self._closed()
-        except BackendError as error:
-            last = Failed(error)
-        except Exception as error:
-            log.exception("loading failed")
-            last = Failed(BackendError(f"{type(error).__name__}: {error}", provider=self._name))
-        finally:
-            with self._changed:
-                job.state = "done"
-            if last is not None:
-                job.mailbox.put(last)
-            job.mailbox.put(None)
-
-    def _loaded(self, job: _Job) -> Speaker:
-        if self.speaker is None:
-            if job.state == "done" or self._stopping:
-                raise Aborted
-            self.speaker = self._load()
-        return self.speaker
-
-    def _begin(self, job: _Job) -> bool:
-        with self._changed:
-            if job.state == "done" or self._stopping or self.speaker is None:
-                return False
-            job.state = "running"
-            self.speaker.engine.abort.clear()
-            return True
-
-    def _deliver(self, job: _Job, event: StreamEvent) -> None:
-        if not job.mailbox.put(event):
-            raise Aborted
-
-    def _closed(self) -> Failed:
-        return Failed(BackendError(f"{self._name} was closed", provider=self._name))
+def shares(split: Sequence[float] | str) -> tuple[float, ...]:
+    """The proportions of a `tensor_split`, also as they are written in a URI: "3,1"."""
+    try:
+        found = tuple(float(part) for part in (split.split(",") if isinstance(split, str) and split else split))
+    except ValueError:
+        raise ValueError(f"tensor_split is {split!r}; it must be numbers with commas between them") from None
+    if any(not 0 <= share < float("inf") for share in found):
+        raise ValueError(f"tensor_split is {split!r}; no share may be less than nothing")
+    return found

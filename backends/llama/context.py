@@ -61,8 +61,11 @@ class Context:
         self.model = model
         self.rows = rows
         self.sequences = sequences
+        self.cells = cells
+        self.unified = unified
         self.abort = Abort()
         self._width = model.vocabulary.size
+        self._nothing: NDArray[np.float32] = np.empty((0, self._width), np.float32)
         params = lib.llama_context_default_params()
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = rows
@@ -75,7 +78,6 @@ class Context:
         self._context: Any = lib.llama_init_from_model(model.pointer, params)
         if not self._context:
             raise BackendError(f"no memory for a context of {cells} tokens of {model.path}", provider="llama_cpp")
-        self._unified = unified
         self._memory = lib.llama_get_memory(self._context)
         self.abort.attach(lib, self._context)
         # The arrays that llama.cpp reads a batch from are ours, so that a batch is filled by the slice.
@@ -130,10 +132,10 @@ class Context:
     def _logits(self, outputs: int) -> NDArray[np.float32]:
         pointer = self._lib.llama_get_logits(self._context) if outputs else None
         if not pointer:
-            return self._np.empty((0, self._width), self._np.float32)
+            return self._nothing
         values = (ctypes.c_float * (outputs * self._width)).from_address(ctypes.addressof(pointer.contents))
-        logits: NDArray[np.float32] = self._np.frombuffer(values, self._np.float32).reshape(outputs, self._width)
-        return logits
+        logits: NDArray[np.float32] = self._np.frombuffer(values, self._np.float32)
+        return logits.reshape(outputs, self._width)
 
     def trim(self, sequence: int, count: int) -> int:
         """Drop what `sequence` has after its first `count` tokens; return how many are left.
@@ -151,7 +153,7 @@ class Context:
         """Make `target` the first `count` tokens of `source`; return how many could be had."""
         lib, memory = self._lib, self._memory
         lib.llama_memory_seq_rm(memory, target, -1, -1)
-        if self._unified:  # the cells themselves are shared
+        if self.unified:  # the cells themselves are shared
             if lib.llama_memory_seq_pos_min(memory, source) != 0:
                 return 0
             lib.llama_memory_seq_cp(memory, source, target, 0, count)

@@ -1,25 +1,33 @@
-"""One loaded model and its context.
+"""One loaded model and its slots: many requests computed together, step by step.
 
-Everything here belongs to one thread, apart from `Abort`. An interrupted computation (`Aborted`) leaves the context as
-it was before the chunk that was cut off, so that the next request may go on from it.
+Everything here belongs to one thread, apart from `interrupt` and `stop`. A request that is given up frees its slot at
+once, or after the call that also computes for others. An interrupted call leaves the slots as they were before it.
 
 An answer depends on nothing but its request, by construction. The bits of a token's state depend on how many tokens are
-computed together with it: on some processors for every weight format, on others for some. So a prompt is computed in
-chunks that begin at multiples of `CHUNK`, and only whole chunks of prompts are ever reused: every cell is always
-computed in the same company, whatever was asked before. Flash attention is off and the sequence has cells of its own,
-so that nothing else comes in.
+computed together with it: on some processors for every weight format, on others for some. So each slot has cells of its
+own and flash attention is off; a prompt is computed alone, in chunks that begin at multiples of `CHUNK`, and only whole
+chunks of prompts are ever reused: every cell of a prompt is computed in the same company, whatever was asked before.
+The single rows of those that write are computed together, in numbers of which `invariance` has found, at load, that
+they make no difference. Where there are none, or where this was not asked for, the slots share their cells and all that
+waits goes into one call: faster where there are many processors, and not repeatable to the bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import threading
+import time
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graphrt.backends.errors import BackendError
-from graphrt.backends.llama.context import Context, Span
+from graphrt.backends.errors import BackendError, ServerError
+from graphrt.backends.llama import schedule
+from graphrt.backends.llama.context import CacheFull, Context, Span
+from graphrt.backends.llama.invariance import fewest_rows
 from graphrt.backends.llama.library import Aborted
-from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.model import Model
+from graphrt.backends.llama.prefixes import Match, Prefixes, chunks
+from graphrt.backends.llama.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,92 +37,419 @@ CHUNK = 32
 """Tokens of a prompt computed in one go, and the unit in which equal beginnings are reused. More is hardly faster."""
 CONTEXT = 4096
 """The context where nobody asked for another, unless the model was trained on less."""
+PARALLEL = 8
+"""Requests at once where nobody asked for another number, unless their cells took more than `CELL_BYTES`."""
+CELL_BYTES = 2 << 30
+"""What the cells of all slots may take where nobody said how many there should be."""
+MOST = 256
+"""Sequences that llama.cpp allows in a context."""
+BESIDE = 2 * CHUNK
+"""Tokens of prompts in a step in which others write: what these wait for."""
+TOGETHER = 512
+"""Rows of a call that need not be exact."""
+PADDED = 256
+"""llama.cpp rounds the cells of a sequence up to a multiple of this."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One sequence of the context: the first `held` tokens of something, and the task that goes on with it."""
+
+    number: int
+    held: int = 0
+    used: int = 0
+    since: int = 0
+    task: Task | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a model is used. `None` leaves a choice to the engine.
+
+    `n_ctx` is the context of one request in tokens, `parallel` how many requests are computed at once, and
+    `cache_tokens` bounds what all of them hold together. `exact` None is exact where this processor is found to allow
+    it.
+    """
+
+    n_ctx: int | None = None
+    n_threads: int | None = None
+    parallel: int | None = None
+    cache_tokens: int | None = None
+    exact: bool | None = None
+    offload_kqv: bool = True
 
 
 class Engine:
-    """A model in memory with one sequence of tokens computed so far."""
+    """A model in memory with its slots. `batch_invariant`: an answer does not depend on what is computed beside it."""
 
-    def __init__(self, path: Path, *, n_ctx: int | None, n_threads: int | None, n_gpu_layers: int) -> None:
-        self._held: list[int] = []
-        self._prompt = 0
-        self.model = Model(path, Placement(n_gpu_layers))
-        try:
-            self.n_ctx = n_ctx or min(self.model.trained, CONTEXT)
-            self.vocabulary = self.model.vocabulary
-            self.template = self.model.template
-            threads = n_threads or self.model.threads
-            self.context = Context(self.model, cells=self.n_ctx, rows=CHUNK, threads=threads)
-            self.abort = self.context.abort
-        except BaseException:
-            self.model.close()
-            raise
+    def __init__(self, model: Model, options: Options) -> None:
+        self.model = model
+        self.vocabulary = model.vocabulary
+        self.template = model.template
+        self.n_ctx = options.n_ctx or min(model.trained, CONTEXT)
+        self.context, company = self._open(options)
+        self.exact = not self.context.unified
+        self.batch_invariant = self.exact and not model.offloaded
+        self._limits = schedule.Limits(
+            slots=self.context.sequences,
+            rows=self.context.rows,
+            chunk=CHUNK,
+            prompts=BESIDE if self.exact else TOGETHER,
+            exact=self.exact,
+            company=company,
+        )
+        self._slots = [Slot(number) for number in range(self.context.sequences)]
+        self._prefixes = Prefixes()
+        self._waiting: dict[int, Task] = {}
+        self._served: dict[Hashable, int] = {}
+        self._count = 0
+        self._guard = threading.Lock()
+        self._computing: tuple[Task, ...] = ()
+        self._some_given_up = False
+        self._stopped = False
+
+    def _open(self, options: Options) -> tuple[Context, int]:
+        """The context that `options` ask for, and how many single rows it computes together at least."""
+        share = -(-(self.n_ctx + 1) // PADDED) * PADDED
+        most = options.cache_tokens or CELL_BYTES // self.model.cell_bytes
+        slots = options.parallel or PARALLEL
+        if options.parallel is None or options.cache_tokens:
+            slots = max(1, min(slots, most // share))
+        threads = options.n_threads or self.model.threads
+        if options.exact or (options.exact is None and not self.model.offloaded):
+            context = Context(
+                self.model,
+                cells=share * slots,
+                rows=max(CHUNK, slots),
+                threads=threads,
+                sequences=slots,
+                gpu_cells=options.offload_kqv,
+            )
+            try:
+                company = fewest_rows(context)
+            except BaseException:
+                context.close()
+                raise
+            if company or options.exact:
+                return context, company
+            context.close()
+        slots = options.parallel or PARALLEL
+        cells = max(share, options.cache_tokens or share * slots)
+        context = Context(
+            self.model,
+            cells=cells,
+            rows=min(TOGETHER, cells),
+            threads=threads,
+            sequences=slots,
+            unified=True,
+            gpu_cells=options.offload_kqv,
+        )
+        return context, 0
+
+    # What other threads may call
+
+    def interrupt(self, task: Task) -> None:
+        """Give a task up. What is computed for it alone ends within about a millisecond."""
+        with self._guard:
+            task.given_up = self._some_given_up = True
+            if self._computing == (task,):
+                self.context.abort.set()
+
+    def stop(self) -> None:
+        """Give everything up, now and from now on."""
+        with self._guard:
+            self._stopped = self._some_given_up = True
+            self.context.abort.set()
+
+    # What its own thread calls
 
     @property
-    def length(self) -> int:
-        """Tokens computed so far."""
-        return len(self._held)
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self._waiting) or any(slot.task for slot in self._slots)
 
-    def prefill(self, tokens: Sequence[int]) -> tuple[NDArray[np.float32], int]:
-        """Make `tokens` the sequence; return the logits after the last and how many were there already.
+    @property
+    def tasks(self) -> list[Task]:
+        """Everybody who has not been let go of."""
+        return [*(slot.task for slot in self._slots if slot.task), *self._waiting.values()]
 
-        Raises Aborted with the whole chunks before the interruption kept.
+    def add(self, task: Task) -> None:
+        """Put a task in the line."""
+        task.number = self._count
+        self._count += 1
+        self._waiting[task.number] = task
+
+    def step(self) -> None:
+        """Let go of those who were given up, admit those whose turn it is, and compute a little for everybody.
+
+        Raises Aborted once it was stopped.
         """
-        kept = self._keep(self._reusable(tokens))
-        self._prompt = len(tokens)
-        logits = None
-        at = kept
-        while at < len(tokens):
-            end = min(len(tokens), (at // CHUNK + 1) * CHUNK)
-            logits = self._compute(tokens[at:end])
-            at = end
-        if logits is None:
-            raise BackendError("the prompt is empty", provider="llama_cpp")
-        return logits, kept
+        if self._some_given_up:
+            self._let_go()
+        self._admit()
+        running = [self._running(slot, slot.task) for slot in self._slots if slot.task]
+        free = None if self.exact else self._free_cells()
+        step = schedule.plan(running, self._limits, free)
+        for number in step.preempt:
+            self._preempt(self._slots[number])
+        for call in step.calls:
+            if not self._compute(call):
+                return  # what comes after was planned for other slots than there are now
 
-    def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Append `tokens`; return the logits after the last."""
-        logits = None
-        for at in range(0, len(tokens), CHUNK):
-            logits = self._compute(tokens[at : at + CHUNK])
-        if logits is None:
-            raise BackendError("nothing to append", provider="llama_cpp")
-        return logits
+    def _running(self, slot: Slot, task: Task) -> schedule.Running:
+        own = slot.held - CHUNK * self._prefixes.shared(slot.number)
+        return schedule.Running(slot.number, slot.since, slot.held, len(task.todo), task.reading, own)
 
-    def _reusable(self, tokens: Sequence[int]) -> int:
-        """How much of the last prompt `tokens` begins with, in whole chunks; a token at least is left to compute."""
-        common = 0
-        for ours, theirs in zip(self._held[: self._prompt], tokens[:-1], strict=False):
-            if ours != theirs:
-                break
-            common += 1
-        return common // CHUNK * CHUNK
+    def _let_go(self) -> None:
+        with self._guard:
+            self._some_given_up = False
+            if self._stopped:
+                raise Aborted
+        for slot in self._slots:
+            if slot.task is not None and slot.task.given_up:
+                self._finish(slot, slot.task)
+        for task in [task for task in self._waiting.values() if task.given_up]:
+            del self._waiting[task.number]
+            task.work.close()
+            task.over()
 
-    def _keep(self, count: int) -> int:
-        """Drop everything after the first `count` tokens; a model that cannot forget a part forgets all."""
-        if count < len(self._held):
-            count = self.context.trim(0, count)
-            del self._held[count:]
-        return count
+    def _admit(self) -> None:
+        """Give slots to those whose turn it is. Who needs a beginning that is being computed waits for it."""
+        blocked: set[int] = set()
+        while self._waiting and len(blocked) < len(self._slots) and not all(slot.task for slot in self._slots):
+            line = [schedule.Asked(each.number, each.owner, each.number in blocked) for each in self._waiting.values()]
+            asked = schedule.next_up(line, self._served)
+            if asked is None:
+                return
+            task = self._waiting[asked.number]
+            if task.prompt is None and not self._prepare(task):
+                del self._waiting[task.number]
+                continue
+            match = self._prefixes.match(task.chunks)
+            if match.coming > match.held and task.saved is None:
+                blocked.add(task.number)
+            elif self._place(task, match):
+                del self._waiting[task.number]
+                self._served[task.owner] = self._count = self._count + 1
+            else:
+                return
+        if len(self._served) > len(self._waiting) + len(self._slots):
+            owners = {task.owner for task in self._waiting.values()}
+            self._served = {owner: turn for owner, turn in self._served.items() if owner in owners}
 
-    def forget(self) -> None:
-        """Drop the whole sequence."""
-        self.context.trim(0, 0)
-        self._held.clear()
-        self._prompt = 0
-
-    def _compute(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Compute one chunk; the logits are llama.cpp's own memory and last until the next call."""
+    def _prepare(self, task: Task) -> bool:
+        """Make the prompt; False if the task is over already."""
         try:
-            logits = self.context.compute([Span(0, len(self._held), tokens)])
+            task.prompt = list(next(task.work))
+        except StopIteration:
+            task.over()
+            return False
+        task.todo = list(task.prompt)
+        task.chunks = chunks(task.prompt, CHUNK)
+        return True
+
+    def _place(self, task: Task, match: Match) -> bool:
+        """Give `task` a slot, with as much of its prompt as anybody holds; False if there are no cells for it."""
+        needed = len(task.done) + len(task.todo) - CHUNK * match.held
+        if not self.exact and not self._make_room(needed, match.holders):
+            return False
+        slot = self._choose(match)
+        kept = 0
+        if task.saved is not None:
+            self._clear(slot)
+            if not self.context.restore(slot.number, task.saved):
+                self._clear(slot)
+                return False
+            task.saved, kept = None, len(task.done)
+        elif slot.number in match.holders:
+            kept = self.context.trim(slot.number, match.held * CHUNK)
+        elif match.held:
+            kept = self.context.copy(match.holders[0], slot.number, match.held * CHUNK)
+        elif slot.held:
+            self.context.trim(slot.number, 0)
+        self._prefixes.cut(slot.number)
+        self._prefixes.begin(slot.number, task.chunks)
+        self._prefixes.reach(slot.number, kept // CHUNK)
+        slot.held = kept
+        if not task.done:
+            task.since = time.perf_counter()
+            task.effort.queued = task.since - task.asked
+            task.effort.cached = kept
+            task.done = task.todo[:kept]
+            del task.todo[:kept]
+        slot.task = task
+        slot.since = task.number
+        return True
+
+    def _choose(self, match: Match) -> Slot:
+        """The free slot beside those in use that holds what is missed least: llama.cpp splits a call at a gap."""
+        active = [slot.number for slot in self._slots if slot.task] if self.exact else []
+
+        def cost(slot: Slot) -> tuple[int, bool, int]:
+            numbers = [*active, slot.number]
+            whole = slot.number in match.holders and self._prefixes.reached(slot.number) == match.held
+            return max(numbers) - min(numbers), not whole, slot.used
+
+        return min((slot for slot in self._slots if slot.task is None), key=cost)
+
+    def _free_cells(self) -> int:
+        """The cells that nobody holds, where the slots share them; equal beginnings are held once."""
+        prefixes = self._prefixes
+        own = sum(slot.held - CHUNK * prefixes.reached(slot.number) for slot in self._slots)
+        return self.context.cells - own - CHUNK * prefixes.held
+
+    def _make_room(self, needed: int, keep: Sequence[int]) -> bool:
+        """Forget what is held for nobody but in the slots `keep`, the oldest first, until `needed` cells are free
+        beside a chunk for each that runs. Where nobody runs, there is always room.
+        """
+        running = sum(slot.task is not None for slot in self._slots)
+        idle = [slot for slot in self._slots if slot.task is None and slot.held and slot.number not in keep]
+        idle.sort(key=lambda slot: slot.used, reverse=True)
+        while self._free_cells() < needed + CHUNK * (running + 1):
+            if not idle:
+                return not running
+            self._clear(idle.pop())
+        return True
+
+    def _clear(self, slot: Slot) -> None:
+        self.context.trim(slot.number, 0)
+        self._prefixes.cut(slot.number)
+        slot.held = 0
+
+    def _preempt(self, slot: Slot) -> None:
+        """Take its slot from a task, which goes on later from where it was."""
+        task = slot.task
+        if task is None:
+            return
+        task.saved = self.context.save(slot.number) if slot.held else None
+        self._clear(slot)
+        slot.task = None
+        self._waiting[task.number] = task
+
+    def _compute(self, call: schedule.Call) -> bool:
+        """Compute one call and let those go on whose logits it brought; False if that did not come about."""
+        rows = [(self._slots[number], count) for number, count in call.rows]
+        tasks = {slot.number: slot.task for slot, _ in rows if slot.task}
+        if not self._begin(tuple(tasks.values())):
+            return False
+        spans = [
+            Span(slot.number, slot.held, tasks[slot.number].todo[:count], count == len(tasks[slot.number].todo))
+            for slot, count in rows
+        ]
+        spans += [Span(number, self._slots[number].held, [0]) for number in call.fill]
+        spans.sort(key=lambda span: span.sequence)
+        try:
+            logits = self.context.compute(spans)
         except Aborted:
-            raise
-        except BackendError:
-            self.forget()
-            raise
-        self._held.extend(tokens)
-        return logits[0]
+            return False
+        except CacheFull:
+            self._relieve()
+            return False
+        except BackendError as error:
+            self._lose(spans, str(error))
+            return False
+        finally:
+            self._end()
+        for number in call.fill:
+            self._slots[number].held = self.context.trim(number, self._slots[number].held)
+        at = 0
+        for span in spans:
+            if task := tasks.get(span.sequence):
+                self._advance(self._slots[span.sequence], task, span, logits[at] if span.logits else None)
+            at += span.logits
+        return True
+
+    def _begin(self, tasks: tuple[Task, ...]) -> bool:
+        """Say for whom the next call is; False if somebody was given up, so that the step is to be planned anew."""
+        with self._guard:
+            if self._stopped:
+                raise Aborted
+            if any(task.given_up for task in tasks):
+                return False
+            self._computing = tasks
+            self.context.abort.clear()
+            return True
+
+    def _end(self) -> None:
+        with self._guard:
+            self._computing = ()
+
+    def _advance(self, slot: Slot, task: Task, span: Span, logits: NDArray[np.float32] | None) -> None:
+        count, now = len(span.tokens), time.perf_counter()
+        slot.held += count
+        task.done += span.tokens
+        del task.todo[:count]
+        task.effort.computed += count
+        if task.reading:
+            self._prefixes.reach(slot.number, slot.held // CHUNK)
+        if logits is None:
+            return
+        if task.reading:
+            task.reading, task.first = False, now
+            task.effort.reading = now - task.since
+        task.effort.writing = now - task.first
+        try:
+            task.todo = list(task.work.send(logits))
+        except StopIteration:
+            self._finish(slot, task)
+
+    def _finish(self, slot: Slot, task: Task) -> None:
+        """Let go of a task. What was computed for it stays until the slot is needed."""
+        task.work.close()
+        slot.task = None
+        self._count += 1
+        slot.used = self._count
+        if self.model.recurrent:
+            self._clear(slot)
+        elif self.exact:
+            self._prefixes.cut(slot.number, self._prefixes.reached(slot.number))
+        else:  # what was written is as good as what was read
+            self._prefixes.cut(slot.number)
+            self._prefixes.begin(slot.number, chunks([*task.done, 0], CHUNK))
+            self._prefixes.reach(slot.number, slot.held // CHUNK)
+        task.over()
+
+    def _relieve(self) -> None:
+        """Free cells after llama.cpp found none: of a slot that nobody uses, else of the youngest that runs."""
+        idle = [slot for slot in self._slots if slot.task is None and slot.held]
+        if idle:
+            self._clear(min(idle, key=lambda slot: slot.used))
+            return
+        *others, youngest = sorted((slot for slot in self._slots if slot.task), key=lambda slot: slot.since)
+        if others:
+            self._preempt(youngest)
+        else:
+            self._fail(youngest, ServerError("llama.cpp has no cells for the only request", provider="llama_cpp"))
+
+    def _lose(self, spans: Sequence[Span], why: str) -> None:
+        """After a call that failed, its slots are empty: those who were in them cannot go on."""
+        for span in spans:
+            slot = self._slots[span.sequence]
+            self._clear(slot)
+            if slot.task is not None:
+                self._fail(slot, ServerError(why, provider="llama_cpp"))
+
+    def _fail(self, slot: Slot, error: BackendError) -> None:
+        task = slot.task
+        if task is None:
+            return
+        self._clear(slot)
+        slot.task = None
+        try:
+            task.work.throw(error)
+        except StopIteration:
+            pass
+        finally:
+            task.over()
+
+    def reset(self) -> None:
+        """Forget everything and everybody, after a failure that left nothing certain."""
+        self._waiting.clear()
+        for slot in self._slots:
+            slot.task = None
+            self._clear(slot)
 
     def close(self) -> None:
-        """Free everything. Idempotent."""
+        """Free the cells and the weights. Idempotent."""
         self.context.close()
         self.model.close()

@@ -1,6 +1,7 @@
 """One answer, from the request to the terminal event: plain code that runs in the engine's thread.
 
-`answer` emits every event of the stream, the terminal one included, and raises only `Aborted`.
+`answer` is a generator: it yields the tokens that it wants computed and is sent the logits after the last of them. It
+emits every event of the stream, the terminal one included, and raises nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Starte
 from graphrt.backends.llama.chat import END_THINK, THINK, AnswerParser, ChatTemplate, StopStrings
 from graphrt.backends.llama.constrain import CALL, END_CALL, Grammars, Matcher
 from graphrt.backends.llama.engine import Engine
-from graphrt.backends.llama.library import Aborted, log
+from graphrt.backends.llama.library import log
 from graphrt.backends.llama.sampling import Sampler
+from graphrt.backends.llama.task import Effort, Work
 from graphrt.backends.messages import Request, Settings, ToolSpec
 
 TAGS = frozenset({CALL, END_CALL, THINK, END_THINK})
@@ -58,19 +60,17 @@ class Speaker:
             raise BadRequest("the chat template made an empty prompt", provider="llama_cpp")
         return tokens
 
-    def answer(self, request: Request, emit: Callable[[StreamEvent], None]) -> None:
-        """Answer `request`. Raises Aborted, and nothing else."""
+    def answer(self, request: Request, emit: Callable[[StreamEvent], None], effort: Effort) -> Work:
+        """Answer `request`. Closed, it emits nothing more; an error thrown into it ends the answer."""
         seen = Fold()
 
         def tell(event: StreamEvent) -> None:
             seen.add(event)
             emit(event)
 
-        spent = _Spent()
+        spent = _Spent(effort)
         try:
-            _Answer(self, request, tell, spent).run()
-        except Aborted:
-            raise
+            yield from _Answer(self, request, tell, spent).run()
         except BackendError as error:
             emit(Failed(_with_partial(error, seen, spent)))
         except Exception as error:
@@ -84,17 +84,16 @@ class Speaker:
 class _Spent:
     """The tokens of one answer, counted as they come."""
 
+    effort: Effort
     input: int | None = None
     output: int | None = None
-    cached: int | None = None
     thought: int = 0
     raw: dict[str, Any] = field(default_factory=dict)
 
     def usage(self) -> Usage:
         thought = self.thought if self.output is not None else None
-        return Usage(
-            input=self.input, output=self.output, cache_read=self.cached, reasoning=thought, raw=self.raw or None
-        )
+        raw = self.raw | self.effort.facts()
+        return Usage(input=self.input, output=self.output, cache_read=self.effort.cached, reasoning=thought, raw=raw)
 
 
 def _with_partial(error: BackendError, seen: Fold, spent: _Spent) -> BackendError:
@@ -147,7 +146,7 @@ class _Answer:
         self.spent = spent
         self.warnings: list[Warned] = []
 
-    def run(self) -> None:
+    def run(self) -> Work:
         settings = self.request.settings
         check(settings)
         tools = self._tools()
@@ -173,7 +172,7 @@ class _Answer:
             )
         parser = AnswerParser(self.emit, ids=id_, tools=bool(tools), thinking=thinking)
         matcher = None if grammar is None else self.speaker.grammars.matcher(grammar)
-        self._write(tokens, parser, matcher)
+        yield from self._write(tokens, parser, matcher)
 
     def _tools(self) -> tuple[ToolSpec, ...]:
         request, choice = self.request, self.request.tool_choice
@@ -227,13 +226,13 @@ class _Answer:
             self._warn("tools" if forced else "output", message)
         return grammar
 
-    def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | None) -> None:
+    def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | None) -> Work:
         engine, settings, spent = self.engine, self.request.settings, self.spent
         choose = sampler(settings)
         if choose.temperature:
             spent.raw["seed"] = choose.seed
         text = _Text(engine, parser, StopStrings(settings.stop), single=settings.parallel_tool_calls is False)
-        logits, spent.cached = engine.prefill(tokens)
+        logits = yield tokens
         room = engine.n_ctx - len(tokens) + 1
         limit = room if settings.max_tokens is None else min(room, settings.max_tokens)
         spent.output = 0
@@ -262,7 +261,7 @@ class _Answer:
                 if ending:
                     break
             if ending is None:
-                logits = engine.extend(fresh)
+                logits = yield fresh
         if ending == "max_tokens" and limit != settings.max_tokens:
             ending = "context_full"
         cut = ending in {"max_tokens", "context_full", "stop_string"}

@@ -84,6 +84,36 @@ class Model:
             return 1
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+    @property
+    def offloaded(self) -> bool:
+        """Whether something else than the processor computes a part of it."""
+        return self.placement.gpu_layers != 0 and bool(self._lib.llama_supports_gpu_offload())
+
+    @functools.cached_property
+    def recurrent(self) -> bool:
+        """Whether a part of it keeps a state that cannot be taken back by a token."""
+        lib = self._lib
+        return bool(lib.llama_model_is_recurrent(self.pointer) or lib.llama_model_is_hybrid(self.pointer))
+
+    @functools.cached_property
+    def experts(self) -> int:
+        """How many experts a layer has; 0 for a dense model."""
+        count = self._meta(f"{self._meta('general.architecture')}.expert_count")
+        return int(count) if count.isdecimal() else 0
+
+    @property
+    def cell_bytes(self) -> int:
+        """What one computed token takes in a context, about."""
+        lib, model = self._lib, self.pointer
+        heads = max(1, lib.llama_model_n_head(model))
+        width = lib.llama_model_n_embd(model) // heads * max(1, lib.llama_model_n_head_kv(model))
+        return 2 * 2 * int(lib.llama_model_n_layer(model)) * int(width)
+
+    def _meta(self, key: str) -> str:
+        buffer = ctypes.create_string_buffer(128)
+        length = self._lib.llama_model_meta_val_str(self.pointer, key.encode(), buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if length >= 0 else ""
+
     def close(self) -> None:
         """Free the weights. Idempotent."""
         model, self.pointer = self.pointer, None

@@ -58,13 +58,14 @@ async def failure(backend: LlamaCpp, request: Request) -> Failed:
 
 
 def same(one: Answer, other: Answer) -> bool:
-    """Whether two answers are the same but for how much of the prompt was there already."""
-    return without_cache(one) == without_cache(other)
+    """Whether two answers are the same but for what they cost: what was there already, and the time they took."""
+    return without_cost(one) == without_cost(other)
 
 
-def without_cache(answer: Answer) -> Answer:
-    """An answer that forgets how much of its prompt was there already."""
-    return answer.model_copy(update={"usage": answer.usage.model_copy(update={"cache_read": None})})
+def without_cost(answer: Answer) -> Answer:
+    """An answer that forgets how much of its prompt was there already and how long anything took."""
+    raw = {"seed": answer.usage.raw["seed"]} if answer.usage.raw and "seed" in answer.usage.raw else None
+    return answer.model_copy(update={"usage": answer.usage.model_copy(update={"cache_read": None, "raw": raw})})
 
 
 def check_protocol(stream: Sequence[StreamEvent]) -> None:

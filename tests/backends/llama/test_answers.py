@@ -36,6 +36,8 @@ from graphrt.backends.events import (
     fold,
 )
 from graphrt.backends.llama import LlamaCpp, tiny_model
+from graphrt.backends.llama.context import Span
+from graphrt.backends.llama.task import Effort, Work
 from graphrt.backends.messages import Media, Message, Request, Settings, Text, ToolCall, system, tool_result
 from tests.backends.llama.conftest import (
     ADD,
@@ -193,7 +195,7 @@ async def test_a_drawn_seed_is_reported_and_repeats_the_answer(llama: LlamaCpp) 
 async def test_without_a_temperature_the_likeliest_token_is_taken(llama: LlamaCpp) -> None:
     plain = await answer(llama, ask("Hello", settings=Settings(seed=1)))
     assert same(plain, await answer(llama, ask("Hello", settings=Settings(temperature=0.0, seed=2))))
-    assert plain.usage.raw is None
+    assert "seed" not in plain.usage.raw
 
 
 async def test_a_computed_beginning_is_reused_and_changes_nothing(llama: LlamaCpp) -> None:
@@ -247,32 +249,38 @@ async def test_a_reader_that_stands_still_holds_nobody_up(llama: LlamaCpp) -> No
 
 
 class Held:
-    """The loaded model, stuck in its next sampling step until somebody interrupts it: what is cancelled has begun."""
+    """The loaded model, stuck in the next call that writes until it is interrupted: what is cancelled has begun."""
 
     def __init__(self, backend: LlamaCpp, patch: pytest.MonkeyPatch) -> None:
         speaker = backend._worker.speaker
         assert speaker is not None
         engine = speaker.engine
-        self.interrupted = threading.Event()
+        self.reached, self.interrupted = threading.Event(), threading.Event()
         self.answered: list[Request] = []
-        raise_flag, extend, respond = engine.abort.set, engine.extend, speaker.answer
+        raise_flag, compute, respond = engine.context.abort.set, engine.context.compute, speaker.answer
 
         def interrupt() -> None:
             raise_flag()
             self.interrupted.set()
 
-        def stuck(tokens: Sequence[int]) -> Any:
-            patch.setattr(engine, "extend", extend)
-            self.interrupted.wait(timeout=20)
-            return extend(tokens)
+        def stuck(spans: Sequence[Span]) -> Any:
+            if not any(task.reading for task in engine.tasks):
+                patch.setattr(engine.context, "compute", compute)
+                self.reached.set()
+                self.interrupted.wait(timeout=20)
+            return compute(spans)
 
-        def answering(request: Request, emit: Callable[[StreamEvent], None]) -> None:
+        def answering(request: Request, emit: Callable[[StreamEvent], None], effort: Effort) -> Work:
             self.answered.append(request)
-            respond(request, emit)
+            yield from respond(request, emit, effort)
 
-        patch.setattr(engine.abort, "set", interrupt)
-        patch.setattr(engine, "extend", stuck)
+        patch.setattr(engine.context.abort, "set", interrupt)
+        patch.setattr(engine.context, "compute", stuck)
         patch.setattr(speaker, "answer", answering)
+
+    async def stuck(self) -> None:
+        """Wait until it is."""
+        assert await anyio.to_thread.run_sync(self.reached.wait, 20)
 
 
 async def test_cancelled_in_the_middle_it_stops_and_leaves_the_next_request_alone(
@@ -284,7 +292,8 @@ async def test_cancelled_in_the_middle_it_stops_and_leaves_the_next_request_alon
     with anyio.CancelScope() as scope:
         async for event in llama.stream(route("Hi, the app is slow")):
             seen.append(event)
-            if isinstance(event, PartStarted | PartDelta):
+            if isinstance(event, PartStarted | PartDelta) and not scope.cancel_called:
+                await held.stuck()
                 scope.cancel()
     assert held.interrupted.is_set()
     assert not any(isinstance(event, (Finished, Failed)) for event in seen)
@@ -296,19 +305,22 @@ async def test_closing_the_stream_stops_the_sampling(llama: LlamaCpp, monkeypatc
     held = Held(llama, monkeypatch)
     stream = llama.stream(route("Hi, the app is slow"))
     await anext(stream)
+    await held.stuck()
     await stream.aclose()
     assert held.interrupted.is_set()
     assert same(await answer(llama, route("Hi, the app crashes")), expected)
 
 
 async def test_requests_are_answered_in_the_order_they_came_and_those_given_up_are_not(
-    llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    llama = LlamaCpp(parallel=1)
     await answer(llama, ask("Hello"))
     held = Held(llama, monkeypatch)
     first, given_up, *others = [ask(text) for text in ("Hello", "Thanks", "Bye", "Good morning", "Who are you?")]
     running = llama.stream(first)
     await anext(running)
+    await held.stuck()
     with anyio.CancelScope() as scope:
         scope.cancel()
         await answer(llama, given_up)
@@ -320,6 +332,7 @@ async def test_requests_are_answered_in_the_order_they_came_and_those_given_up_a
                 await anyio.lowlevel.checkpoint()
         await running.aclose()
     assert held.answered == [first, *others]
+    await llama.aclose()
 
 
 async def test_one_backend_serves_several_event_loops(llama: LlamaCpp, anyio_backend_name: str) -> None:

@@ -12,7 +12,7 @@ from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
 from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.llama.constrain import Grammars
-from graphrt.backends.llama.engine import Engine
+from graphrt.backends.llama.model import Model
 from graphrt.backends.messages import Settings, ToolSpec
 from tests.backends.llama.conftest import LOOKUP, answer, ask, events, failure, json_of, route
 
@@ -40,9 +40,9 @@ PERSON = {
 @pytest.fixture(scope="module")
 def grammars() -> Iterator[Grammars]:
     """Grammars over the shipped model's vocabulary."""
-    engine = Engine(tiny_model(), n_ctx=64, n_threads=1, n_gpu_layers=0)
-    yield Grammars(engine.vocabulary)
-    engine.close()
+    model = Model(tiny_model())
+    yield Grammars(model.vocabulary)
+    model.close()
 
 
 def fits(value: Any) -> bool:

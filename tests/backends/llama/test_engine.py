@@ -1,26 +1,83 @@
-"""One model, one context: what is computed, kept, interrupted and freed."""
+"""One model and its slots: what is computed together, kept, shared, interrupted and freed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
 pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
 
-from graphrt.backends.errors import BackendError
+from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.llama import tiny_model
-from graphrt.backends.llama.engine import CHUNK, Engine
+from graphrt.backends.llama.context import CacheFull, Span
+from graphrt.backends.llama.engine import CHUNK, Engine, Options
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.library import Aborted
+from graphrt.backends.llama.model import Model
+from graphrt.backends.llama.task import Effort, Task
 from graphrt.backends.messages import user
+
+Logits = Any
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+def make() -> Iterator[Callable[..., Engine]]:
+    """Engines over the shipped model."""
+    made: list[Engine] = []
+
+    def engine(**options: Any) -> Engine:
+        made.append(Engine(Model(tiny_model()), Options(**options)))
+        return made[-1]
+
+    yield engine
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def engine(make: Callable[..., Engine]) -> Engine:
     """The shipped model, loaded."""
-    found = Engine(tiny_model(), n_ctx=None, n_threads=None, n_gpu_layers=0)
-    yield found
-    found.close()
+    return make()
+
+
+class Writer(Task):
+    """Reads a prompt, writes the likeliest `count` tokens and keeps the bits that it saw."""
+
+    def __init__(self, prompt: Sequence[int], count: int = 1, *, owner: Hashable = None) -> None:
+        super().__init__(self._write(prompt, count), Effort(), owner=owner, over=self._over)
+        self.seen: list[Logits] = []
+        self.written: list[int] = []
+        self.error: BackendError | None = None
+        self.ended = False
+
+    def _write(self, prompt: Sequence[int], count: int) -> Generator[Sequence[int], Logits, None]:
+        fresh = prompt
+        try:
+            for _ in range(count):
+                logits = yield fresh
+                self.seen.append(logits.copy())
+                fresh = [int(logits.argmax())]
+                self.written += fresh
+        except BackendError as error:
+            self.error = error
+
+    def _over(self) -> None:
+        self.ended = True
+
+
+def run(engine: Engine, *tasks: Writer) -> None:
+    """Until all are over."""
+    for task in tasks:
+        engine.add(task)
+    while engine.busy:
+        engine.step()
+    assert all(task.ended for task in tasks)
+
+
+def alike(one: Writer, other: Writer) -> bool:
+    """Whether both saw the same bits all along."""
+    return one.written == other.written and all((a == b).all() for a, b in zip(one.seen, other.seen, strict=True))
 
 
 def some(count: int, start: int = 10) -> list[int]:
@@ -33,57 +90,138 @@ def test_the_context_is_what_the_model_was_trained_on(engine: Engine) -> None:
 
 def test_a_reused_beginning_gives_the_same_bits(engine: Engine) -> None:
     tokens = some(9 * CHUNK + 17)
-    fresh, kept = engine.prefill(tokens)
-    fresh = fresh.copy()
-    assert kept == 0
+    run(engine, fresh := Writer(tokens))
+    assert fresh.effort.cached == 0
     for common in (len(tokens) - 1, 7 * CHUNK + 5, 4 * CHUNK, CHUNK - 1):
-        engine.prefill([*tokens[:common], 5, 6, 7])
-        engine.extend(some(40))
-        logits, kept = engine.prefill(tokens)
-        assert kept == common // CHUNK * CHUNK
-        assert (logits == fresh).all()
+        engine.reset()
+        run(engine, Writer([*tokens[:common], 5, 6, 7], 40))
+        run(engine, again := Writer(tokens))
+        assert again.effort.cached == common // CHUNK * CHUNK
+        assert again.effort.computed == len(tokens) - again.effort.cached
+        assert alike(again, fresh)
 
 
 def test_what_was_written_is_never_reused_as_if_it_had_been_read(engine: Engine) -> None:
     tokens = some(CHUNK + 5)
-    written = some(3 * CHUNK, start=11)
-    engine.prefill(tokens)
-    for token in written:
-        engine.extend([token])
-    after, kept = engine.prefill([*tokens, *written, 9])
-    after = after.copy()
-    assert kept == CHUNK
-    engine.forget()
-    assert (engine.prefill([*tokens, *written, 9])[0] == after).all()
+    run(engine, first := Writer(tokens, 3 * CHUNK))
+    run(engine, after := Writer([*tokens, *first.written]))
+    assert after.effort.cached == CHUNK
+    engine.reset()
+    run(engine, fresh := Writer([*tokens, *first.written]))
+    assert alike(fresh, after)
 
 
-def test_an_interrupted_prefill_ends_soon_and_leaves_no_trace(engine: Engine) -> None:
+def test_many_together_see_the_same_bits_as_each_alone(make: Callable[..., Engine]) -> None:
+    alone, crowd = make(), make(parallel=5)
+    prompts = [some(3 + 37 * i, start=10 + i % 3) for i in range(12)]
+    one_by_one = [Writer(prompt, 20 + i) for i, prompt in enumerate(prompts)]
+    for task in one_by_one:
+        run(alone, task)
+    together = [Writer(prompt, 20 + i) for i, prompt in enumerate(prompts)]
+    run(crowd, *together)
+    assert all(alike(a, b) for a, b in zip(one_by_one, together, strict=True))
+
+
+def test_a_beginning_that_many_share_is_computed_once(engine: Engine) -> None:
+    shared = some(6 * CHUNK)
+    tasks = [Writer([*shared, 5 + i, 6], 4) for i in range(16)]
+    run(engine, *tasks)
+    first, *others = tasks
+    assert first.effort.cached == 0
+    assert [task.effort.cached for task in others] == [6 * CHUNK] * 15
+    assert sum(task.effort.computed for task in tasks) == 6 * CHUNK + 16 * (2 + 3)
+
+
+def test_who_needs_a_beginning_in_flight_waits_and_others_do_not(engine: Engine) -> None:
+    shared = some(6 * CHUNK)
+    first, second = Writer([*shared, 5]), Writer([*shared, 6])
+    other = Writer(some(9, start=400))
+    for task in (first, second, other):
+        engine.add(task)
+    engine.step()
+    assert {task for task in engine.tasks if task.done} == {first}
+    assert second in engine._waiting.values()
+    assert other not in engine._waiting.values()
+    run(engine)
+    assert second.effort.cached == 6 * CHUNK
+
+
+def test_a_beginning_in_flight_that_is_given_up_is_taken_over(engine: Engine) -> None:
+    shared = some(6 * CHUNK)
+    first, second = Writer([*shared, 5]), Writer([*shared, 6])
+    engine.add(first)
+    engine.add(second)
+    engine.step()
+    engine.interrupt(first)
+    run(engine)
+    assert first.ended
+    assert second.ended
+    assert not first.written
+    assert second.effort.cached == CHUNK
+
+
+def test_an_interrupted_prompt_ends_soon_and_leaves_no_trace(engine: Engine) -> None:
     tokens = some(1000)
-    expected = engine.prefill(tokens)[0].copy()
+    run(engine, expected := Writer(tokens))
     interrupted = False
     while not interrupted:
         # The flag goes up from another thread at some moment of a long computation: before, in or after a chunk.
-        engine.forget()
-        engine.abort.clear()
-        going = threading.Timer(0.003, engine.abort.set)
+        engine.reset()
+        task = Writer(tokens)
+        going = threading.Timer(0.003, engine.interrupt, [task])
         going.start()
-        try:
-            engine.prefill(tokens)
-        except Aborted:
-            interrupted = True
-            assert engine.length % CHUNK == 0
+        run(engine, task)
         going.join()
-    engine.abort.clear()
-    logits, kept = engine.prefill(tokens)
-    assert kept % CHUNK == 0
-    assert (logits == expected).all()
+        interrupted = not task.written
+    run(engine, again := Writer(tokens))
+    assert again.effort.cached is not None
+    assert again.effort.cached % CHUNK == 0
+    assert alike(again, expected)
 
 
-def test_a_raised_flag_stops_the_next_computation_at_once(engine: Engine) -> None:
-    engine.abort.set()
+def test_one_that_is_given_up_disturbs_nobody(make: Callable[..., Engine]) -> None:
+    engine, alone = make(), make(parallel=1)
+    run(alone, expected := Writer(some(70), 60))
+    others = [Writer(some(40, start=20 + i), 200) for i in range(4)]
+    stays = Writer(some(70), 60)
+    for task in (*others[:2], stays, *others[2:]):
+        engine.add(task)
+    for task in others:
+        for _ in range(9):
+            engine.step()
+        engine.interrupt(task)
+    run(engine)
+    assert alike(stays, expected)
+    assert all(len(task.written) < 200 for task in others)
+
+
+def test_a_call_for_many_is_not_interrupted_for_one(engine: Engine) -> None:
+    one, other = Writer(some(5), 30), Writer(some(6), 30)
+    engine.add(one)
+    engine.add(other)
+    while len(other.written) < 3:
+        engine.step()
+    compute = engine.context.compute
+
+    def meanwhile(spans: Sequence[Span]) -> Any:
+        engine.interrupt(one)
+        assert not engine.context.abort
+        return compute(spans)
+
+    engine.context.compute = meanwhile  # type: ignore[method-assign]
+    before = len(other.written)
+    engine.step()
+    engine.context.compute = compute  # type: ignore[method-assign]
+    assert len(other.written) == before + 1
+    engine.step()
+    assert one.ended
+
+
+def test_a_stopped_engine_computes_nothing_more(engine: Engine) -> None:
+    engine.add(Writer(some(5)))
+    engine.stop()
     with pytest.raises(Aborted):
-        engine.prefill(some(5))
-    assert engine.length == 0
+        engine.step()
 
 
 def test_a_closed_engine_closes_again(engine: Engine) -> None:
@@ -91,9 +229,106 @@ def test_a_closed_engine_closes_again(engine: Engine) -> None:
     engine.close()
 
 
-def test_an_empty_prompt_is_refused(engine: Engine) -> None:
-    with pytest.raises(BackendError, match="empty"):
-        engine.prefill([])
+def test_a_slot_goes_to_whoever_asks_in_turn(make: Callable[..., Engine]) -> None:
+    engine = make(parallel=1)
+    order: list[str] = []
+
+    class Noted(Writer):
+        def _over(self) -> None:
+            super()._over()
+            order.append(str(self.owner))
+
+    greedy = [Noted(some(3), owner="greedy") for _ in range(5)]
+    modest = [Noted(some(3), owner=f"modest {i}") for i in range(2)]
+    run(engine, *greedy, *modest)
+    assert order.index("modest 1") <= 3
+    assert order.count("greedy") == 5
+
+
+def test_slots_that_share_their_cells_answer_all(make: Callable[..., Engine]) -> None:
+    engine = make(exact=False, parallel=4)
+    assert not engine.batch_invariant
+    shared = some(4 * CHUNK)
+    tasks = [Writer([*shared, *some(5, start=30 + i)], 20) for i in range(6)]
+    run(engine, *tasks)
+    assert [task.effort.cached for task in tasks] == [0] + [4 * CHUNK] * 5
+    assert all(len(task.written) == 20 for task in tasks)
+    run(engine, after := Writer([*shared, *some(5, start=30), *tasks[0].written]))
+    assert after.effort.cached == (4 * CHUNK + 5 + 19) // CHUNK * CHUNK
+
+
+def test_when_the_cells_run_out_the_youngest_waits_and_goes_on_as_if_nothing_had_been(
+    make: Callable[..., Engine],
+) -> None:
+    engine = make(exact=False, parallel=3, n_ctx=255, cache_tokens=256)
+    roomy = make(exact=False, parallel=1, n_ctx=255)
+    tasks = [Writer(some(20, start=30 + i), 200) for i in range(3)]
+    alone = [Writer(some(20, start=30 + i), 200) for i in range(3)]
+    for task in alone:
+        run(roomy, task)
+    preempted = []
+    preempt = engine._preempt
+
+    def seen(slot: Any) -> None:
+        preempted.append(slot.task)
+        preempt(slot)
+
+    engine._preempt = seen  # type: ignore[method-assign]
+    run(engine, *tasks)
+    assert tasks[0] not in preempted
+    assert tasks[1] in preempted or tasks[2] in preempted
+    assert [len(task.written) for task in tasks] == [200] * 3
+    assert [task.effort.computed for task in tasks] == [20 + 199] * 3
+
+
+def test_cells_that_llama_cpp_does_not_find_are_taken_from_the_idle_and_then_from_the_youngest(engine: Engine) -> None:
+    prompts = [some(50), some(50, start=50)]
+    expected = [Writer(prompt, 10) for prompt in prompts]
+    run(engine, *expected)
+    tasks = [Writer(prompt, 10) for prompt in prompts]
+    for task in tasks:
+        engine.add(task)
+    while len(tasks[1].written) < 3:
+        engine.step()
+    compute = engine.context.compute
+    idle = sum(slot.task is None and slot.held > 0 for slot in engine._slots)
+    calls = iter(range(idle + 1))
+
+    def full(spans: Sequence[Span]) -> Any:
+        if next(calls, None) is None:
+            return compute(spans)
+        raise CacheFull
+
+    engine.context.compute = full  # type: ignore[method-assign]
+    for _ in range(idle + 1):
+        assert tasks[1].saved is None
+        engine.step()
+    assert tasks[1].saved is not None
+    run(engine)
+    assert all(alike(*pair) for pair in zip(tasks, expected, strict=True))
+    assert all(task.effort.computed == 50 - (task.effort.cached or 0) + 9 for task in tasks)
+
+
+def test_a_call_that_fails_ends_those_who_were_in_it_and_no_others(engine: Engine) -> None:
+    run(engine, expected := Writer(some(50), 10))
+    failing, waiting = Writer(some(50), 10), Writer(some(50), 10)
+    compute = engine.context.compute
+
+    def broken(spans: Sequence[Span]) -> Any:
+        engine.context.compute = compute  # type: ignore[method-assign]
+        raise ServerError("out of order", provider="llama_cpp")
+
+    engine.context.compute = broken  # type: ignore[method-assign]
+    run(engine, failing)
+    assert isinstance(failing.error, ServerError)
+    run(engine, waiting)
+    assert alike(waiting, expected)
+
+
+def test_the_cells_that_llama_cpp_has_are_bounded(make: Callable[..., Engine]) -> None:
+    assert make(n_ctx=255, cache_tokens=1024).context.sequences == 4
+    assert make(n_ctx=255, cache_tokens=1).context.sequences == 1
+    assert make(n_ctx=255, parallel=3).context.sequences == 3
 
 
 @pytest.mark.parametrize("text", ["", "a", "Grüße, 👍🏽\n\n\t日本語", "<tool_call>", "\x00\x01", "x" * 5000])

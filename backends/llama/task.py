@@ -1,0 +1,58 @@
+"""A request as the engine sees it: work that asks for tokens to be computed, and what that has cost so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from graphrt.backends.llama.prefixes import Chunk
+
+Work = Generator[Sequence[int], "NDArray[np.float32]", None]
+"""Yields the prompt, then whatever is to be appended; is sent the logits after the last token of each."""
+
+
+@dataclass(slots=True)
+class Effort:
+    """What an answer has cost: tokens that were there already and that were computed, and seconds."""
+
+    cached: int | None = None
+    computed: int = 0
+    queued: float = 0.0
+    reading: float = 0.0
+    writing: float = 0.0
+
+    def facts(self) -> dict[str, Any]:
+        """As they are reported beside the usage."""
+        return {
+            "computed": self.computed,
+            "queue_seconds": round(self.queued, 6),
+            "prefill_seconds": round(self.reading, 6),
+            "decode_seconds": round(self.writing, 6),
+        }
+
+
+class Task:
+    """One request on its way through the engine. `over` is called once, when the engine has let go of it."""
+
+    def __init__(self, work: Work, effort: Effort, *, owner: Hashable, over: Callable[[], None]) -> None:
+        self.work = work
+        self.effort = effort
+        self.owner = owner
+        self.over = over
+        self.asked = self.since = self.first = time.perf_counter()
+        self.given_up = False
+        self.number = -1
+        self.prompt: list[int] | None = None
+        self.chunks: list[Chunk] = []
+        self.todo: list[int] = []
+        self.done: list[int] = []
+        """All that was computed, in order."""
+        self.reading = True
+        self.saved: bytes | None = None
+        """What was computed, while others have its place."""

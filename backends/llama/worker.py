@@ -1,0 +1,181 @@
+"""The thread that owns a model: it takes requests from a line, lets the engine compute them, and delivers the events.
+
+It starts with the first request and holds no reference to the backend, so that a forgotten backend is stopped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Literal
+
+import anyio
+import anyio.to_thread
+
+from graphrt.backends.errors import BackendError
+from graphrt.backends.events import Failed
+from graphrt.backends.llama.generate import Speaker
+from graphrt.backends.llama.library import Aborted, log
+from graphrt.backends.llama.mailbox import Mailbox, Post
+from graphrt.backends.llama.task import Effort, Task
+from graphrt.backends.messages import Request
+
+
+class Job:
+    """One request, the mailbox of whoever asked, and `owner`: for whom, so that all get their turn."""
+
+    def __init__(self, request: Request, owner: Hashable = None) -> None:
+        self.request = request
+        self.owner = owner
+        self.mailbox = Mailbox()
+        self.state: Literal["waiting", "running", "done"] = "waiting"
+        self.task: Task | None = None
+
+
+class Worker:
+    """The thread and its line. `speaker` is there once the model is loaded."""
+
+    def __init__(self, load: Callable[[], Speaker], name: str) -> None:
+        self._load = load
+        self._name = name
+        self._line: deque[Job] = deque()
+        self._jobs: dict[Mailbox, Job] = {}
+        self._post = Post()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        self._stopping = False
+        self.speaker: Speaker | None = None
+
+    def submit(self, job: Job) -> bool:
+        """Put a job in the line; False if the worker is closed."""
+        with self._changed:
+            if self._closing:
+                return False
+            self._line.append(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            self._changed.notify()
+            return True
+
+    def cancel(self, job: Job) -> bool:
+        """Give a job up; True if the engine has it and will say when it has let go."""
+        with self._changed:
+            if job.state == "running" and job.task is not None and self.speaker is not None:
+                self.speaker.engine.interrupt(job.task)
+                self._changed.notify()
+                return True
+            job.state = "done"
+            return False
+
+    def close(self) -> None:
+        """Take no more jobs; the thread ends after those it has."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+
+    def stop(self, *, wait: bool = True) -> None:
+        """Interrupt everything and end; at the end of the process, and when the backend is forgotten."""
+        with self._changed:
+            self._closing = self._stopping = True
+            if self.speaker is not None:
+                self.speaker.engine.stop()
+            self._changed.notify()
+        if wait and self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    async def wait(self) -> None:
+        """Wait until the thread has ended."""
+        if self._thread is not None:
+            own = anyio.CapacityLimiter(1)
+            await anyio.to_thread.run_sync(self._thread.join, abandon_on_cancel=True, limiter=own)
+
+    def _run(self) -> None:
+        try:
+            while (jobs := self._take()) is not None:
+                for job in jobs:
+                    self._begin(job)
+                if self.speaker is not None and self.speaker.engine.busy:
+                    self._step(self.speaker)
+                self._deliver()
+        finally:
+            speaker, self.speaker = self.speaker, None
+            if speaker is not None:
+                speaker.engine.close()
+
+    def _take(self) -> list[Job] | None:
+        """The jobs that have come; None at the end. Waits while there is nothing to do."""
+        with self._changed:
+            while not (self._line or self._jobs or self._closing):
+                self._changed.wait()
+            jobs = list(self._line)
+            self._line.clear()
+            return jobs if jobs or self._jobs else None
+
+    def _begin(self, job: Job) -> None:
+        """Hand a job to the engine, once there is one."""
+        try:
+            speaker = self._loaded(job)
+            speaker.engine.add(self._started(job, speaker))
+        except Aborted:
+            self._over(job, self._closed())
+        except BackendError as error:
+            self._over(job, error)
+        except Exception as error:
+            log.exception("loading failed")
+            self._over(job, BackendError(f"{type(error).__name__}: {error}", provider=self._name))
+
+    def _started(self, job: Job, speaker: Speaker) -> Task:
+        with self._changed:
+            if job.state == "done" or self._stopping:
+                raise Aborted
+            effort = Effort()
+            work = speaker.answer(job.request, lambda event: self._post.put(job.mailbox, event), effort)
+            job.task = task = Task(work, effort, owner=job.owner, over=lambda: self._over(job))
+            job.state = "running"
+            self._jobs[job.mailbox] = job
+            return task
+
+    def _loaded(self, job: Job) -> Speaker:
+        if self.speaker is None:
+            if job.state == "done" or self._stopping:
+                raise Aborted
+            self.speaker = self._load()
+        return self.speaker
+
+    def _step(self, speaker: Speaker) -> None:
+        try:
+            speaker.engine.step()
+        except Aborted:
+            self._end(self._closed)
+        except Exception as error:
+            log.exception("a step failed")
+            words = f"{type(error).__name__}: {error}"
+            speaker.engine.reset()
+            self._end(lambda: BackendError(words, provider=self._name))
+
+    def _end(self, error: Callable[[], BackendError]) -> None:
+        """Let go of everybody at once."""
+        for job in list(self._jobs.values()):
+            if job.task is not None:
+                job.task.work.close()
+            self._over(job, error())
+
+    def _over(self, job: Job, error: BackendError | None = None) -> None:
+        """A job is over: in the error, if there is one and its stream has not ended otherwise."""
+        with self._changed:
+            job.state = "done"
+            self._jobs.pop(job.mailbox, None)
+        if error is not None:
+            self._post.put(job.mailbox, Failed(error))
+        self._post.put(job.mailbox, None)
+
+    def _deliver(self) -> None:
+        for box in self._post.deliver():
+            if (job := self._jobs.get(box)) is not None:
+                self.cancel(job)
+
+    def _closed(self) -> BackendError:
+        return BackendError(f"{self._name} was closed", provider=self._name)
