@@ -1,24 +1,22 @@
 """One model and its slots: what is computed together, kept, shared, interrupted and freed."""
 
 import threading
-from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
 
-from graphrt.backends.errors import BackendError, ServerError
+from graphrt.backends.errors import ServerError
 from graphrt.backends.llama import tiny_model
 from graphrt.backends.llama.context import CacheFull, Span
 from graphrt.backends.llama.engine import CHUNK, Engine, Options
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.library import Aborted
 from graphrt.backends.llama.model import Model
-from graphrt.backends.llama.task import Effort, Task
 from graphrt.backends.messages import user
-
-Logits = Any
+from tests.backends.llama.writers import Writer, alike, run, some
 
 
 @pytest.fixture
@@ -39,49 +37,6 @@ def make() -> Iterator[Callable[..., Engine]]:
 def engine(make: Callable[..., Engine]) -> Engine:
     """The shipped model, loaded."""
     return make()
-
-
-class Writer(Task):
-    """Reads a prompt, writes the likeliest `count` tokens and keeps the bits that it saw."""
-
-    def __init__(self, prompt: Sequence[int], count: int = 1, *, owner: Hashable = None) -> None:
-        super().__init__(self._write(prompt, count), Effort(), owner=owner, over=self._over)
-        self.seen: list[Logits] = []
-        self.written: list[int] = []
-        self.error: BackendError | None = None
-        self.ended = False
-
-    def _write(self, prompt: Sequence[int], count: int) -> Generator[Sequence[int], Logits, None]:
-        fresh = prompt
-        try:
-            for _ in range(count):
-                logits = yield fresh
-                self.seen.append(logits.copy())
-                fresh = [int(logits.argmax())]
-                self.written += fresh
-        except BackendError as error:
-            self.error = error
-
-    def _over(self) -> None:
-        self.ended = True
-
-
-def run(engine: Engine, *tasks: Writer) -> None:
-    """Until all are over."""
-    for task in tasks:
-        engine.add(task)
-    while engine.busy:
-        engine.step()
-    assert all(task.ended for task in tasks)
-
-
-def alike(one: Writer, other: Writer) -> bool:
-    """Whether both saw the same bits all along."""
-    return one.written == other.written and all((a == b).all() for a, b in zip(one.seen, other.seen, strict=True))
-
-
-def some(count: int, start: int = 10) -> list[int]:
-    return [start + 7 * i % 900 for i in range(count)]
 
 
 def test_the_context_is_what_the_model_was_trained_on(engine: Engine) -> None:
@@ -112,7 +67,7 @@ def test_what_was_written_is_never_reused_as_if_it_had_been_read(engine: Engine)
 
 
 def test_many_together_see_the_same_bits_as_each_alone(make: Callable[..., Engine]) -> None:
-    alone, crowd = make(), make(parallel=5)
+    alone, crowd = make(parallel=5), make(parallel=5)
     prompts = [some(3 + 37 * i, start=10 + i % 3) for i in range(12)]
     one_by_one = [Writer(prompt, 20 + i) for i, prompt in enumerate(prompts)]
     for task in one_by_one:
@@ -180,7 +135,7 @@ def test_an_interrupted_prompt_ends_soon_and_leaves_no_trace(engine: Engine) -> 
 
 
 def test_one_that_is_given_up_disturbs_nobody(make: Callable[..., Engine]) -> None:
-    engine, alone = make(), make(parallel=1)
+    engine, alone = make(), make()
     run(alone, expected := Writer(some(70), 60))
     others = [Writer(some(40, start=20 + i), 200) for i in range(4)]
     stays = Writer(some(70), 60)
