@@ -13,6 +13,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -84,22 +85,23 @@ class LlamaCpp:
         self.path = tiny_model() if path == TINY else Path(path)
         name = self.name
 
-        def load() -> Speaker:
-            model = Model(resolved, placement)
+        known: dict[str, Any] = {"context_tokens": n_ctx}
+
+        def load(model: Model) -> Speaker:
+            engine = Engine(model, options)
             try:
-                engine = Engine(model, options)
-            except BaseException:
-                model.close()
-                raise
-            try:
-                return Speaker(engine, name=name, model=resolved.stem, chat_template=chat_template)
+                speaker = Speaker(engine, name=name, model=resolved.stem, chat_template=chat_template)
             except BaseException:
                 engine.close()
                 raise
+            known["context_tokens"] = engine.n_ctx
+            known["tools"] = speaker.template.takes_tools
+            known["batch_invariant"] = engine.batch_invariant
+            return speaker
 
         resolved = self.path
-        self._worker = Worker(load, name)
-        self._context = n_ctx
+        self._known = known
+        self._worker = Worker(resolved, placement, load, name)
         weakref.finalize(self, self._worker.stop)
 
     def __repr__(self) -> str:
@@ -113,15 +115,7 @@ class LlamaCpp:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do; the context and the tools are known once the model is loaded."""
-        speaker = self._worker.speaker
-        return Capabilities(
-            streaming=True,
-            tools=None if speaker is None else speaker.template.takes_tools,
-            json_schema=True,
-            seed=True,
-            context_tokens=self._context if speaker is None else speaker.engine.n_ctx,
-            batch_invariant=None if speaker is None else speaker.engine.batch_invariant,
-        )
+        return Capabilities(streaming=True, json_schema=True, seed=True, **self._known)
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request`, beside others. Where there is no room for all, the runs that ask take turns."""

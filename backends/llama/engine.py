@@ -449,7 +449,11 @@ class Engine:
             slot.task = None
             self._clear(slot)
 
+    @property
+    def bytes(self) -> int:
+        """What the cells take, about."""
+        return self.context.cells * self.model.cell_bytes
+
     def close(self) -> None:
-        """Free the cells and the weights. Idempotent."""
+        """Free the cells; the weights are whoever's who loaded them. Idempotent."""
         self.context.close()
-        self.model.close()

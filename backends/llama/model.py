@@ -28,6 +28,15 @@ class Placement:
     split: tuple[float, ...] = ()
 
 
+def _version(path: Path) -> tuple[int, ...] | None:
+    """Which file it is, and as of when."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 class Model:
     """A GGUF file in memory. Every thread may read it; whoever opened it closes it after its last context."""
 
@@ -35,11 +44,16 @@ class Model:
         self._lib = lib = library()
         self.path = path
         self.placement = placement or Placement()
+        self._version = _version(path)
         self.pointer: Any = self._load()
         self.trained: int = lib.llama_model_n_ctx_train(self.pointer)
         self.parameters: int = lib.llama_model_n_params(self.pointer)
         self.bytes: int = lib.llama_model_size(self.pointer)
         self.template: str | None = (lib.llama_model_chat_template(self.pointer, None) or b"").decode() or None
+
+    def is_of(self, path: Path, placement: Placement) -> bool:
+        """Whether loading that file again would give the same."""
+        return self.placement == placement and self._version == _version(path)
 
     def _load(self) -> Any:
         lib, path = self._lib, self.path

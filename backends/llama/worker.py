@@ -1,13 +1,16 @@
 """The thread that owns a model: it takes requests from a line, lets the engine compute them, and delivers the events.
 
-It starts with the first request and holds no reference to the backend, so that a forgotten backend is stopped.
+It starts with the first request and holds no reference to the backend, so that a forgotten backend is stopped. While
+nothing is asked, it gives its model up to others who need the room; the next request loads it again.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Literal
 
 import anyio
@@ -18,6 +21,8 @@ from graphrt.backends.events import Failed
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.library import Aborted, log
 from graphrt.backends.llama.mailbox import Mailbox, Post
+from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.shelf import SHELF
 from graphrt.backends.llama.task import Effort, Task
 from graphrt.backends.messages import Request
 
@@ -34,9 +39,11 @@ class Job:
 
 
 class Worker:
-    """The thread and its line. `speaker` is there once the model is loaded."""
+    """The thread and its line. `speaker` is there while the model is loaded, which `load` makes of its weights."""
 
-    def __init__(self, load: Callable[[], Speaker], name: str) -> None:
+    def __init__(self, path: Path, placement: Placement, load: Callable[[Model], Speaker], name: str) -> None:
+        self._path = path
+        self._placement = placement
         self._load = load
         self._name = name
         self._line: deque[Job] = deque()
@@ -46,6 +53,9 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._closing = False
         self._stopping = False
+        self._idle = False
+        self._unloaded: threading.Event | None = None
+        self.used = 0.0
         self.speaker: Speaker | None = None
 
     def submit(self, job: Job) -> bool:
@@ -69,6 +79,16 @@ class Worker:
                 return True
             job.state = "done"
             return False
+
+    def unload(self) -> bool:
+        """Free the model if nothing was asked, and return whether that was done; the next request loads it again."""
+        with self._changed:
+            if not self._idle or self._line or self.speaker is None:
+                return False
+            done = self._unloaded = threading.Event()
+            self._changed.notify()
+        done.wait()
+        return True
 
     def close(self) -> None:
         """Take no more jobs; the thread ends after those it has."""
@@ -101,15 +121,18 @@ class Worker:
                     self._step(self.speaker)
                 self._deliver()
         finally:
-            speaker, self.speaker = self.speaker, None
-            if speaker is not None:
-                speaker.engine.close()
+            self._free()
 
     def _take(self) -> list[Job] | None:
         """The jobs that have come; None at the end. Waits while there is nothing to do."""
         with self._changed:
             while not (self._line or self._jobs or self._closing):
+                self._idle = True
                 self._changed.wait()
+                self._idle = False
+                if self._unloaded is not None:
+                    self._free()
+            self.used = time.monotonic()
             jobs = list(self._line)
             self._line.clear()
             return jobs if jobs or self._jobs else None
@@ -142,8 +165,26 @@ class Worker:
         if self.speaker is None:
             if job.state == "done" or self._stopping:
                 raise Aborted
-            self.speaker = self._load()
+            SHELF.make_room(self._path)
+            model = SHELF.borrow(self._path, self._placement)
+            try:
+                self.speaker = self._load(model)
+            except BaseException:
+                SHELF.give_back(model)
+                raise
+            SHELF.enter(self, self.speaker.engine.bytes)
         return self.speaker
+
+    def _free(self) -> None:
+        with self._changed:
+            speaker, self.speaker = self.speaker, None
+            if speaker is not None:
+                speaker.engine.close()
+                SHELF.leave(self)
+                SHELF.give_back(speaker.engine.model)
+            if self._unloaded is not None:
+                self._unloaded.set()
+                self._unloaded = None
 
     def _step(self, speaker: Speaker) -> None:
         try:

@@ -39,6 +39,7 @@ from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.llama.context import Span
 from graphrt.backends.llama.task import Effort, Work
 from graphrt.backends.messages import Media, Message, Request, Settings, Text, ToolCall, system, tool_result
+from graphrt.backends.uri import open_backend
 from tests.backends.llama.conftest import (
     ADD,
     EXTRACT,
@@ -472,12 +473,34 @@ async def test_usage_counts_what_was_read_and_written(llama: LlamaCpp) -> None:
     assert first.reasoning == 0
 
 
+async def test_usage_says_what_was_computed_and_how_long_it_took(llama: LlamaCpp) -> None:
+    await answer(llama, route("Hi, the app crashes"))
+    usage = (await answer(llama, route("Hi, the app crashes"))).usage
+    assert usage.raw["computed"] == 38 - 32 + usage.output
+    times = [usage.raw[f"{name}_seconds"] for name in ("queue", "prefill", "decode")]
+    assert all(0 < seconds < 60 for seconds in times)
+    cut = (await failure(llama, ask("word " * 1500))).error
+    assert cut.usage is not None
+    assert cut.usage.raw["computed"] == 0
+
+
 async def test_capabilities_are_known_once_the_model_is_loaded() -> None:
     backend = LlamaCpp()
     before = backend.capabilities
     assert (before.json_schema, before.seed, before.tools, before.context_tokens) == (True, True, None, None)
+    assert before.batch_invariant is None
     await answer(backend, route("Hi"))
-    assert (backend.capabilities.tools, backend.capabilities.context_tokens) == (True, 1024)
+    after = backend.capabilities
+    assert (after.tools, after.context_tokens, after.batch_invariant) == (True, 1024, True)
+    await backend.aclose()
+
+
+async def test_who_does_not_ask_for_exactness_is_not_promised_it() -> None:
+    backend = open_backend("llama_cpp:tiny?exact=false&parallel=2&cache_tokens=1500")
+    assert isinstance(backend, LlamaCpp)
+    said = [await answer(backend, route("Hi, the app crashes")) for _ in range(2)]
+    assert [json.loads(each.text) for each in said] == [{"route": "technical"}] * 2
+    assert backend.capabilities.batch_invariant is False
     await backend.aclose()
 
 
@@ -580,11 +603,24 @@ async def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "options", [{"n_ctx": 0}, {"n_ctx": -5}, {"n_threads": 0}, {"n_gpu_layers": -2}, {"n_ctx": 2**40}]
+    "options",
+    [
+        {"n_ctx": 0},
+        {"n_ctx": -5},
+        {"n_ctx": 2**40},
+        {"n_threads": 0},
+        {"n_gpu_layers": -2},
+        {"main_gpu": -1},
+        {"parallel": 0},
+        {"parallel": 257},
+        {"cache_tokens": 0},
+        {"tensor_split": "a lot"},
+        {"tensor_split": [1.0, -1.0]},
+    ],
 )
-def test_options_that_would_kill_the_process_are_refused(options: dict[str, int]) -> None:
+def test_options_that_would_kill_the_process_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
-        LlamaCpp(**options)  # type: ignore[arg-type]  # the names are the parameters'
+        LlamaCpp(**options)
 
 
 async def test_a_chat_template_can_be_given() -> None:

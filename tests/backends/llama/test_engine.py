@@ -31,6 +31,7 @@ def make() -> Iterator[Callable[..., Engine]]:
     yield engine
     for each in made:
         each.close()
+        each.model.close()
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ def alone(path: Path, makers: list[Callable[[], Writer]]) -> list[Writer]:
         run(engine, task)
         engine.reset()
     engine.close()
+    engine.model.close()
     return tasks
 
 
@@ -89,6 +90,7 @@ def crowded(path: Path, makers: list[Callable[[], Writer]], *, seed: int) -> lis
         if given_up and not draw.randrange(8):
             engine.interrupt(given_up.pop())
     engine.close()
+    engine.model.close()
     return tasks
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrt.backends.llama.schedule import Asked, Limits, Running, Step, company, next_up, plan
+from graphrt.backends.llama.schedule import Asked, Call, Limits, Running, Step, company, next_up, plan
 
 EXACT = Limits(slots=6, rows=32, chunk=8, prompts=16, exact=True, company=2)
 TOGETHER = replace(EXACT, exact=False, rows=12)
@@ -96,6 +96,15 @@ def test_where_cells_are_shared_no_more_are_used_than_there_are(crowd: list[Runn
     kept = [each.slot for each in by_age if each.slot not in step.preempt]
     assert [each.slot for each in by_age][: len(kept)] == kept
     assert not crowd or kept
+
+
+def test_where_cells_are_too_few_for_those_who_write_the_youngest_give_theirs_up() -> None:
+    crowd = [Running(slot, since, 20, 1, reading=False, own=20) for slot, since in ((0, 3), (1, 1), (2, 2))]
+    assert plan(crowd, TOGETHER, 3) == Step((Call(((0, 1), (1, 1), (2, 1))),))
+    assert plan(crowd, TOGETHER, 2) == Step((Call(((1, 1), (2, 1))),), preempt=(0,))
+    assert plan(crowd[:1], TOGETHER, 0) == Step(())
+    readers = [replace(each, reading=True, todo=9) for each in crowd]
+    assert plan(readers, TOGETHER, 0).preempt == (0,)
 
 
 @given(st.sets(st.integers(0, 9), min_size=1), st.integers(1, 12))
