@@ -57,7 +57,7 @@ class Context:
         gpu_cells: bool = True,
     ) -> None:
         self._lib = lib = library()
-        self._np = np = extra("numpy")
+        self._np = numpy = extra("numpy")
         self.model = model
         self.rows = rows
         self.sequences = sequences
@@ -65,7 +65,7 @@ class Context:
         self.unified = unified
         self.abort = Abort()
         self._width = model.vocabulary.size
-        self._nothing: NDArray[np.float32] = np.empty((0, self._width), np.float32)
+        self._nothing: NDArray[np.float32] = numpy.empty((0, self._width), numpy.float32)
         params = lib.llama_context_default_params()
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = rows
@@ -73,6 +73,7 @@ class Context:
         params.n_threads = params.n_threads_batch = threads
         params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO if unified else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.kv_unified = unified
+        params.swa_full = True  # a window that slides drops what another request could have begun with
         params.offload_kqv = gpu_cells
         params.no_perf = True
         self._context: Any = lib.llama_init_from_model(model.pointer, params)
@@ -81,9 +82,9 @@ class Context:
         self._memory = lib.llama_get_memory(self._context)
         self.abort.attach(lib, self._context)
         # The arrays that llama.cpp reads a batch from are ours, so that a batch is filled by the slice.
-        self._token, self._position, self._sequence, ones = (np.ones(rows, np.int32) for _ in range(4))
-        self._wanted = np.zeros(rows, np.int8)
-        self._pointers = self._sequence.ctypes.data + 4 * np.arange(rows, dtype=np.uintp)
+        self._token, self._position, self._sequence, ones = (numpy.ones(rows, numpy.int32) for _ in range(4))
+        self._wanted = numpy.zeros(rows, numpy.int8)
+        self._pointers = self._sequence.ctypes.data + 4 * numpy.arange(rows, dtype=numpy.uintp)
         self._one_each = ones
         self._batch = lib.llama_batch()
         for name, array in (

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ class Engine:
             slots=self.context.sequences,
             rows=self.context.rows,
             chunk=CHUNK,
-            prompts=BESIDE if self.exact else TOGETHER,
+            prompts=BESIDE if self.exact else TOGETHER if model.offloaded else 2 * BESIDE,
             exact=self.exact,
             company=company,
         )
@@ -104,7 +104,7 @@ class Engine:
         self._served: dict[Hashable, int] = {}
         self._count = 0
         self._guard = threading.Lock()
-        self._computing: tuple[Task, ...] = ()
+        self._computing: dict[Task, int] = {}
         self._some_given_up = False
         self._stopped = False
 
@@ -149,10 +149,10 @@ class Engine:
     # What other threads may call
 
     def interrupt(self, task: Task) -> None:
-        """Give a task up. What is computed for it alone ends within about a millisecond."""
+        """Give a task up. A call that is for it more than for others ends within about a millisecond."""
         with self._guard:
             task.given_up = self._some_given_up = True
-            if self._computing == (task,):
+            if 2 * self._computing.get(task, 0) > sum(self._computing.values()):
                 self.context.abort.set()
 
     def stop(self) -> None:
@@ -179,10 +179,10 @@ class Engine:
         self._count += 1
         self._waiting[task.number] = task
 
-    def step(self) -> None:
+    def step(self, between: Callable[[], object] = lambda: None) -> None:
         """Let go of those who were given up, admit those whose turn it is, and compute a little for everybody.
 
-        Raises Aborted once it was stopped.
+        `between` is called after each of the step's calls. Raises Aborted once it was stopped.
         """
         if self._some_given_up:
             self._let_go()
@@ -195,6 +195,7 @@ class Engine:
         for call in step.calls:
             if not self._compute(call):
                 return  # what comes after was planned for other slots than there are now
+            between()
 
     def _running(self, slot: Slot, task: Task) -> schedule.Running:
         own = slot.held - CHUNK * self._prefixes.shared(slot.number)
@@ -257,10 +258,11 @@ class Engine:
         kept = 0
         if task.saved is not None:
             self._clear(slot)
-            if not self.context.restore(slot.number, task.saved):
-                self._clear(slot)
-                return False
-            task.saved, kept = None, len(task.done)
+            if self.context.restore(slot.number, task.saved):
+                kept = len(task.done)
+            else:  # there are cells, but not as it wants them
+                task.todo, task.done, task.reading = [*task.done, *task.todo], [], True
+            task.saved = None
         elif slot.number in match.holders:
             kept = self.context.trim(slot.number, match.held * CHUNK)
         elif match.held:
@@ -330,7 +332,7 @@ class Engine:
         """Compute one call and let those go on whose logits it brought; False if that did not come about."""
         rows = [(self._slots[number], count) for number, count in call.rows]
         tasks = {slot.number: slot.task for slot, _ in rows if slot.task}
-        if not self._begin(tuple(tasks.values())):
+        if not self._begin({tasks[slot.number]: count for slot, count in rows}):
             return False
         spans = [
             Span(slot.number, slot.held, tasks[slot.number].todo[:count], count == len(tasks[slot.number].todo))
@@ -359,8 +361,9 @@ class Engine:
             at += span.logits
         return True
 
-    def _begin(self, tasks: tuple[Task, ...]) -> bool:
-        """Say for whom the next call is; False if somebody was given up, so that the step is to be planned anew."""
+    def _begin(self, tasks: dict[Task, int]) -> bool:
+        """Say for whom the next call is, and how much of it; False if somebody was given up, so that the step is to be
+        planned anew."""
         with self._guard:
             if self._stopped:
                 raise Aborted
@@ -372,7 +375,7 @@ class Engine:
 
     def _end(self) -> None:
         with self._guard:
-            self._computing = ()
+            self._computing = {}
 
     def _advance(self, slot: Slot, task: Task, span: Span, logits: NDArray[np.float32] | None) -> None:
         count, now = len(span.tokens), time.perf_counter()

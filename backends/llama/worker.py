@@ -188,7 +188,7 @@ class Worker:
 
     def _step(self, speaker: Speaker) -> None:
         try:
-            speaker.engine.step()
+            speaker.engine.step(self._deliver)
         except Aborted:
             self._end(self._closed)
         except Exception as error:
