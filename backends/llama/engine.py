@@ -216,22 +216,23 @@ class Engine:
 
     def _admit(self) -> None:
         """Give slots to those whose turn it is. Who needs a beginning that is being computed waits for it."""
-        blocked: set[int] = set()
-        while self._waiting and len(blocked) < len(self._slots) and not all(slot.task for slot in self._slots):
-            line = [schedule.Asked(each.number, each.owner, each.number in blocked) for each in self._waiting.values()]
+        free = sum(slot.task is None for slot in self._slots)
+        line = [schedule.Asked(each.number, each.owner) for each in self._waiting.values()] if free else []
+        blocked = 0
+        while line and free and blocked < len(self._slots):
             asked = schedule.next_up(line, self._served)
-            if asked is None:
-                return
+            line.remove(asked)
             task = self._waiting[asked.number]
             if task.prompt is None and not self._prepare(task):
                 del self._waiting[task.number]
                 continue
-            match = self._prefixes.match(task.chunks)
+            match = self._prefixes.match(task.chunks[: task.reusable])
             if match.coming > match.held and task.saved is None:
-                blocked.add(task.number)
+                blocked += 1
             elif self._place(task, match):
                 del self._waiting[task.number]
                 self._served[task.owner] = self._count = self._count + 1
+                free -= 1
             else:
                 return
         if len(self._served) > len(self._waiting) + len(self._slots):
@@ -247,6 +248,7 @@ class Engine:
             return False
         task.todo = list(task.prompt)
         task.chunks = chunks(task.prompt, CHUNK)
+        task.reusable = (len(task.prompt) - 1) // CHUNK  # a token at least is left to compute
         return True
 
     def _place(self, task: Task, match: Match) -> bool:
@@ -280,7 +282,7 @@ class Engine:
             task.done = task.todo[:kept]
             del task.todo[:kept]
         slot.task = task
-        slot.since = task.number
+        slot.since = self._count
         return True
 
     def _choose(self, match: Match) -> Slot:
@@ -408,7 +410,7 @@ class Engine:
             self._prefixes.cut(slot.number, self._prefixes.reached(slot.number))
         else:  # what was written is as good as what was read
             self._prefixes.cut(slot.number)
-            self._prefixes.begin(slot.number, chunks([*task.done, 0], CHUNK))
+            self._prefixes.begin(slot.number, chunks(task.done, CHUNK))
             self._prefixes.reach(slot.number, slot.held // CHUNK)
         task.over()
 

@@ -32,8 +32,8 @@ class _Node:
 
 
 def chunks(tokens: Sequence[int], size: int) -> list[Chunk]:
-    """The whole chunks of a prompt that can be reused: a token at least is left to compute."""
-    return [tuple(tokens[at : at + size]) for at in range(0, len(tokens) - size, size)]
+    """The whole chunks that `tokens` begin with."""
+    return [tuple(tokens[at : at + size]) for at in range(0, len(tokens) - size + 1, size)]
 
 
 class Prefixes:

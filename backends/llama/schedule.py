@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that waits. `owner` is who asks; `blocked` has no use for a slot yet."""
+    """A request that waits, and who asks."""
 
     number: int
     owner: Hashable
-    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,13 @@ class Step:
     preempt: tuple[int, ...] = ()
 
 
-def next_up(waiting: Sequence[Asked], served: Mapping[Hashable, int]) -> Asked | None:
-    """Whose turn it is: the first request of whoever was served longest ago. None if all are blocked.
+def next_up(waiting: Sequence[Asked], served: Mapping[Hashable, int]) -> Asked:
+    """Whose turn it is among at least one: the first request of whoever was served longest ago.
 
     `served` says when that was, on the clock that numbers the requests; whoever is not there has waited since the
     request came. So nobody is overtaken twice by the same owner, nor by a newcomer after the next turn.
     """
-    ready = [asked for asked in waiting if not asked.blocked]
-    return min(ready, key=lambda asked: (served.get(asked.owner, asked.number), asked.number), default=None)
+    return min(waiting, key=lambda asked: (served.get(asked.owner, asked.number), asked.number))
 
 
 def plan(running: Sequence[Running], limits: Limits, free: int | None = None) -> Step:

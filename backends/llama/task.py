@@ -50,6 +50,8 @@ class Task:
         self.number = -1
         self.prompt: list[int] | None = None
         self.chunks: list[Chunk] = []
+        self.reusable = 0
+        """How many of them may come from elsewhere."""
         self.todo: list[int] = []
         self.done: list[int] = []
         """All that was computed, in order."""

@@ -121,6 +121,13 @@ class Worker:
                     self._step(self.speaker)
                 self._deliver()
         finally:
+            with self._changed:
+                self._closing = True
+                left = list(self._line)
+            self._end(self._closed)
+            for job in left:
+                self._over(job, self._closed())
+            self._deliver()
             self._free()
 
     def _take(self) -> list[Job] | None:

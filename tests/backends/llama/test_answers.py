@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
 
+from graphrt import Runtime, node
 from graphrt.backends.base import Backend
 from graphrt.backends.errors import (
     BackendError,
@@ -38,6 +39,7 @@ from graphrt.backends.events import (
 from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.llama.context import Span
 from graphrt.backends.llama.task import Effort, Work
+from graphrt.backends.llama.worker import Job
 from graphrt.backends.messages import Media, Message, Request, Settings, Text, ToolCall, system, tool_result
 from graphrt.backends.uri import open_backend
 from tests.backends.llama.conftest import (
@@ -334,6 +336,31 @@ async def test_requests_are_answered_in_the_order_they_came_and_those_given_up_a
         await running.aclose()
     assert held.answered == [first, *others]
     await llama.aclose()
+
+
+async def test_runs_that_ask_are_told_apart_so_that_they_take_turns(
+    llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners: list[object] = []
+    submit = llama._worker.submit
+
+    def seen(job: Job) -> bool:
+        owners.append(job.owner)
+        return submit(job)
+
+    monkeypatch.setattr(llama._worker, "submit", seen)
+
+    @node
+    async def routed(text: str) -> str:
+        return (await answer(llama, route(text))).text
+
+    async with Runtime() as rt:
+        runs = [await rt.start(routed, text=f"Hi, {text}") for text in ("I was charged twice", "the app crashes")]
+        said = [json.loads(await run.result()) for run in runs]
+    assert said == [{"route": "billing"}, {"route": "technical"}]
+    assert set(owners) == {run.id for run in runs}
+    await answer(llama, route("Hi"))
+    assert owners[-1] is None
 
 
 async def test_one_backend_serves_several_event_loops(llama: LlamaCpp, anyio_backend_name: str) -> None:

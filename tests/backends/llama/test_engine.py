@@ -57,6 +57,17 @@ def test_a_reused_beginning_gives_the_same_bits(engine: Engine) -> None:
         assert alike(again, fresh)
 
 
+def test_a_prompt_is_reused_to_its_end_by_one_that_goes_on_and_not_by_itself(engine: Engine) -> None:
+    tokens = some(3 * CHUNK)
+    run(engine, first := Writer(tokens))
+    run(engine, again := Writer(tokens), longer := Writer([*tokens, 5]))
+    assert [task.effort.cached for task in (first, again, longer)] == [0, 2 * CHUNK, 3 * CHUNK]
+    assert alike(first, again)
+    engine.reset()
+    run(engine, fresh := Writer([*tokens, 5]))
+    assert alike(longer, fresh)
+
+
 def test_what_was_written_is_never_reused_as_if_it_had_been_read(engine: Engine) -> None:
     tokens = some(CHUNK + 5)
     run(engine, first := Writer(tokens, 3 * CHUNK))
