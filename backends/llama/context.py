@@ -71,7 +71,9 @@ class Context:
         params.n_batch = params.n_ubatch = rows
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
-        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO if unified else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        # On a processor it was slower in every case that was measured.
+        flash = lib.LLAMA_FLASH_ATTN_TYPE_AUTO if unified and model.offloaded else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.flash_attn_type = flash
         params.kv_unified = unified
         params.swa_full = True  # a window that slides drops what another request could have begun with
         params.offload_kqv = gpu_cells

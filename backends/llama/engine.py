@@ -9,7 +9,7 @@ own and flash attention is off; a prompt is computed alone, in chunks that begin
 chunks of prompts are ever reused: every cell of a prompt is computed in the same company, whatever was asked before.
 The single rows of those that write are computed together, in numbers of which `invariance` has found, at load, that
 they make no difference. Where there are none, or where this was not asked for, the slots share their cells and all that
-waits goes into one call: faster where there are many processors, and not repeatable to the bit.
+waits goes into one call: what a GPU likes, and not repeatable to the bit.
 """
 
 from __future__ import annotations

@@ -9,10 +9,13 @@ were drawn before, so an answer can be taken up again in the middle.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import math
 import struct
 from collections import Counter
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from graphrt.backends.llama.library import extra
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
 
 _NEVER = -1e300
 """A score that is never drawn beside a real one, and is still a number."""
+
+
+@functools.cache
+def _numpy() -> ModuleType:
+    return extra("numpy")
 
 
 def uniform(seed: int, position: int) -> float:
@@ -54,7 +62,7 @@ class Sampler:
 
     def pick(self, logits: NDArray[np.float32], position: int, allowed: NDArray[np.bool_] | None = None) -> int:
         """Choose the token for `position`. At least one token must be allowed."""
-        numpy = extra("numpy")
+        numpy = _numpy()
         if self.counts and (self.presence_penalty or self.frequency_penalty):
             logits = logits.copy()
             times = numpy.fromiter(self.counts.values(), dtype=logits.dtype)
@@ -68,18 +76,23 @@ class Sampler:
         return at if tokens is None else int(tokens[at])
 
     def _draw(self, scores: NDArray[np.float32], position: int) -> int:
-        numpy = extra("numpy")
-        exact = numpy.nan_to_num(scores.astype(numpy.float64), nan=_NEVER, neginf=_NEVER)
+        numpy = _numpy()
+        exact = scores.astype(numpy.float64)
+        best = exact.max()
+        if not math.isfinite(best):
+            exact = numpy.nan_to_num(exact, nan=_NEVER, neginf=_NEVER)
+            best = exact.max()
         with numpy.errstate(over="ignore", under="ignore"):  # a tiny temperature: all but the best become nothing
-            weights = numpy.exp((exact - exact.max()) / self.temperature)
-        chosen = self.keep(weights / weights.sum())
-        mass = numpy.cumsum(weights[chosen])
+            weights = numpy.exp((exact - best) / self.temperature)
+        chosen = self.keep(weights / weights.sum()) if self.top_k or self.top_p < 1 or self.min_p else None
+        mass = numpy.cumsum(weights if chosen is None else weights[chosen])
         at = int(numpy.searchsorted(mass, uniform(self.seed, position) * mass[-1], side="right"))
-        return int(chosen[min(at, len(chosen) - 1)])
+        at = min(at, len(mass) - 1)
+        return at if chosen is None else int(chosen[at])
 
     def keep(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """The indices that `top_k`, `top_p` and `min_p` leave, likeliest first where they had to be sorted."""
-        numpy = extra("numpy")
+        numpy = _numpy()
         chosen = numpy.flatnonzero(probabilities >= self.min_p * probabilities.max())
         if 0 < self.top_k < len(chosen):
             # The k-th largest value first: a whole sort of a large vocabulary would take longer than the model.
