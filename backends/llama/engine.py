@@ -106,6 +106,8 @@ class Engine:
         self._guard = threading.Lock()
         self._computing: dict[Task, int] = {}
         self._some_given_up = False
+        self._tight = False
+        """Somebody had to make room: nobody comes in before those who are there have gone on."""
         self._stopped = False
 
     def _open(self, options: Options) -> tuple[Context, int]:
@@ -186,9 +188,10 @@ class Engine:
         """
         if self._some_given_up:
             self._let_go()
-        self._admit()
+        if not (self._tight and any(slot.task for slot in self._slots)):
+            self._admit()
         running = [self._running(slot, slot.task) for slot in self._slots if slot.task]
-        free = None if self.exact else self._free_cells()
+        free = None if self.exact else self._evict(min(sum(each.todo for each in running), self._limits.rows))
         step = schedule.plan(running, self._limits, free)
         for number in step.preempt:
             self._preempt(self._slots[number])
@@ -231,7 +234,7 @@ class Engine:
                 blocked += 1
             elif self._place(task, match):
                 del self._waiting[task.number]
-                self._served[task.owner] = self._count = self._count + 1
+                self._served[task.owner] = self._count
                 free -= 1
             else:
                 return
@@ -253,19 +256,31 @@ class Engine:
 
     def _place(self, task: Task, match: Match) -> bool:
         """Give `task` a slot, with as much of its prompt as anybody holds; False if there are no cells for it."""
-        needed = len(task.done) + len(task.todo) - CHUNK * match.held
-        if not self.exact and not self._make_room(needed, match.holders):
+        running = sum(slot.task is not None for slot in self._slots)
+        # Beside a chunk for each that runs; where nobody does, there is always room.
+        shared = CHUNK * match.held if task.saved is None else 0
+        needed = len(task.done) + len(task.todo) - shared + CHUNK * (running + 1)
+        if not self.exact and self._evict(needed, match.holders) < needed and running:
             return False
         slot = self._choose(match)
+        slot.task = task
+        self._count += 1
+        slot.since = self._count
+        if task.saved is None:
+            self._share(slot, task, match)
+            return True
+        self._clear(slot)
+        if self.context.restore(slot.number, task.saved):
+            slot.held = len(task.done)  # in cells of its own: nobody is told that there is a beginning to share
+        else:  # there are cells, but not as it wants them
+            task.todo, task.done, task.reading = [*task.done, *task.todo], [], True
+        task.saved = None
+        return True
+
+    def _share(self, slot: Slot, task: Task, match: Match) -> None:
+        """Begin a prompt with as much of it as anybody holds."""
         kept = 0
-        if task.saved is not None:
-            self._clear(slot)
-            if self.context.restore(slot.number, task.saved):
-                kept = len(task.done)
-            else:  # there are cells, but not as it wants them
-                task.todo, task.done, task.reading = [*task.done, *task.todo], [], True
-            task.saved = None
-        elif slot.number in match.holders:
+        if slot.number in match.holders:
             kept = self.context.trim(slot.number, match.held * CHUNK)
         elif match.held:
             kept = self.context.copy(match.holders[0], slot.number, match.held * CHUNK)
@@ -275,15 +290,11 @@ class Engine:
         self._prefixes.begin(slot.number, task.chunks)
         self._prefixes.reach(slot.number, kept // CHUNK)
         slot.held = kept
-        if not task.done:
-            task.since = time.perf_counter()
-            task.effort.queued = task.since - task.asked
-            task.effort.cached = kept
-            task.done = task.todo[:kept]
-            del task.todo[:kept]
-        slot.task = task
-        slot.since = self._count
-        return True
+        task.since = time.perf_counter()
+        task.effort.queued = task.since - task.asked
+        task.effort.cached = kept
+        task.done = task.todo[:kept]
+        del task.todo[:kept]
 
     def _choose(self, match: Match) -> Slot:
         """The free slot beside those in use that holds what is missed least: llama.cpp splits a call at a gap."""
@@ -302,18 +313,14 @@ class Engine:
         own = sum(slot.held - CHUNK * prefixes.reached(slot.number) for slot in self._slots)
         return self.context.cells - own - CHUNK * prefixes.held
 
-    def _make_room(self, needed: int, keep: Sequence[int]) -> bool:
-        """Forget what is held for nobody but in the slots `keep`, the oldest first, until `needed` cells are free
-        beside a chunk for each that runs. Where nobody runs, there is always room.
-        """
-        running = sum(slot.task is not None for slot in self._slots)
+    def _evict(self, needed: int, keep: Sequence[int] = ()) -> int:
+        """Forget what is held for nobody, but in the slots `keep`, the oldest first, until `needed` cells are free;
+        return how many are."""
         idle = [slot for slot in self._slots if slot.task is None and slot.held and slot.number not in keep]
         idle.sort(key=lambda slot: slot.used, reverse=True)
-        while self._free_cells() < needed + CHUNK * (running + 1):
-            if not idle:
-                return not running
+        while (free := self._free_cells()) < needed and idle:
             self._clear(idle.pop())
-        return True
+        return free
 
     def _clear(self, slot: Slot) -> None:
         self.context.trim(slot.number, 0)
@@ -329,6 +336,7 @@ class Engine:
         self._clear(slot)
         slot.task = None
         self._waiting[task.number] = task
+        self._tight = True
 
     def _compute(self, call: schedule.Call) -> bool:
         """Compute one call and let those go on whose logits it brought; False if that did not come about."""
@@ -361,6 +369,7 @@ class Engine:
             if task := tasks.get(span.sequence):
                 self._advance(self._slots[span.sequence], task, span, logits[at] if span.logits else None)
             at += span.logits
+        self._tight = False
         return True
 
     def _begin(self, tasks: dict[Task, int]) -> bool:
