@@ -175,7 +175,7 @@ DEEDS = st.lists(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.booleans(), st.integers(1, 4), st.lists(ASKED, min_size=6, max_size=12), DEEDS, st.randoms())
 def test_every_answer_is_its_own_whatever_comes(
     unified: bool, sequences: int, asked: list[Any], deeds: list[str], draw: Any

@@ -1,6 +1,6 @@
 """The tree of beginnings says what a plain list of prompts would say."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -76,3 +76,4 @@ class Tree(RuleBasedStateMachine):
 
 
 TestTree = Tree.TestCase
+TestTree.settings = settings(max_examples=40, deadline=None)
