@@ -67,10 +67,15 @@ class Model:
         params = lib.llama_model_default_params()
         params.n_gpu_layers = self.placement.gpu_layers
         params.main_gpu = self.placement.main_gpu
-        # llama.cpp reads as many numbers as it was built for devices.
-        split = (ctypes.c_float * max(1, lib.llama_max_devices()))(*self.placement.split)
-        if self.placement.split:
-            params.tensor_split = split
+        split, devices = self.placement.split, int(lib.llama_max_devices())
+        if len(split) > devices:
+            raise BackendError(
+                f"tensor_split has {len(split)} shares; this llama.cpp knows no more than {devices} devices",
+                provider="llama_cpp",
+            )
+        shares = (ctypes.c_float * devices)(*split)  # it reads one for each that it may have
+        if split:
+            params.tensor_split = shares
         # The AMX kernels of this llama.cpp crash the process on some machines (ggml-org/llama.cpp#20824, #26954).
         params.use_extra_bufts = b"AMX_INT8 = 1" not in lib.llama_print_system_info()
         with _loading:

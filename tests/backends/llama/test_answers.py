@@ -651,6 +651,16 @@ def test_options_that_would_kill_the_process_are_refused(options: dict[str, Any]
         LlamaCpp(**options)
 
 
+async def test_where_there_is_no_gpu_its_options_change_nothing() -> None:
+    backend = open_backend("llama_cpp:tiny?n_gpu_layers=-1&main_gpu=0&tensor_split=3,1&offload_kqv=false")
+    assert isinstance(backend, LlamaCpp)
+    assert json.loads((await answer(backend, route("Hi, the app crashes"))).text) == {"route": "technical"}
+    await backend.aclose()
+    crowded = LlamaCpp(tensor_split=[1.0] * 1000)
+    assert "1000 shares" in str((await failure(crowded, route("Hi"))).error)
+    await crowded.aclose()
+
+
 async def test_a_chat_template_can_be_given() -> None:
     backend = LlamaCpp(chat_template="{{ raise_exception('only strangers') }}")
     error = (await failure(backend, route("Hi"))).error

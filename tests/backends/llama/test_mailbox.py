@@ -96,6 +96,7 @@ async def test_two_event_loops_ask_at_the_same_time(other: str) -> None:
                     tasks.start_soon(one, text)
         return sorted(said)
 
+    here: list[str] = []
     there: list[list[str]] = []
 
     async def elsewhere() -> None:

@@ -1,5 +1,6 @@
 """Who is computed when: never over the limits, nobody forgotten, and exact where it must be."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -117,7 +118,7 @@ def test_company_has_no_gaps(slots: set[int], least: int) -> None:
 
 def test_owners_take_turns_and_each_is_answered_in_order() -> None:
     waiting = [Asked(i, "many") for i in range(5)] + [Asked(5, "one"), Asked(6, "other"), Asked(7, "one")]
-    served: dict[object, int] = {}
+    served: dict[Hashable, int] = {}
     order = []
     clock = 8
     while waiting:
@@ -159,7 +160,7 @@ def test_everybody_is_answered_in_the_end(asked: list[tuple[int, int, int]], exa
     limits = EXACT if exact else TOGETHER
     waiting = {i: Simulated(i, owner, prompt, answer) for i, (owner, prompt, answer) in enumerate(asked)}
     slots: dict[int, Simulated] = {}
-    served: dict[object, int] = {}
+    served: dict[Hashable, int] = {}
     clock, steps, answered = len(waiting), 0, 0
     while waiting or slots:
         steps += 1
