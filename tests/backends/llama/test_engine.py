@@ -1,4 +1,4 @@
-"""One model and its slots: what is computed together, kept, shared, interrupted and freed."""
+"""One model and its slots: what is computed together, kept, shared, interrupted and freed (M10)."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
