@@ -17,7 +17,8 @@ from graphrt.backends.dialects.values import count, dicts, index_of, is_json, me
 from graphrt.backends.errors import BackendError, ServerError, StreamTruncated
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 _FINISH: Mapping[str, FinishReason] = {
     "end_turn": "stop",
@@ -126,7 +127,7 @@ class AnthropicStream:
             return self._refused(text)
         if self._stop_reason is not None or is_json(text):
             return []
-        words = redact(text[:80], self._secrets)
+        words = redact(text, self._secrets)[:80]
         return self.broken(ServerError(f"an event that is not JSON: {words!r}"))
 
     def _is_another(self, message: Any) -> bool:

@@ -18,7 +18,8 @@ from graphrt.backends.dialects.values import count, dicts, is_json, mended, text
 from graphrt.backends.errors import BackendError, ServerError, TimedOut
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 FINISH: Mapping[str, FinishReason] = {
     "COMPLETE": "stop",

@@ -18,7 +18,8 @@ from graphrt.backends.dialects.values import count, dicts, index_of, mended, tex
 from graphrt.backends.errors import BackendError, BadRequest, InvalidOutput, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import Media, ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 _FINISH: Mapping[str, FinishReason] = {
     "STOP": "stop",
@@ -88,7 +89,7 @@ class GeminiStream:
         except (ValueError, RecursionError):
             if self._finish is not None:
                 return []
-            words = redact(text[:80], self._secrets)
+            words = redact(text, self._secrets)[:80]
             return self.broken(ServerError(f"a chunk that is not JSON: {words!r}"))
         return self._take(parsed)
 

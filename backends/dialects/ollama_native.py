@@ -22,8 +22,9 @@ from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage, Warned
 from graphrt.backends.messages import Media, Message, Reasoning, Refusal, Request, Text, ToolCall, ToolResult, ToolSpec
 from graphrt.backends.remote import Remote
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
 from graphrt.backends.wire.lines import LineReader
+from graphrt.backends.wire.redaction import redact
 
 PROVIDER = "ollama"
 BASE_URL = "http://localhost:11434"

@@ -19,7 +19,8 @@ from graphrt.backends.dialects.values import dicts, index_of, is_json, mended, t
 from graphrt.backends.errors import BackendError, InvalidOutput, Overloaded, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent
 from graphrt.backends.messages import Media, ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 _FINISH: Mapping[str, FinishReason] = {
     "stop": "stop",

@@ -19,7 +19,8 @@ from graphrt.backends.dialects.values import count, dicts, index_of, is_json, me
 from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 Slot = tuple[str, int]
 """Where in its item a part stands: in which of its lists, and as which of that list."""

@@ -20,8 +20,9 @@ from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage, Warned
 from graphrt.backends.messages import Media, Message, Part, Refusal, Request, Text, ToolCall, ToolResult
 from graphrt.backends.remote import Remote
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
 from graphrt.backends.wire.reading import EventReader
+from graphrt.backends.wire.redaction import redact
 
 PROVIDER = "tgi"
 BASE_URL = "http://localhost:8080"

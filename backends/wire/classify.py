@@ -2,7 +2,7 @@
 
 `classify` reads status, headers and body of a failed answer; `classify_error` reads an error object that came inside a
 successful one. Codes are believed before words: providers change their sentences more often than their codes. Both are
-pure and never raise. A secret in use (some providers quote the key they refuse) is taken out with `redact` first.
+pure and never raise. A secret in use (some providers quote the key they refuse) is taken out first.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from graphrt.backends.errors import (
     ServerError,
     TimedOut,
 )
+from graphrt.backends.wire.redaction import redact, redacted
 
 _SNIPPET = 500
 """How many characters of a body that is not JSON are kept as the provider's own words."""
@@ -124,14 +125,6 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)", re.IGNORECASE)
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
-def redact(text: str, secrets: Sequence[str]) -> str:
-    """Take every secret out of `text`."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[secret]")
-    return text
-
-
 def classify(
     status: int,
     headers: Mapping[str, str],
@@ -144,8 +137,9 @@ def classify(
     """Name what a failed answer means. `now` is the wall clock, in seconds, that a date in `Retry-After` is measured
     against."""
     head = {name.lower(): redact(value, secrets) for name, value in headers.items()}
-    text = redact(body.decode("utf-8", "replace"), secrets)
-    parsed = _json(text)
+    text = body.decode("utf-8", "replace")
+    parsed = redacted(_json(text), secrets)
+    text = "" if parsed is not None else redact(text, secrets)
     words = _Words.of(parsed) if parsed is not None else _Words(page_words(text) or f"HTTP {status} with an empty body")
     code = words.code or head.get("x-amzn-errortype", "").split(":")[0] or None
     kind, retryable = _judge(status, words, code, parsed)
@@ -165,7 +159,7 @@ def classify(
 
 def classify_error(error: Any, *, provider: str | None = None, secrets: Sequence[str] = ()) -> BackendError:
     """Name what an error object inside a successful answer means: the same error as it would be outside."""
-    parsed = json.loads(redact(json.dumps(error), secrets))
+    parsed = redacted(error, secrets)
     words = _Words.of(parsed)
     kind, retryable = _judge(words.status or 0, words, words.code, parsed)
     pause = retry_after({}, parsed, message=words.message, status=words.status or 0)
