@@ -7,7 +7,8 @@
     llama_cpp:PATH?n_ctx=4096                           a GGUF file in this process; `llama_cpp:tiny` comes along
     scripted:TEXT                                       always answers TEXT, which is taken as it is
 
-Keys are in the environment, each under the name that its provider gave it, or under `key_env`.
+Keys are in the environment, each under the name that its provider gave it, or under `key_env`; with `secrets`, that is
+asked for the name instead, before each request.
 
 The query sets what the backend's constructor takes; anything else is an error, never ignored. A key is named, not
 given: a name ends up in journals and pictures. What is wrong raises `BindingError`, before anything runs. Only the
@@ -29,6 +30,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from graphrt.backends.base import Backend
 from graphrt.backends.dialects.profiles import PRESETS, Preset, profile_named
 from graphrt.backends.errors import BindingError
+from graphrt.backends.keys import Key, Named
+from graphrt.types import Secrets
 
 if TYPE_CHECKING:
     from graphrt.backends.dialects.openai_chat import OpenAIChat
@@ -58,6 +61,26 @@ _PLACES: Mapping[str, _Place] = {
     "tgi_native": _Place("tgi_native", "Tgi"),
 }
 
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Where keys are. What may do without a key gets it from the environment: `secrets` cannot say in time that there
+    is none."""
+
+    environ: Mapping[str, str]
+    secrets: Secrets | None
+
+    def get(self, uri: str, name: str | None, *, needed: bool = True) -> Key:
+        if name is None:
+            return None
+        if self.secrets is not None and needed:
+            return Named(self.secrets, name)
+        found = self.environ.get(name)
+        if not found and needed:
+            raise BindingError(uri, "key_env", f"the environment has no {name}; put the key there")
+        return found
+
+
 _CHAT_PARAMS: Mapping[str, Callable[[str], Any]] = {
     "base_url": str,
     "key_env": str,
@@ -67,8 +90,10 @@ _CHAT_PARAMS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ) -> Backend:
-    """The backend that `uri` names. Nothing is connected and no file is read before the first request."""
+def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ, secrets: Secrets | None = None) -> Backend:
+    """The backend that `uri` names. Nothing is connected, no file is read and no secret asked for before the first
+    request; a key of the environment has to be there."""
+    keys = _Keys(environ, secrets)
     scheme, colon, rest = uri.partition(":")
     if not colon:
         raise BindingError(uri, "scheme", f"there is none; write {_schemes()} before a colon")
@@ -83,24 +108,22 @@ def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ) -> Backen
     if scheme == "llama_cpp":
         return _open_llama(uri, target, query)
     if scheme == "openai_chat":
-        return _open_chat(uri, target, query, None, environ)
+        return _open_chat(uri, target, query, None, keys)
     if scheme in PRESETS:
-        return _open_chat(uri, target, query, PRESETS[scheme], environ)
+        return _open_chat(uri, target, query, PRESETS[scheme], keys)
     if scheme in _PLACES:
-        return _open_place(uri, target, query, _PLACES[scheme], environ)
+        return _open_place(uri, target, query, _PLACES[scheme], keys)
     raise BindingError(uri, "scheme", f"{scheme!r} is not known; there are {_schemes()}")
 
 
-def _open_chat(uri: str, model: str, query: str, preset: Preset | None, environ: Mapping[str, str]) -> OpenAIChat:
+def _open_chat(uri: str, model: str, query: str, preset: Preset | None, keys: _Keys) -> OpenAIChat:
     params = _params(uri, query, _CHAT_PARAMS)
     base_url = params.pop("base_url", preset and preset.base_url)
     if base_url is None:
         raise BindingError(uri, "base_url", "there is none; add '?base_url=http://host:port/v1'")
     _check_url(uri, base_url)
     key_env = params.pop("key_env", preset and preset.key_env)
-    key = environ.get(key_env) if key_env else None
-    if key_env and not key:
-        raise BindingError(uri, "key_env", f"the environment has no {key_env}; put the key there")
+    key = keys.get(uri, key_env)
     named = params.pop("profile", None)
     if named is not None and named not in PRESETS:
         raise BindingError(uri, "profile", f"{named!r} is not known; there are {', '.join(PRESETS)}")
@@ -114,16 +137,14 @@ def _open_chat(uri: str, model: str, query: str, preset: Preset | None, environ:
         raise BindingError(uri, key_env or "base_url", str(error)) from None
 
 
-def _open_place(uri: str, model: str, query: str, place: _Place, environ: Mapping[str, str]) -> Backend:
+def _open_place(uri: str, model: str, query: str, place: _Place, keys: _Keys) -> Backend:
     allowed = {"base_url": str, "key_env": str, "connect": float, "idle": float, **dict.fromkeys(place.params, str)}
     params = _params(uri, query, allowed)
     if "base_url" in params:
         _check_url(uri, params["base_url"])
     named = params.pop("key_env", None)
     key_env = named or place.key_env
-    key = environ.get(key_env) if key_env else None
-    if key_env and not key and (named or not place.keyless):
-        raise BindingError(uri, "key_env", f"the environment has no {key_env}; put the key there")
+    key = keys.get(uri, key_env, needed=bool(named) or not place.keyless)
     missing = [name for name in place.params if name not in params]
     module = import_module(f"graphrt.backends.dialects.{place.module}")
     made: Callable[..., Backend] = getattr(module, place.name)

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.bedrock_request import request_body
 from graphrt.backends.dialects.bedrock_stream import EXCEPTIONS, ConverseStream
 from graphrt.backends.dialects.dialect import Asked
 from graphrt.backends.errors import AuthFailed, BindingError
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Request
 from graphrt.backends.remote import Remote, Sign
 from graphrt.backends.wire.eventstream import FrameReader
@@ -58,7 +57,7 @@ class Bedrock(Remote):
         *,
         region: str = "us-east-1",
         base_url: str | None = None,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,

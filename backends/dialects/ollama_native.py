@@ -11,8 +11,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering, object_of
 from graphrt.backends.dialects.dialect import Asked, honest
@@ -20,6 +18,7 @@ from graphrt.backends.dialects.history import arguments_of, ours, repaired
 from graphrt.backends.dialects.values import count, dicts, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage, Warned
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Media, Message, Reasoning, Refusal, Request, Text, ToolCall, ToolResult, ToolSpec
 from graphrt.backends.remote import Remote
 from graphrt.backends.wire.classify import classify_error
@@ -82,7 +81,7 @@ class Ollama(Remote):
         model: str,
         *,
         base_url: str = BASE_URL,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.dialect import Asked
 from graphrt.backends.dialects.openai_request import request_body
 from graphrt.backends.dialects.openai_stream import ChatStream
 from graphrt.backends.dialects.profiles import OPENAI_LIKE, Profile
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Request
 from graphrt.backends.remote import Remote
 from graphrt.backends.wire.reading import EventReader
@@ -59,7 +58,7 @@ class OpenAIChat(Remote):
         model: str,
         *,
         base_url: str,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         profile: Profile = OPENAI_LIKE,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering, object_of
 from graphrt.backends.dialects.dialect import Asked, honest
@@ -18,6 +16,7 @@ from graphrt.backends.dialects.history import repaired
 from graphrt.backends.dialects.values import count, is_json, text_of
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage, Warned
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Media, Message, Part, Refusal, Request, Text, ToolCall, ToolResult
 from graphrt.backends.remote import Remote
 from graphrt.backends.wire.classify import classify_error
@@ -75,7 +74,7 @@ class Tgi(Remote):
         model: str,
         *,
         base_url: str = BASE_URL,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,
