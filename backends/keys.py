@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import anyio.to_thread
@@ -34,7 +34,7 @@ Key: TypeAlias = str | SecretStr | Source | None
 class Named:
     """A source that asks for one secret by its name."""
 
-    secrets: Secrets
+    secrets: Secrets = field(repr=False)
     name: str
 
     def __call__(self) -> Found | Awaitable[Found]:
@@ -63,16 +63,17 @@ class Held:
         """
         if self._source is None:
             return self._last
+        failure = "gave none"
         try:
             found = _fit(await _asked(self._source))
         except BackendError:
             raise
         except Exception as error:
-            known = () if self._last is None else (self._last.get_secret_value(),)
-            words = redact(f"{type(error).__name__}: {error}", known)
-            raise AuthFailed(f"no key for {backend}: {_called(self._source)} failed: {words}") from error
+            found, failure = None, f"failed: {type(error).__name__}: {error}"
         if found is None:
-            raise AuthFailed(f"no key for {backend}: {_called(self._source)} gave none")
+            known = () if self._last is None else (self._last.get_secret_value(),)
+            # without its cause: nobody can take a secret out of that
+            raise AuthFailed(f"no key for {backend}: {_called(self._source)} {redact(failure, known)}")
         self._last = found
         return found
 

@@ -77,7 +77,7 @@ class Context:
     emitted: list[Emitted] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     """What is recorded beside the step's output: the model that answered, its usage."""
-    secrets: Secrets | None = None
+    secrets: Secrets | None = field(default=None, repr=False)
     """Gives the keys of models that are bound by URI; None leaves them to the environment."""
     perform: Callable[[Context, FunctionNode[..., Any], tuple[Any, ...], dict[str, Any]], Awaitable[Any]] | None = None
     """Does a substep of the context it is given, which is this one; None in a substep, which has none of its own."""

@@ -20,7 +20,7 @@ import inspect
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
@@ -103,7 +103,7 @@ class Shared:
     limits: Limits
     resources: Resources
     models: Mapping[str, Any]
-    secrets: Secrets | None
+    secrets: Secrets | None = field(repr=False)
     threads: anyio.CapacityLimiter
     concurrency: int
     retry_budget: int
