@@ -77,6 +77,8 @@ class _Keys:
             return Named(self.secrets, name)
         found = self.environ.get(name)
         if not found and needed:
+            if not name.isidentifier():
+                raise BindingError(uri, "key_env", "is the name of the variable that holds the key, not the key")
             raise BindingError(uri, "key_env", f"the environment has no {name}; put the key there")
         return found
 
@@ -101,7 +103,8 @@ def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ, secrets: 
         from graphrt.backends.scripted import Scripted
 
         return Scripted(lambda _: rest)
-    target, _, query = rest.partition("?")
+    target, asked, query = rest.partition("?")
+    uri = f"{scheme}:{target}?…" if asked else uri  # errors are kept: what was put there by mistake may be a key (M9)
     target = unquote(target)
     if not target:
         raise BindingError(uri, "model", f"there is none; write it after {scheme + ':'!r}")
@@ -164,13 +167,10 @@ def _check_url(uri: str, base_url: str) -> None:
     except ValueError:
         whole = False
         parts = urlsplit("")
+    if "@" in (parts.netloc if whole else base_url):
+        raise BindingError(uri, "base_url", "it holds a password; name it with key_env instead")
     if not whole:
         raise BindingError(uri, "base_url", f"{base_url!r} is no address; write http://host:port/v1")
-    if parts.username or parts.password:
-        # said without the address: it holds a secret
-        raise BindingError(
-            f"{uri.partition('?')[0]}?…", "base_url", "it holds a password; name it with key_env instead"
-        )
     if parts.query or parts.fragment:
         raise BindingError(uri, "base_url", "it ends before '?' and '#': the path of the dialect is added to it")
 
