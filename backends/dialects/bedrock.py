@@ -6,7 +6,10 @@ What goes out is in `bedrock_request`, what comes back in `bedrock_stream`, how 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote
 
@@ -98,8 +101,28 @@ def sigv4(model: str, region: str) -> Sign:
             raise AuthFailed("no AWS credentials: neither environment nor profile nor role has any", provider="bedrock")
         kept = {name: value for name, value in headers.items() if name == "content-type"}
         request = requests.AWSRequest(method=method, url=url, headers=kept, data=body)
-        auth.SigV4Auth(frozen, "bedrock", region).add_auth(request)
+        with _unlogged("botocore.auth"):
+            auth.SigV4Auth(frozen, "bedrock", region).add_auth(request)
         signed = {name.lower(): str(value) for name, value in request.headers.items()}
         return {name: value for name, value in signed.items() if name not in kept}
 
     return sign
+
+
+_silent: ContextVar[bool] = ContextVar("graphrt signing", default=False)
+
+
+@contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    """Keep a logger silent about what happens in the block, and in it alone: botocore logs what it signs, the session's
+    token too, to whoever debugs it (M9)."""
+    logging.getLogger(name).addFilter(_is_said)  # it keeps one of each
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
+def _is_said(_: logging.LogRecord) -> bool:
+    return not _silent.get()
