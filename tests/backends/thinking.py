@@ -1,9 +1,9 @@
 """A provider that reads what it is asked, in every dialect, and answers as the model that ships would.
 
-`heard` reads a request as its API documents it, and refuses what that API refuses: calls and results that do not pair,
-roles out of turn, its own sealed thoughts lost or another provider's brought along (M2). `thought` is the one small
+`Mind.answer` hears a request as its API documents it, and refuses what that API refuses: calls and results that do not
+pair, roles out of turn, its own sealed thoughts lost or another provider's brought along (M2). `thought` is the one small
 brain behind all dialects: it knows nothing but what was heard, so that a tool, a result or a schema that did not arrive
-is an answer that is not given. `answer` is the two of them behind one door of a `Provider`.
+is an answer that is not given.
 """
 
 from __future__ import annotations
