@@ -21,6 +21,8 @@ SERVES = {
     ("bedrock", "invoke_anthropic"): "bedrock_anthropic",
     ("bedrock", "responses"): "openai_responses",
     ("llamacpp_server", "chat_completions"): "llama_server",
+    ("azure_openai", "chat_completions"): "azure",
+    ("moonshotai", "chat_completions"): "moonshot",
 }
 
 
@@ -112,6 +114,16 @@ def test_what_thinks_at_deepseek_is_not_made_to_call_a_tool() -> None:
     """It answers 400 there (wire_formats, section 1)."""
     assert can("deepseek", "deepseek-chat").forced_tool is True
     assert can("deepseek", "deepseek-reasoner").forced_tool is False
+
+
+def test_a_router_says_what_it_keeps_from_some_of_its_models() -> None:
+    """Snowflake refuses tools where it serves neither Claude nor OpenAI's; Kimi is made to call a tool from K3 on."""
+    llama, claude = can("snowflake", "llama3.1-70b"), can("snowflake", "claude-sonnet-4-6")
+    assert (llama.tools, llama.json_schema, claude.tools, claude.json_schema) == (False, False, True, True)
+    old, new = can("moonshot", "kimi-k2.5"), can("moonshot", "kimi-k3")
+    assert (old.forced_tool, old.json_schema, new.forced_tool, new.json_schema) == (False, False, None, True)
+    assert can("perplexity", "sonar-pro").tools is False
+    assert can("azure", "a name of the user's own") == NOTHING
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,6 +1,7 @@
 """What goes over the wire for a request, and what is said about what does not."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -127,6 +128,51 @@ def test_a_server_without_schemas_is_asked_for_json_and_says_so() -> None:
     assert [warning.setting for warning in warnings] == ["output"]
 
 
+SERVERS: Mapping[str, tuple[set[str], dict[str, Any]]] = {
+    "azure": ({"top_k", "min_p"}, {"max_completion_tokens": 5, "seed": 1}),
+    "huggingface": ({"top_k", "min_p"}, {"max_tokens": 5, "stop": ["a", "b"]}),
+    "perplexity": ({"min_p", "seed", "stop"}, {"max_tokens": 5, "top_k": 5}),
+    "databricks": ({"min_p", "seed", "presence_penalty", "frequency_penalty"}, {"max_tokens": 5, "top_k": 5}),
+    "cloudflare": ({"min_p"}, {"max_tokens": 5, "top_k": 5, "seed": 1}),
+    "snowflake": ({"top_k", "min_p", "reasoning_effort"}, {"max_completion_tokens": 5}),
+    "zai": (
+        {"top_k", "min_p", "seed", "stop", "presence_penalty", "frequency_penalty"},
+        {"max_tokens": 5, "stop": ["a"], "reasoning_effort": "low"},
+    ),
+    "moonshot": ({"top_k", "min_p", "seed"}, {"max_completion_tokens": 5, "stop": ["a", "b"]}),
+    "alibaba": ({"min_p", "frequency_penalty", "reasoning_effort"}, {"max_tokens": 5, "top_k": 5, "seed": 1}),
+    "lmstudio": ({"min_p", "reasoning_effort"}, {"max_tokens": 5, "top_k": 5, "seed": 1}),
+}
+"""What each of them has no setting for, and some of what it is sent, when it is asked for nearly everything."""
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_is_sent_what_it_knows_and_the_rest_is_warned_about(server: str) -> None:
+    # M6
+    settings = Settings(
+        max_tokens=5,
+        top_k=5,
+        min_p=0.1,
+        seed=1,
+        stop=("a", "b"),
+        presence_penalty=0.1,
+        frequency_penalty=0.1,
+        reasoning_effort="low",
+    )
+    unknown, known = SERVERS[server]
+    sent, warnings = request_body(ask(settings=settings), model="m", profile=PRESETS[server].profile)
+    assert {warning.setting for warning in warnings} == unknown
+    assert sent == sent | known
+    assert not (unknown - {"stop"}) & sent.keys()
+
+
+def test_a_server_that_streams_no_json_is_not_asked_for_any() -> None:
+    request = ask(output=OutputSchema(name="x", schema_={"type": "object"}))
+    sent, warnings = request_body(request, model="m", profile=PRESETS["cloudflare"].profile)
+    assert "response_format" not in sent
+    assert [warning.setting for warning in warnings] == ["output"]
+
+
 def test_calls_and_results_make_a_turn() -> None:
     call = ToolCall(call_id="c1", name="add", arguments="")
     said = Message(role="assistant", parts=(Text(text="Let me see."), call))
@@ -173,12 +219,13 @@ def test_a_thought_goes_back_to_its_own_model_only() -> None:
         assert "hm" not in sent
 
 
-def test_a_thought_is_echoed_under_the_field_its_server_wants() -> None:
-    opaque = Opaque(provider="deepseek", model="m", payload={"field": "reasoning_content"})
+@pytest.mark.parametrize("server", ["deepseek", "zai", "moonshot"])
+def test_a_thought_is_echoed_under_the_field_its_server_wants(server: str) -> None:
+    opaque = Opaque(provider=server, model="m", payload={"field": "reasoning_content"})
     call = ToolCall(call_id="c1", name="add", arguments="{}")
     said = Message(role="assistant", parts=(Reasoning(text="hm", opaque=opaque), call))
     request = Request(messages=(user("hi"), said, tool_result(call, "3")))
-    assert body(request, PRESETS["deepseek"].profile)["messages"][1]["reasoning_content"] == "hm"
+    assert body(request, PRESETS[server].profile)["messages"][1]["reasoning_content"] == "hm"
 
 
 def test_the_parts_of_a_streamed_thought_go_back_as_the_block_they_were() -> None:
