@@ -34,12 +34,13 @@ class Profile:
         it honours, and its own field for it. What is missing is warned about (M6). max_stops: how many stop strings it
         takes; None for any number. system_role: the role that instructions go under. output: how it takes a JSON
         Schema: enforced, only as "answer in JSON", or not at all. strict: whether it enforces schemas in strict mode
-        only, and by a grammar otherwise. required_tool: its word for "call some tool".
-        usage_option: whether it has to be asked for the usage of a stream. echo_reasoning: the field under which it
-        wants its own plain reasoning text back with a tool call, if it does. nine_letter_ids: whether tool call ids
-        must be nine letters or digits. longest_id: how many letters one may have; None for any number, since some
-        servers keep things in their own. finish_optional: whether `[DONE]` alone ends an answer. Only for servers known
-        to leave the finish reason out: everywhere else a `[DONE]` without one is a proxy closing what broke behind it.
+        only, and by a grammar otherwise. required_tool: its word for "call some tool". usage_option: whether it has to
+        be asked for the usage of a stream. echo_reasoning: the field under which it takes its own plain reasoning text
+        back with a tool call, if it does. always_echoed: it refuses a tool call without that field, be it empty.
+        nine_letter_ids: whether tool call ids must be nine letters or digits. longest_id: how many letters one may
+        have; None for any number, since some servers keep things in their own. finish_optional: whether `[DONE]` alone
+        ends an answer. Only for servers known to leave the finish reason out: everywhere else a `[DONE]` without one is
+        a proxy closing what broke behind it.
     """
 
     provider: str
@@ -51,6 +52,7 @@ class Profile:
     required_tool: str = "required"
     usage_option: bool = True
     echo_reasoning: str | None = None
+    always_echoed: bool = False
     nine_letter_ids: bool = False
     longest_id: int | None = None
     finish_optional: bool = False
@@ -131,6 +133,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 max_stops=16,
                 output="json_object",
                 echo_reasoning="reasoning_content",
+                always_echoed=True,
             ),
         ),
         "mistral": Preset(
@@ -138,13 +141,13 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "MISTRAL_API_KEY",
             Profile(
                 "mistral",
-                settings=_without("seed", "reasoning_effort", seed="random_seed"),
+                settings=_without(seed="random_seed"),
                 required_tool="any",
                 usage_option=False,  # it always tells, and refuses fields that it does not know
                 nine_letter_ids=True,
             ),
         ),
-        "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY", Profile("xai")),
+        "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY", Profile("xai", echo_reasoning="reasoning_content")),
         "together": Preset("https://api.together.xyz/v1", "TOGETHER_API_KEY", Profile("together", settings=_LOCAL)),
         "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", Profile("cerebras")),
         "huggingface": Preset("https://router.huggingface.co/v1", "HF_TOKEN", Profile("huggingface", max_stops=4)),
@@ -203,6 +206,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 settings=_without("seed", "parallel_tool_calls", max_tokens="max_completion_tokens"),
                 max_stops=5,
                 echo_reasoning="reasoning_content",
+                always_echoed=True,
             ),
         ),
         "alibaba": Preset(
@@ -210,10 +214,12 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "DASHSCOPE_API_KEY",
             Profile("alibaba", settings=_without("frequency_penalty", "reasoning_effort", top_k="top_k")),
         ),
-        "ollama": Preset("http://localhost:11434/v1", None, Profile("ollama")),
+        "ollama": Preset("http://localhost:11434/v1", None, Profile("ollama", echo_reasoning="reasoning")),
         "vllm": Preset("http://localhost:8000/v1", None, Profile("vllm", settings=_LOCAL, strict=False)),
         "llama_server": Preset(
-            "http://localhost:8080/v1", None, Profile("llama_server", settings=_LOCAL, strict=False)
+            "http://localhost:8080/v1",
+            None,
+            Profile("llama_server", settings=_LOCAL, strict=False, echo_reasoning="reasoning_content"),
         ),
         "lmstudio": Preset(
             "http://localhost:1234/v1",

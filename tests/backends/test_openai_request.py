@@ -20,6 +20,7 @@ from graphrt.backends.messages import (
     Text,
     ToolCall,
     ToolSpec,
+    assistant,
     conversation,
     system,
     tool_result,
@@ -219,13 +220,34 @@ def test_a_thought_goes_back_to_its_own_model_only() -> None:
         assert "hm" not in sent
 
 
-@pytest.mark.parametrize("server", ["deepseek", "zai", "moonshot"])
+ECHOED = {
+    "deepseek": "reasoning_content",
+    "moonshot": "reasoning_content",
+    "zai": "reasoning_content",
+    "xai": "reasoning_content",
+    "llama_server": "reasoning_content",
+    "ollama": "reasoning",
+}
+
+
+@pytest.mark.parametrize("server", ECHOED)
 def test_a_thought_is_echoed_under_the_field_its_server_wants(server: str) -> None:
-    opaque = Opaque(provider=server, model="m", payload={"field": "reasoning_content"})
+    opaque = Opaque(provider=server, model="m", payload={"field": ECHOED[server]})
     call = ToolCall(call_id="c1", name="add", arguments="{}")
     said = Message(role="assistant", parts=(Reasoning(text="hm", opaque=opaque), call))
     request = Request(messages=(user("hi"), said, tool_result(call, "3")))
-    assert body(request, PRESETS[server].profile)["messages"][1]["reasoning_content"] == "hm"
+    assert body(request, PRESETS[server].profile)["messages"][1][ECHOED[server]] == "hm"
+
+
+@pytest.mark.parametrize("server", ["deepseek", "moonshot"])
+def test_a_call_of_another_models_goes_with_an_empty_thought_where_none_at_all_is_refused(server: str) -> None:
+    # quirk 45: "reasoning_content must be passed back"
+    foreign = Reasoning(text="hm", opaque=Opaque(provider="openai", model="m", payload={}))
+    call = ToolCall(call_id="c1", name="add", arguments="{}")
+    history = (user("hi"), Message(role="assistant", parts=(foreign, call)), tool_result(call, "3"))
+    said = body(Request(messages=(*history, assistant("3"), user("more"))), PRESETS[server].profile)["messages"]
+    assert said[1]["reasoning_content"] == ""
+    assert "reasoning_content" not in said[3]
 
 
 def test_the_parts_of_a_streamed_thought_go_back_as_the_block_they_were() -> None:
