@@ -95,6 +95,7 @@ _ROWS: Sequence[_Row] = (
     _row(_GOOGLE, r"gemini-(2\.5|3)", images=True),
     _row(_GOOGLE, r"gemini-(2\.5|3)(?!.*-(image|tts|live))", reasoning=True),
     _row(_GOOGLE, r"gemini-2\.5-(flash|pro)(?!.*-(image|tts|live))", context_tokens=1_048_576),
+    _row("bedrock", r"", open_schemas=False),
     _row("bedrock", r"nova|claude", tools=True, parallel_tools=True),
     # they keep to schemas by a grammar
     _row("vllm llama_server lmstudio tgi", r"", json_schema=True),
