@@ -159,6 +159,7 @@ def test_a_pause_may_be_in_the_body_or_in_its_words() -> None:
     headers = {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1000000090000"}
     error = {"message": "Rate limit exceeded: free-models-per-min", "code": 429, "metadata": {"headers": headers}}
     assert refuse(429, {"error": error}).retry_after == 90.0  # OpenRouter: an instant in milliseconds
+    odd: Any
     for odd in (None, [], {"headers": 3}, {"headers": {"x-ratelimit-remaining": None, "x-ratelimit-reset": []}}):
         assert refuse(429, {"error": {"message": "no", "metadata": odd}}).retry_after is None
     assert retry_after({}, None) is None
