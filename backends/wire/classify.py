@@ -41,7 +41,13 @@ _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
     (
         ContextLengthExceeded,
         frozenset(
-            {"context_length_exceeded", "too_many_prompt_tokens", "too_many_tokens", "model_context_window_exceeded"}
+            {
+                "context_length_exceeded",
+                "exceed_context_size_error",
+                "too_many_prompt_tokens",
+                "too_many_tokens",
+                "model_context_window_exceeded",
+            }
         ),
     ),
     (
@@ -66,6 +72,9 @@ _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
                 "billing_not_active",
                 "billing_error",
                 "insufficient_credits",
+                "exceeded_current_quota_error",
+                "servicequotaexceededexception",
+                "arrearage",
             }
         ),
     ),
@@ -87,16 +96,25 @@ _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
                 "overloaded_error",
                 "overloaded",
                 "engine_overloaded",
+                "engine_overloaded_error",
                 "unavailable",
                 "server_is_busy",
                 "capacity_exceeded",
+                "modelnotreadyexception",
             }
         ),
     ),
     (
         RateLimited,
         frozenset(
-            {"rate_limit_exceeded", "rate_limit_error", "rate_limited", "ratelimitreached", "throttlingexception"}
+            {
+                "rate_limit_exceeded",
+                "rate_limit_error",
+                "rate_limit_reached_error",
+                "rate_limited",
+                "ratelimitreached",
+                "throttlingexception",
+            }
         ),
     ),
     (ServerError, frozenset({"server_error", "internal_server_error", "api_error", "internal"})),
@@ -107,13 +125,24 @@ _CONTEXT = re.compile(
     r"maximum context length|context length (?:is|of)|context window|prompt (?:is )?too long|input is too long|"
     r"input tokens? exceed|input token count|longer than the model.s context|"
     r"exceed(?:s|ed)? (?:the )?(?:available )?context|maximum number of tokens allowed|"
+    r"(?:prompt|input) exceeds? (?:the )?max(?:imum)? length|range of input length|exceed(?:s|ed)? model token limit|"
+    r"tokens in the prompt cannot exceed|reduce the length of the (?:messages|prompt|input)|"
     r"`inputs` (?:tokens \+ `max_new_tokens` must be|must have less than)",
     re.IGNORECASE,
 )
-_FILTERED = re.compile(r"content (?:management|filter(?:ing)?) policy|flagged by (?:our )?moderation", re.IGNORECASE)
+_FILTERED = re.compile(
+    r"content (?:management|filter(?:ing)?) policy|flagged by (?:our )?moderation|flagged as potentially|"
+    r"(?:input|prompt|content|request) (?:was |is )?flagged|unsafe or sensitive content|inappropriate content",
+    re.IGNORECASE,
+)
 _KEY = re.compile(r"(?:invalid|incorrect) api[ _-]key|api[ _-]key (?:is )?(?:not valid|invalid|missing)", re.IGNORECASE)
 _NEVER_FITS = re.compile(r"request too large\b.*\btokens per min", re.IGNORECASE | re.DOTALL)
-_QUOTA = re.compile(r"credit balance is too low|insufficient (?:balance|credits|funds)|payment required", re.IGNORECASE)
+_QUOTA = re.compile(
+    r"credit balance is too low|insufficient (?:balance|credits|funds)|payment required|credits? (?:are|is) depleted|"
+    r"used (?:all|up) (?:\w+ )?(?:available credits|daily free)|(?:does not|doesn.t) have any credits|"
+    r"(?:calls|requests) ?(?:/|per) ?month",
+    re.IGNORECASE,
+)
 _MODEL = re.compile(
     r"\bmodel\b.{0,80}(?:does not exist|not found|is not supported\. supported models)|model identifier is invalid",
     re.IGNORECASE,
@@ -264,7 +293,7 @@ def _by_words(status: int, message: str, names: Sequence[str]) -> type[BackendEr
     # a single string over its own limit is not the context, though its sentence sounds so
     if client_fault and "string_above_max_length" not in names and _CONTEXT.search(message):
         return ContextLengthExceeded
-    if client_fault and _FILTERED.search(message):
+    if (client_fault or status == HTTPStatus.FORBIDDEN) and _FILTERED.search(message):
         return ContentFiltered
     if client_fault and _KEY.search(message):
         return AuthFailed
