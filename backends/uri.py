@@ -91,6 +91,16 @@ def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ) -> Backen
     raise BindingError(uri, "scheme", f"{scheme!r} is not known; there are {_schemes()}")
 
 
+def key_variable(uri: str) -> str | None:
+    """The environment variable in which `open_backend` looks for the key; None where it looks for none."""
+    scheme, _, rest = uri.partition(":")
+    if scheme != "openai_chat" and scheme not in PRESETS and scheme not in _PLACES:
+        return None
+    named = dict(parse_qsl(rest.partition("?")[2])).get("key_env")
+    home = PRESETS.get(scheme) or _PLACES.get(scheme)
+    return named or (home and home.key_env)
+
+
 def _open_chat(uri: str, model: str, query: str, preset: Preset | None, environ: Mapping[str, str]) -> OpenAIChat:
     params = _params(uri, query, _CHAT_PARAMS)
     base_url = params.pop("base_url", preset and preset.base_url)
