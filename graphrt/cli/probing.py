@@ -71,7 +71,7 @@ def doctor_model(arguments: argparse.Namespace) -> int:
         counted = f"{len(report.asked)} question{'' if len(report.asked) == 1 else 's'} in {seconds:.1f} s"
         spent = "" if report.error is not None else f" · {line_of(total)}"
         lines = [f"{backend.name}: {counted}{spent}", *_summary(report), *advice]
-        sys.stdout.write("".join(f"{line}\n" for each in lines for line in textwrap.wrap(each, max(width, _LEAST))))
+        sys.stdout.write("".join(f"{line}\n" for each in lines for line in _wrapped(each, width)))
     return OK if report.agrees else CONFIGURATION
 
 
@@ -136,28 +136,44 @@ def _call(told: Told, backend: str, prices: Prices) -> Call:
 
 _MARKS = {"agrees": "✓", "differs": "✗", "learned": "…", "not settled": "?"}
 _PROFILE = {True: "yes", False: "no", None: "unknown"}
-_COLUMNS = (17, 8, 12, 12)
-_LEAST = 40
+_COLUMNS = (17, 7, 11, 11)
+_LEAST = 36
 """Letters. No line is made shorter than that, however narrow the terminal."""
 
 
 def _table(findings: Sequence[Finding], width: int) -> Iterator[str]:
-    yield "  " + _columns("", "profile", "found", "verdict").rstrip()
+    """A line for each finding, with the words for it beside or below; where the columns have no room, words alone."""
+    header = _columns("", "profile", "found", "verdict")
+    if width <= len(header):
+        for each in findings:
+            yield f"{paint(_MARKS[each.verdict], sys.stdout)} {each.name}: {each.verdict}"
+            words = f"profile: {_PROFILE[each.says]}, found: {each.found}; {_words(each)}".removesuffix("; ")
+            yield from _wrapped(words, width, indent="    ")
+        return
+    yield f"  {header}".rstrip()
     for each in findings:
         row = _columns(each.name, _PROFILE[each.says], each.found, each.verdict)
-        words = (
-            each.words if each.verdict == "agrees" else "; ".join(filter(None, (f"asked: {each.asked}", each.words)))
-        )
+        words = _words(each)
         beside = width >= len(row) + len(words) + 2
-        yield f"{paint(_MARKS[each.verdict], sys.stdout)} {(row + words if beside else row).rstrip()}"
+        yield f"{paint(_MARKS[each.verdict], sys.stdout)} {row + words if beside else row}".rstrip()
         if not beside:
-            yield from textwrap.wrap(
-                words, max(width, _LEAST), initial_indent="    ", subsequent_indent="    ", break_long_words=False
-            )
+            yield from _wrapped(words, width, indent="    ")
+
+
+def _words(finding: Finding) -> str:
+    """What was found, in words; and what was asked, where that may be doubted."""
+    doubtful = finding.verdict in {"differs", "not settled"}
+    return "; ".join(filter(None, (f"asked: {finding.asked}" if doubtful else "", finding.words)))
 
 
 def _columns(*words: str) -> str:
     return " ".join(f"{word:<{size}}" for word, size in zip(words, _COLUMNS, strict=True)) + " "
+
+
+def _wrapped(words: str, width: int, *, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        words, max(width, _LEAST), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def _summary(report: Report) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A model behind three dialects: it reads what it is asked and does all of it, and tests take from it what it can do.
 
-    with provide(serving(able)) as provider: …                      does everything
-    with provide(serving(lambda heard: able(replace(heard, tools=())))) as provider: …   knows nothing of tools
+with provide(serving(able)) as provider: …                      does everything
+with provide(serving(lambda heard: able(replace(heard, tools=())))) as provider: …   knows nothing of tools
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ class Heard:
 
 @dataclass(frozen=True)
 class Said:
-    """An answer, in no dialect's words. `usage` is None where it tells none."""
+    """An answer, in no dialect's words. `whole`: its text comes in one piece. `usage` is None where it tells none."""
 
     text: str = ""
     calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
     thought: str = ""
     cut: bool = False
+    whole: bool = False
     usage: tuple[int, int] | None = (10, 5)
     model: str | None = None
 
@@ -171,8 +172,8 @@ def _content(content: Any) -> tuple[str, bool]:
 # What is said.
 
 
-def _words(text: str) -> list[str]:
-    return [f"{word} " for word in text.split()]
+def _words(said: Said) -> list[str]:
+    return [said.text] if said.whole else [f"{word} " for word in said.text.split()]
 
 
 def _chat(said: Said) -> list[bytes]:
@@ -182,8 +183,8 @@ def _chat(said: Said) -> list[bytes]:
 
     finish: Literal["length", "tool_calls", "stop"] = "length" if said.cut else "tool_calls" if said.calls else "stop"
     pieces = [chunk({"role": "assistant", "content": ""})]
-    pieces += [chunk({"reasoning_content": word}) for word in _words(said.thought)]
-    pieces += [chunk({"content": word}) for word in _words(said.text)]
+    pieces += [chunk({"reasoning_content": said.thought})] if said.thought else []
+    pieces += [chunk({"content": word}) for word in _words(said)]
     for index, (name, arguments) in enumerate(said.calls):
         function = {"name": name, "arguments": json.dumps(arguments)}
         call = {"index": index, "id": f"c{index}", "type": "function", "function": function}
@@ -210,7 +211,7 @@ def _anthropic(said: Said) -> list[bytes]:
     if said.thought:
         block({"type": "thinking", "thinking": ""}, [{"type": "thinking_delta", "thinking": said.thought}])
     if said.text:
-        words = [{"type": "text_delta", "text": word} for word in _words(said.text)]
+        words = [{"type": "text_delta", "text": word} for word in _words(said)]
         block({"type": "text", "text": ""}, words)
     for number, (name, arguments) in enumerate(said.calls):
         made = [{"type": "input_json_delta", "partial_json": json.dumps(arguments)}]
@@ -222,7 +223,7 @@ def _anthropic(said: Said) -> list[bytes]:
 
 def _gemini(said: Said) -> list[bytes]:
     parts: list[Any] = [{"text": said.thought, "thought": True}] if said.thought else []
-    parts += [{"text": word} for word in _words(said.text)]
+    parts += [{"text": word} for word in _words(said)]
     parts += [{"functionCall": {"name": name, "args": arguments}} for name, arguments in said.calls]
     pieces = [_candidate(said, [part]) for part in parts]
     told: dict[str, Any] = {}
