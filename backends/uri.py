@@ -97,8 +97,8 @@ def key_variable(uri: str) -> str | None:
     if scheme != "openai_chat" and scheme not in PRESETS and scheme not in _PLACES:
         return None
     named = dict(parse_qsl(rest.partition("?")[2])).get("key_env")
-    home = PRESETS.get(scheme) or _PLACES.get(scheme)
-    return named or (home and home.key_env)
+    home: Preset | _Place | None = PRESETS.get(scheme) or _PLACES.get(scheme)
+    return named or (home.key_env if home is not None else None)
 
 
 def _open_chat(uri: str, model: str, query: str, preset: Preset | None, environ: Mapping[str, str]) -> OpenAIChat:

@@ -9,9 +9,10 @@ asked for a pause, and never for longer than it was allowed to wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 
@@ -22,6 +23,7 @@ from graphrt.backends.messages import Request
 from graphrt.backends.probing.findings import Case, Finding
 from graphrt.backends.probing.probes import findings, unusable
 from graphrt.backends.probing.questions import QUESTIONS, Told
+from graphrt.backends.wire.classify import redact
 from graphrt.backends.wire.ratelimits import RateLimit
 from graphrt.clock import Clock, SystemClock
 
@@ -48,15 +50,24 @@ async def examine(
     *,
     timeout: float = 60.0,  # noqa: ASYNC109 - of each question, not of the whole
     patience: float = 30.0,
+    secrets: Sequence[str] = (),
     clock: Clock | None = None,
     telling: Callable[[str], object] = lambda words: None,
 ) -> Report:
     """Find out what `backend` really does. It is not closed.
 
     `timeout` is how many seconds one question may take, `patience` how many one pause may take that the provider asks
-    for. `telling` hears what is being done.
+    for. `secrets` are taken out of answers: errors come without them, but a server that echoes may put its key anywhere
+    (M9). `telling` hears what is being done.
     """
-    asker = _Asker(backend, timeout, patience, clock or SystemClock(), telling)
+    asker = _Asker(
+        backend=backend,
+        timeout=timeout,
+        patience=patience,
+        secrets=secrets,
+        clock=clock or SystemClock(),
+        telling=telling,
+    )
     before, told = backend.capabilities, dict[str, Told]()
     for number, question in enumerate(QUESTIONS, 1):
         if not question.only(backend.capabilities):
@@ -69,18 +80,17 @@ async def examine(
     return Report(findings(case), tuple(asker.asked))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Asker:
-    """Asks one backend, and keeps everything that came back."""
+    """Asks one backend, and keeps everything that came back in `asked`."""
 
-    def __init__(
-        self, backend: Backend, timeout: float, patience: float, clock: Clock, telling: Callable[[str], object]
-    ) -> None:
-        self._backend = backend
-        self._timeout = timeout
-        self._patience = patience
-        self._clock = clock
-        self._telling = telling
-        self.asked: list[Told] = []
+    backend: Backend
+    timeout: float
+    patience: float
+    secrets: Sequence[str]
+    clock: Clock
+    telling: Callable[[str], object]
+    asked: list[Told] = field(default_factory=list)
 
     async def ask(self, name: str, request: Request) -> Told:
         """Ask, and again after each pause that the provider wants."""
@@ -88,20 +98,20 @@ class _Asker:
             told = await self._once(name, request)
             self.asked.append(told)
             pause = told.error.retry_after if told.error is not None and told.error.retryable else None
-            if pause is None or pause > self._patience:
+            if pause is None or pause > self.patience:
                 break
-            self._telling(f"{self._backend.name} asks for a pause of {pause:g} s")
-            await self._clock.wait(anyio.Event(), pause)
+            self.telling(f"{self.backend.name} asks for a pause of {pause:g} s")
+            await self.clock.wait(anyio.Event(), pause)
         return told
 
     async def _once(self, name: str, request: Request) -> Told:
-        fold, begun = Fold(), self._clock.monotonic()
+        fold, begun = Fold(), self.clock.monotonic()
         deltas, first, limits, unsent = 0, None, tuple[RateLimit, ...](), dict[str, str]()
         answer: Answer | None = None
         error: BackendError | None = None
         try:
-            with anyio.fail_after(self._timeout):
-                async with aclosing(self._backend.stream(request)) as events:
+            with anyio.fail_after(self.timeout):
+                async with aclosing(self.backend.stream(request)) as events:
                     async for event in events:
                         fold.add(event)
                         match event:
@@ -111,11 +121,24 @@ class _Asker:
                                 unsent[setting] = message
                             case PartDelta():
                                 deltas += 1
-                                first = self._clock.monotonic() - begun if first is None else first
-            answer = fold.answer()
+                                first = self.clock.monotonic() - begun if first is None else first
+            answer = Answer.model_validate(_without(fold.answer().model_dump(), self.secrets))
         except TimeoutError:
-            error = TimedOut(f"no whole answer within {self._timeout:g} s", provider=self._backend.name)
+            error = TimedOut(f"no whole answer within {self.timeout:g} s", provider=self.backend.name)
         except BackendError as failed:
             error, limits = failed, failed.limits or limits
-        seconds = self._clock.monotonic() - begun
+        seconds = self.clock.monotonic() - begun
         return Told(name, answer, error, deltas, first, seconds, limits, unsent)
+
+
+def _without(value: Any, secrets: Sequence[str]) -> Any:
+    """Take secrets out of every text in a value."""
+    match value:
+        case str():
+            return redact(value, secrets)
+        case Mapping():
+            return {name: _without(each, secrets) for name, each in value.items()}
+        case list() | tuple():
+            return [_without(each, secrets) for each in value]
+        case _:
+            return value

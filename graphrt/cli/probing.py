@@ -24,7 +24,6 @@ from graphrt.backends.events import Usage
 from graphrt.backends.prices import Price, Prices
 from graphrt.backends.probing import Finding, Report, examine
 from graphrt.backends.uri import key_variable, open_backend
-from graphrt.backends.wire.classify import redact
 from graphrt.cli.exits import CONFIGURATION, OK
 from graphrt.cli.screen import note, paint, print_json
 from graphrt.cli.spending import line_of, total_of
@@ -46,9 +45,9 @@ def doctor_model(arguments: argparse.Namespace) -> int:
     uri = _uri(arguments.model, config.models)
     backend = open_backend(uri)
     begun = time.monotonic()
-    report = anyio.run(_examine, backend, arguments)
+    report = anyio.run(_examine, backend, uri, arguments)
     seconds = time.monotonic() - begun
-    report = _without_secrets(report, uri)
+    report = replace(report, findings=tuple(_printable(each) for each in report.findings))
     total = _spent(report, backend.name, config)
     advice = _advice(report, uri)
     if arguments.json:
@@ -75,11 +74,13 @@ def doctor_model(arguments: argparse.Namespace) -> int:
     return OK if report.agrees else CONFIGURATION
 
 
-async def _examine(backend: Backend, arguments: argparse.Namespace) -> Report:
+async def _examine(backend: Backend, uri: str, arguments: argparse.Namespace) -> Report:
+    def tell(words: str) -> None:
+        note(words, quiet=arguments.quiet)
+
+    key = os.environ.get(key_variable(uri) or "", "").strip()
     try:
-        return await examine(
-            backend, timeout=arguments.timeout, telling=lambda words: note(words, quiet=arguments.quiet)
-        )
+        return await examine(backend, timeout=arguments.timeout, secrets=[key], telling=tell)
     finally:
         with anyio.CancelScope(shield=True):
             await backend.aclose()
@@ -97,16 +98,9 @@ def _uri(word: str, models: Mapping[str, str]) -> str:
     return models[word]
 
 
-def _without_secrets(report: Report, uri: str) -> Report:
-    """Take the key out of what a model said: errors come without it, but a server that echoes may put it anywhere (M9).
-    What would steer a terminal goes as well."""
-    secret = os.environ.get(key_variable(uri) or "", "").strip()
-    clean = [replace(each, words=_printable(redact(each.words, [secret]))) for each in report.findings]
-    return replace(report, findings=tuple(clean))
-
-
-def _printable(words: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in words)
+def _printable(finding: Finding) -> Finding:
+    """Leave out of the words of a provider or a model what would steer a terminal."""
+    return replace(finding, words="".join(letter if letter.isprintable() else " " for letter in finding.words))
 
 
 def _spent(report: Report, backend: str, config: Config) -> Total:

@@ -198,7 +198,7 @@ def _chat(said: Said) -> list[bytes]:
 
 def _anthropic(said: Said) -> list[bytes]:
     usage = said.usage
-    begun = {"id": "m", "model": said.model or "claude-sonnet-4-5-20250929", "content": []}
+    begun: dict[str, Any] = {"id": "m", "model": said.model or "claude-sonnet-4-5-20250929", "content": []}
     begun |= {"usage": {"input_tokens": usage[0], "output_tokens": 1}} if usage else {}
     pieces, index = [typed("message_start", message=begun)], count()
 

@@ -331,6 +331,20 @@ async def test_what_is_not_sent_is_not_asked_of_the_server() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_setting_that_is_not_sent_is_not_found() -> None:
+    """M6: the backend warns that this model cannot be made to call a tool; that it calls of its own will shows
+    nothing."""
+
+    def eager(heard: Heard) -> Said:
+        said = able(heard)
+        return replace(said, calls=[("get_weather", {"city": "Lisbon"})]) if "hello" in heard.text else said
+
+    found = await examined(eager, lambda url: Anthropic("claude-opus-5-5", base_url=url, key=KEY))
+    assert (found["tool choice: one"].verdict, found["tool choice: one"].found) == ("agrees", "no")
+    assert found["tool choice: one"].words.startswith("not sent: this model cannot be made to call a tool")
+
+
+@pytest.mark.anyio
 async def test_a_server_of_which_nothing_is_known_is_learned() -> None:
     """What the plain profile does not know is told, and is no difference."""
     found = await examined(able, lambda url: chat(url, "gpt-4.1", "openai_chat"))

@@ -127,14 +127,16 @@ def test_a_key_that_a_server_repeats_in_its_answers_is_not_shown(cli: Cli) -> No
     """M9: an echo is no error, and is taken for words of the model. Neither is what would steer a terminal."""
 
     def echo(heard: Heard) -> Said:
-        return replace(able(heard), text=f"\x1b[2J your key: {CANARY}", calls=(), model=CANARY)
+        text = f"{'x' * 48} {CANARY}" if heard.tools else f"\x1b[2J your key: {CANARY}"
+        return replace(able(heard), text=text, calls=(), model=f"{CANARY}\x1b[2J")
 
     with endpoint(serving(echo)) as (_, uri):
         for options in ([], ["--json"]):
             said = cli("doctor", "--model", uri, *options)
             assert said.code == 6
-            assert CANARY not in said.out + said.err
+            assert "sk-can" not in said.out + said.err  # not cut in two, either
             assert "\x1b" not in said.out
+            assert "u001b" not in said.out
             assert "your key: [secret]" in " ".join(said.out.split())
 
 
