@@ -28,6 +28,7 @@ from graphrt.backends.wire.ratelimits import RateLimit
 from graphrt.clock import Clock, SystemClock
 
 _TRIES = 3
+"""How often one question is asked, where the provider wants pauses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,11 @@ class _Asker:
 
     async def ask(self, name: str, request: Request) -> Told:
         """Ask, and again after each pause that the provider wants."""
-        for _ in range(_TRIES):
+        for left in reversed(range(_TRIES)):
             told = await self._once(name, request)
             self.asked.append(told)
             pause = told.error.retry_after if told.error is not None and told.error.retryable else None
-            if pause is None or pause > self.patience:
+            if not left or pause is None or pause > self.patience:
                 break
             self.telling(f"{self.backend.name} asks for a pause of {pause:g} s")
             await self.clock.wait(anyio.Event(), pause)

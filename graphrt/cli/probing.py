@@ -128,7 +128,7 @@ def _call(told: Told, backend: str, prices: Prices) -> Call:
 
 # What is shown.
 
-_MARKS = {"agrees": "✓", "differs": "✗", "learned": "…", "not settled": "?"}
+_MARKS = {"agrees": "✓", "differs": "✗", "learned": "+", "not settled": "?"}
 _PROFILE = {True: "yes", False: "no", None: "unknown"}
 _COLUMNS = (17, 7, 11, 11)
 _LEAST = 36

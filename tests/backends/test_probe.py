@@ -419,6 +419,17 @@ async def test_a_pause_that_is_asked_for_is_kept(opened: Opened, number: int) ->
 
 
 @pytest.mark.anyio
+async def test_a_provider_that_is_always_busy_is_not_asked_for_ever() -> None:
+    """Three times, with two pauses between."""
+    clock = JumpingClock()
+    begun = clock.monotonic()
+    found = await examined_at(lambda asked: refusing(asked, 429, "slow down", retry_after="7"), clock=clock)
+    assert (len(found.asked), clock.monotonic() - begun) == (3, pytest.approx(14))
+    assert found.report.error is not None
+    assert (found.report.error.category, found["reachable"].found) == ("rate_limit", "no")
+
+
+@pytest.mark.anyio
 async def test_a_pause_that_is_too_long_leaves_the_question_open() -> None:
     """What passes by is no difference, and the other questions are asked."""
     found = await examined_at(busy_at(2, "3600"))

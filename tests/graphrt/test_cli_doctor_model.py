@@ -45,7 +45,7 @@ def test_a_table_of_a_model_that_does_what_its_profile_says(cli: Cli, folder: Pa
     assert said.code == 0
     assert lines[0].split() == ["profile", "found", "verdict"]
     assert "✓ tools             yes     yes         agrees" in lines
-    assert "… rate limits       unknown yes         learned     59 of 60 requests" in lines
+    assert "+ rate limits       unknown yes         learned     59 of 60 requests" in lines
     assert lines[-1] == "✓ 16 as its profile says, 1 unknown to its profile"
     assert f"openai:gpt-4.1: {questions} questions in " in said.out
     assert "question 1 of 14: plain" in said.err
