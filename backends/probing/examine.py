@@ -9,10 +9,9 @@ asked for a pause, and never for longer than it was allowed to wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 import anyio
 
@@ -23,7 +22,6 @@ from graphrt.backends.messages import Request
 from graphrt.backends.probing.findings import Case, Finding
 from graphrt.backends.probing.probes import findings, unusable
 from graphrt.backends.probing.questions import QUESTIONS, Told
-from graphrt.backends.wire.classify import redact
 from graphrt.backends.wire.ratelimits import RateLimit
 from graphrt.clock import Clock, SystemClock
 
@@ -58,14 +56,13 @@ async def examine(
     """Find out what `backend` really does. It is not closed.
 
     `timeout` is how many seconds one question may take, `patience` how many one pause may take that the provider asks
-    for. `secrets` are taken out of answers: errors come without them, but a server that echoes may put its key anywhere
-    (M9). `telling` hears what is being done.
+    for. `secrets` are taken out of what findings quote: errors come without them, but a server that echoes may put its
+    key into an answer (M9). `telling` hears what is being done.
     """
     asker = _Asker(
         backend=backend,
         timeout=timeout,
         patience=patience,
-        secrets=secrets,
         clock=clock or SystemClock(),
         telling=telling,
     )
@@ -78,7 +75,7 @@ async def examine(
         if number == 1 and found.error is not None:
             return Report((unusable(found.error),), tuple(asker.asked), found.error)
     case = Case(backend.name, before, backend.capabilities, told)
-    return Report(findings(case), tuple(asker.asked))
+    return Report(findings(case, secrets), tuple(asker.asked))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +85,6 @@ class _Asker:
     backend: Backend
     timeout: float
     patience: float
-    secrets: Sequence[str]
     clock: Clock
     telling: Callable[[str], object]
     asked: list[Told] = field(default_factory=list)
@@ -123,23 +119,10 @@ class _Asker:
                             case PartDelta():
                                 deltas += 1
                                 first = self.clock.monotonic() - begun if first is None else first
-            answer = Answer.model_validate(_without(fold.answer().model_dump(), self.secrets))
+            answer = fold.answer()
         except TimeoutError:
             error = TimedOut(f"no whole answer within {self.timeout:g} s", provider=self.backend.name)
         except BackendError as failed:
             error, limits = failed, failed.limits or limits
         seconds = self.clock.monotonic() - begun
         return Told(name, answer, error, deltas, first, seconds, limits, unsent)
-
-
-def _without(value: Any, secrets: Sequence[str]) -> Any:
-    """Take secrets out of every text in a value."""
-    match value:
-        case str():
-            return redact(value, secrets)
-        case Mapping():
-            return {name: _without(each, secrets) for name, each in value.items()}
-        case list() | tuple():
-            return [_without(each, secrets) for each in value]
-        case _:
-            return value

@@ -15,10 +15,11 @@ Verdict = Literal["agrees", "differs", "learned", "not settled"]
 
 
 class Found(NamedTuple):
-    """What the answers show, and the words for it: a number, what was said instead, or the provider's own."""
+    """What the answers show, the words for it, and what was said instead, if that is to follow them."""
 
     outcome: Outcome
     words: str = ""
+    quote: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

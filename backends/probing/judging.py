@@ -61,7 +61,7 @@ def model(case: Case) -> Found:
         return Found("not settled", "it does not say which model answers")
     if _same_model(asked, says):
         return Found("yes", says)
-    return Found("not settled", f"{says} answers: another name of it, or another model")
+    return Found("not settled", "another name of it, or another model, answers:", says)
 
 
 _VERSION = re.compile(r"(?:[-:@](?:latest|preview|exp|\d{3,}|\d\d(?=-))(?:-\d\d(?:\d\d)?)*)*\Z")
@@ -82,23 +82,22 @@ def system(case: Case) -> Found:
     heard, plain = case.answer("system"), case.answer("plain")
     if PASSWORD.lower() in heard.text.lower():
         return Found("yes")
-    said = f"it answered {_quoted(heard.text)}"
     if heard.usage.input is None or plain.usage.input is None:
-        return Found("not settled", f"{said}: whether it was told is not to be seen")
+        return Found("not settled", "whether it was told is not to be seen; it answered", heard.text)
     if heard.usage.input > plain.usage.input:
-        return Found("not settled", f"{said}: it was told, and does not obey")
-    return Found("no", f"{said}, and counts no more tokens of input than without")
+        return Found("not settled", "it was told, and does not obey; it answered", heard.text)
+    return Found("no", "it counts no more tokens than without; it answered", heard.text)
 
 
 def tools(case: Case) -> Found:
     """Say whether a tool is called, and with what it was asked for."""
     answer = case.answer("tool")
     if not answer.tool_calls:
-        return Found("no", f"it answered {_quoted(answer.text)}")
+        return Found("no", "it answered", answer.text)
     call = answer.tool_calls[0]
     if call.name == TOOL and call.complete and CITY.lower() in str(_object(call.arguments).get("city", "")).lower():
         return Found("yes")
-    return Found("no", f"it called {call.name} with {_quoted(call.arguments)}")
+    return Found("no", "it called", f"{call.name} {call.arguments}")
 
 
 def no_tool(case: Case) -> Found:
@@ -116,7 +115,7 @@ def forced(case: Case) -> Found:
     answer = case.answer("forced tool")
     if any(call.name == TOOL for call in answer.tool_calls):
         return Found("yes")
-    return Found("no", f"it answered {_quoted(answer.text)}")
+    return Found("no", "it answered", answer.text)
 
 
 def parallel(case: Case) -> Found:
@@ -133,14 +132,14 @@ def schema(case: Case) -> Found:
     value = _object(answer.text)
     if value.keys() == {"mood_k7", "sure_q2"} and value["mood_k7"] in CHOICES and isinstance(value["sure_q2"], bool):
         return Found("yes")
-    return Found("no", f"it answered {_quoted(answer.text)}")
+    return Found("no", "it answered", answer.text)
 
 
 def json_object(case: Case) -> Found:
     """Say whether the answer is JSON and nothing else."""
     answer = case.answer("schema")
     if not _object(answer.text):
-        return Found("no", f"it answered {_quoted(answer.text)}")
+        return Found("no", "it answered", answer.text)
     if promises_json(case.can) or schema(case).outcome == "yes":
         return Found("yes")
     return Found("not settled", "it answered with an object: it was asked to in words, too")
@@ -190,12 +189,12 @@ def stop(case: Case) -> Found:
     """Say whether it stops where it was told to."""
     text = case.answer("stop").text
     if _AFTER_STOP in text:
-        return Found("no", f"it went on: {_quoted(text)}")
+        return Found("no", "it went on:", text)
     if STOP in text:
         return Found("yes", "it leaves the stop string in")
     if _BEFORE_STOP in text:
         return Found("yes")
-    return Found("not settled", f"it did not count: {_quoted(text)}")
+    return Found("not settled", "it did not count:", text)
 
 
 def tokens(case: Case) -> Found:
@@ -217,7 +216,7 @@ def image(case: Case) -> Found | None:
     text = case.answer("image").text
     if COLOUR in text.lower():
         return Found("yes")
-    return Found("not settled", f"it answered {_quoted(text)}")
+    return Found("not settled", "it answered", text)
 
 
 def limits(case: Case) -> Found:
@@ -248,11 +247,3 @@ def _object(text: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-_QUOTED = 60
-
-
-def _quoted(text: str) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= _QUOTED else f"{line[: _QUOTED - 1]}…") if line else "nothing"

@@ -10,6 +10,7 @@ from graphrt.backends.errors import BackendError
 from graphrt.backends.probing import judging
 from graphrt.backends.probing.findings import Case, Finding, Found
 from graphrt.backends.probing.questions import COLOUR, LAST, MOST, STOP
+from graphrt.backends.wire.classify import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,10 @@ class Probe:
     setting: str | None = None
 
 
-def findings(case: Case) -> tuple[Finding, ...]:
-    """Judge a case, once its first question is answered."""
-    return tuple(found for probe in PROBES if (found := _finding(probe, case)) is not None)
+def findings(case: Case, secrets: Sequence[str] = ()) -> tuple[Finding, ...]:
+    """Judge a case, once its first question is answered. `secrets` are taken out of the words, and of nothing that is
+    judged: a key may be as short as a letter."""
+    return tuple(found for probe in PROBES if (found := _finding(probe, case, secrets)) is not None)
 
 
 def unusable(error: BackendError) -> Finding:
@@ -39,7 +41,7 @@ def unusable(error: BackendError) -> Finding:
     )
 
 
-def _finding(probe: Probe, case: Case) -> Finding | None:
+def _finding(probe: Probe, case: Case, secrets: Sequence[str]) -> Finding | None:
     says = probe.says(case.can)
     told = [case.told[question] for question in probe.questions if question in case.told]
     unsent = next((words for each in told for setting, words in each.unsent.items() if setting == probe.setting), None)
@@ -49,7 +51,20 @@ def _finding(probe: Probe, case: Case) -> Finding | None:
     if error is not None:
         return Finding(probe.name, probe.asked, says, judging.outcome_of(error), str(error))
     found = probe.judge(case)
-    return None if found is None else Finding(probe.name, probe.asked, says, *found)
+    if found is None:
+        return None
+    words = redact(found.words, secrets)
+    if found.quote is not None:
+        words += f" {_quoted(redact(found.quote, secrets))}"
+    return Finding(probe.name, probe.asked, says, found.outcome, words)
+
+
+_QUOTED = 60
+
+
+def _quoted(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= _QUOTED else f"{line[: _QUOTED - 1]}…") if line else "nothing"
 
 
 # What there is to find out.

@@ -59,7 +59,7 @@ def test_what_differs_is_told_with_what_was_asked_and_the_words_that_came(cli: C
     assert (said.code, said.err) == (6, "")
     assert "✗ tools             yes     no          differs\n    asked: a question that a tool answers; it" in said.out
     assert "✗ usage             yes     no          differs\n    asked: how many tokens that was" in said.out
-    assert "gpt-tiny answers: another name of it, or another model" in " ".join(said.out.split())
+    assert "another name of it, or another model, answers: 'gpt-tiny'" in " ".join(said.out.split())
     assert "✗ 10 as its profile says, 3 not as its profile says, 1 unknown" in " ".join(said.out.split())
     assert max(map(len, said.out.splitlines())) <= 80
 
@@ -112,23 +112,26 @@ def test_a_key_that_is_missing_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_key_that_is_refused_says_where_it_came_from(cli: Cli, as_json: bool) -> None:
-    """One question is enough, and nobody repeats the key (M9)."""
-    with endpoint(lambda asked: refusing(asked, 401, f"Incorrect API key provided: {CANARY}")) as (provider, uri):
+    """One question is enough. Nobody repeats the key (M9), or what would steer a terminal."""
+    message = f"\x1b[2JIncorrect API key provided: {CANARY}"
+    with endpoint(lambda asked: refusing(asked, 401, message)) as (provider, uri):
         said = cli("doctor", "--model", uri, *(["--json"] if as_json else []))
         assert len(provider.asked) == 1
     assert said.code == 6
     assert CANARY not in said.out + said.err
+    assert "\x1b" not in said.out
+    assert "u001b" not in said.out
     words = " ".join(said.out.split())
     assert "Incorrect API key provided: [secret]" in words
     assert "the key was refused: put one that is valid, and may use this model, into CANARY_KEY" in words
 
 
 def test_a_key_that_a_server_repeats_in_its_answers_is_not_shown(cli: Cli) -> None:
-    """M9: an echo is no error, and is taken for words of the model. Neither is what would steer a terminal."""
+    """M9: an echo is no error, and is taken for words of the model."""
 
     def echo(heard: Heard) -> Said:
         text = f"{'x' * 48} {CANARY}" if heard.tools else f"\x1b[2J your key: {CANARY}"
-        return replace(able(heard), text=text, calls=(), model=f"{CANARY}\x1b[2J")
+        return replace(able(heard), text=text, calls=(), model=f"{CANARY}/gpt-4.1")
 
     with endpoint(serving(echo)) as (_, uri):
         for options in ([], ["--json"]):
@@ -136,8 +139,14 @@ def test_a_key_that_a_server_repeats_in_its_answers_is_not_shown(cli: Cli) -> No
             assert said.code == 6
             assert "sk-can" not in said.out + said.err  # not cut in two, either
             assert "\x1b" not in said.out
-            assert "u001b" not in said.out
             assert "your key: [secret]" in " ".join(said.out.split())
+
+
+def test_a_key_of_one_letter_changes_no_judgement(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of one's own take any: it is taken out of what is shown, not of what is judged."""
+    monkeypatch.setenv("CANARY_KEY", "k")
+    with endpoint(serving(able)) as (_, uri):
+        assert cli("doctor", "--model", uri).code == 0
 
 
 def test_a_server_that_wants_a_key_and_was_given_none(cli: Cli) -> None:
