@@ -50,7 +50,13 @@ _OPENAI = "openai openai_responses"
 _GOOGLE = "google google_vertex"
 _CLAUDE = frozenset({"anthropic", "bedrock_anthropic", "vertex_anthropic"})
 
+_COUNTING = (
+    f"{_OPENAI} {_GOOGLE} anthropic bedrock_anthropic vertex_anthropic bedrock cohere openrouter groq deepseek mistral "
+    "xai together cerebras ollama vllm llama_server tgi"
+)
+
 _ROWS: Sequence[_Row] = (
+    _row(_COUNTING, r"", usage=True),
     _row(_OPENAI, r"\A(ft:)?gpt-", tools=True, parallel_tools=True, forced_tool=True),
     _row(_OPENAI, r"\A(ft:)?gpt-(3\.5|4(?![\d.o]))", json_schema=False, reasoning=False),
     _row(_OPENAI, r"\A(ft:)?gpt-4(o|\.1)", json_schema=True, images=True, reasoning=False),

@@ -97,6 +97,16 @@ def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ) -> Backen
     raise BindingError(uri, "scheme", f"{scheme!r} is not known; there are {_schemes()}")
 
 
+def key_variable(uri: str) -> str | None:
+    """The environment variable in which `open_backend` looks for the key; None where it looks for none."""
+    scheme, _, rest = uri.partition(":")
+    if scheme != "openai_chat" and scheme not in PRESETS and scheme not in _PLACES:
+        return None
+    named = dict(parse_qsl(rest.partition("?")[2])).get("key_env")
+    home: Preset | _Place | None = PRESETS.get(scheme) or _PLACES.get(scheme)
+    return named or (home.key_env if home is not None else None)
+
+
 def _open_chat(uri: str, model: str, query: str, preset: Preset, environ: Mapping[str, str]) -> OpenAIChat:
     params = _params(uri, query, {**_CHAT_PARAMS, **dict.fromkeys(preset.params, str)})
     base_url, after = _address(uri, model, preset, params)

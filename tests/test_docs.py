@@ -72,7 +72,8 @@ def test_what_the_page_about_models_shows_runs(bare: Path) -> None:
     assert documents.write_files(MODELS, bare) == {"graphrt.toml", "triage.py", "letters.py"}
     said = [Child(*argv).end() for argv, code in documents.commands(MODELS)]
     assert [each.code for each in said] == [code for _, code in documents.commands(MODELS)]
-    triage, shown, summary = said
+    examined, triage, shown, summary = said
+    assert "JSON schema" in examined.out, examined
     assert triage.out == summary.out == "We have returned your money.\n"
     assert "tokens unknown + 2 calls whose usage nobody told" in shown.out, shown.out
     [script] = documents.scripts(MODELS)

@@ -76,6 +76,7 @@ def seen() -> Iterator[tuple[str, str, str, str]]:
             (schema, "json_schema"),
             (bool(expected.get("reasoning")), "reasoning"),
             (pictures(body.get("messages") or body.get("input") or body.get("contents")), "images"),
+            (any((expected.get("usage") or {}).values()), "usage"),
             ("seed" in body and provider != "openai_responses", "seed"),
         ):
             if shown:
@@ -93,9 +94,10 @@ def test_nothing_that_was_recorded_working_is_said_to_be_impossible() -> None:
 
 def test_what_nobody_knows_is_none() -> None:
     """No guess about a server or a model that was never heard of."""
-    for provider in ("openai_chat", "openrouter", "together", "nobody"):
+    for provider in ("openai_chat", "nobody"):
         assert known(can(provider, "some/model-x")) == {}
-    assert known(can("openai", "unheard-of")) == {}
+    for provider in ("openrouter", "together", "openai"):
+        assert known(can(provider, "some/unheard-of")) == {"usage": True}
 
 
 def test_a_family_is_found_under_dated_tuned_and_prefixed_names() -> None:
@@ -161,7 +163,7 @@ def test_every_provider_in_the_table_is_one_that_a_backend_can_have() -> None:
     """A row for a provider that nobody is called would never be read."""
     from graphrt.backends import capabilities
 
-    others = {"openai_responses", "google", "google_vertex", "cohere", "bedrock"}
+    others = {"openai_responses", "google", "google_vertex", "cohere", "bedrock"} | capabilities._CLAUDE
     profiles: set[str] = {preset.profile.provider for preset in PRESETS.values()}
     for row in capabilities._ROWS:
         assert row.providers <= profiles | others, row.providers

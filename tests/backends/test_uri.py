@@ -15,6 +15,7 @@ from graphrt.backends.dialects.openai_chat import OpenAIChat
 from graphrt.backends.dialects.profiles import PRESETS, parts_of
 from graphrt.backends.events import complete
 from graphrt.backends.messages import Request, conversation
+from graphrt.backends.uri import key_variable
 from graphrt.backends.wire.http import Http
 from tests.backends.loopback import Stream, serve, text
 
@@ -215,6 +216,21 @@ def test_what_is_wrong_with_a_name_is_said_with_what_is_allowed(uri: Any, part: 
 def test_a_missing_key_is_told_by_the_name_of_its_variable() -> None:
     with pytest.raises(BindingError, match="OPENAI_API_KEY"):
         open_backend("openai:m", environ={})
+
+
+@pytest.mark.parametrize("scheme", PRESETS)
+def test_the_variable_of_a_key_is_the_one_that_is_read(scheme: Any) -> None:
+    """Whoever is told to look at the key is told the right place: its server's, or the one that was named."""
+    assert key_variable(f"{scheme}:m") == PRESETS[scheme].key_env
+    assert key_variable(f"{scheme}:m?idle=3&key_env=MY_KEY") == "MY_KEY"
+
+
+@pytest.mark.parametrize(("uri", "variable"), [*PLACES.items(), ("openai_chat:m?base_url=http://h/v1", None)])
+def test_a_dialect_s_key_has_its_variable_too(uri: str, variable: str | None) -> None:
+    """And what takes no key has none, whatever its text looks like."""
+    assert key_variable(uri) == variable
+    assert key_variable("scripted:what?key_env=MY_KEY") is None
+    assert key_variable("llama_cpp:tiny?n_ctx=1024") is None
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
