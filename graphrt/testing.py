@@ -20,6 +20,9 @@ from graphrt.failpoints import Point
 from graphrt.journal import Claim, History, Journal, Message, Renewal, RunInfo
 from graphrt.types import Json, RunId, Status
 
+TURNS = 10
+"""Turns of the event loop that are given to whoever can go on, before it is asked whether anybody can."""
+
 
 class JumpingClock:
     """A clock that stands still while anything can run, and jumps to the next awaited instant once everything waits.
@@ -68,11 +71,12 @@ class JumpingClock:
                     continue
                 self._jumping = True
                 try:
-                    await anyio.wait_all_tasks_blocked()
-                    # asyncio hears of a task's end a turn later: until then, whoever waits for it seems to be blocked
-                    for _ in range(3):
-                        await anyio.lowlevel.checkpoint()
-                    await anyio.wait_all_tasks_blocked()
+                    # asyncio hears of a task's end a turn later: until then, whoever waits for it seems to be blocked.
+                    # And it looks again only after a tenth of a second: it had better find everybody at rest.
+                    for _ in range(2):
+                        for _ in range(TURNS):
+                            await anyio.lowlevel.checkpoint()
+                        await anyio.wait_all_tasks_blocked()
                     self.time = max(self.time, min(self._due.values()))
                 finally:
                     self._jumping = False

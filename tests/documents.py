@@ -28,10 +28,10 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def write_files(text: str, folder: Path) -> set[str]:
-    """Write the files of a page: a block that begins with `# name.py` is that file."""
+    """Write the files of a page: a block that begins with `# name.py` or `# name.toml` is that file."""
     written = set()
-    for block in blocks(text, "python"):
-        if named := re.match(r"# (\w+\.py)\n", block):
+    for block in [*blocks(text, "python"), *blocks(text, "toml")]:
+        if named := re.match(r"# (\w+\.(?:py|toml))\n", block):
             (folder / named[1]).write_text(block, encoding="utf-8")
             written.add(named[1])
     return written

@@ -36,6 +36,7 @@ from graphrt.backends.messages import (
     ToolCall,
     ToolResult,
 )
+from graphrt.backends.schemas import ANTHROPIC, closed, fitted
 
 Block = dict[str, Any]
 
@@ -120,7 +121,7 @@ def request_body(request: Request, *, model: str, provider: str) -> tuple[dict[s
     _put_settings(body, request, model, warnings)
     _put_tools(body, request, turns.called, provider, warnings)
     if request.output is not None:
-        body["outputConfig"] = {"textFormat": _output(request.output)}
+        _put_output(body, request.output, warnings)
     return _merged(body, request.extra), honest(warnings, request, provider)
 
 
@@ -196,10 +197,19 @@ def _tool(name: str, description: str, parameters: Mapping[str, Any]) -> Block:
     return {"toolSpec": {"name": name, **said, "inputSchema": {"json": dict(parameters)}}}
 
 
-def _output(output: OutputSchema) -> Block:
+def _put_output(body: dict[str, Any], output: OutputSchema, warnings: list[Warned]) -> None:
+    """Ask for a schema. AWS documents one subset for all the models that take any, and it is Anthropic's."""
+    fit = fitted(closed(output.schema_), ANTHROPIC)
+    lost = ", ".join(map(str, fit.dropped))
+    if fit.schema is None:
+        warnings.append(Warned("output", f"bedrock has no form for such a schema ({lost}): it is asked for no schema"))
+        return
+    if lost:
+        warnings.append(Warned("output", f"bedrock does not promise {lost}"))
     # the API takes the schema as text
-    schema = {"name": _name(output.name), "schema": json.dumps(dict(output.schema_), ensure_ascii=False)}
-    return {"type": "json_schema", "structure": {"jsonSchema": schema}}
+    text = json.dumps(dict(fit.schema), ensure_ascii=False)
+    structure = {"jsonSchema": {"name": _name(output.name), "schema": text}}
+    body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": structure}}
 
 
 def _name(name: str) -> str:

@@ -15,15 +15,16 @@ from graphrt.backends.dialects.openai_stream import ChatStream
 from graphrt.backends.dialects.profiles import OPENAI_LIKE, Profile
 from graphrt.backends.keys import Key
 from graphrt.backends.messages import Request
-from graphrt.backends.remote import Remote
+from graphrt.backends.remote import Auth, Remote, bearer
 from graphrt.backends.wire.reading import EventReader
 
 
 class ChatDialect:
-    """The dialect as one server speaks it: a `Dialect`."""
+    """The dialect as one server speaks it: a `Dialect`. `query` goes after the path of every request."""
 
-    def __init__(self, profile: Profile = OPENAI_LIKE) -> None:
+    def __init__(self, profile: Profile = OPENAI_LIKE, *, query: str = "") -> None:
         self.profile = profile
+        self._path = "/chat/completions" + (f"?{query}" if query else "")
 
     @property
     def provider(self) -> str:
@@ -42,7 +43,7 @@ class ChatDialect:
     def write(self, request: Request, model: str) -> Asked:
         """See Dialect.write."""
         body, warnings = request_body(request, model=model, profile=self.profile)
-        return Asked("/chat/completions", body, tuple(warnings))
+        return Asked(self._path, body, tuple(warnings))
 
     def read(self, answer: Answering, *, secrets: tuple[str, ...] = ()) -> EventReader:
         """See Dialect.read."""
@@ -51,7 +52,8 @@ class ChatDialect:
 
 
 class OpenAIChat(Remote):
-    """One model behind one server of the dialect. See Remote; `base_url` is what stands before `/chat/completions`."""
+    """One model behind one server of the dialect. See Remote; `base_url` is what stands before `/chat/completions`, and
+    `query` what goes after it."""
 
     def __init__(
         self,
@@ -60,11 +62,20 @@ class OpenAIChat(Remote):
         base_url: str,
         key: Key = None,
         profile: Profile = OPENAI_LIKE,
+        query: str = "",
+        auth: Auth = bearer,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,
     ) -> None:
         super().__init__(
-            ChatDialect(profile), model, base_url=base_url, key=key, headers=headers, connect=connect, idle=idle
+            ChatDialect(profile, query=query),
+            model,
+            base_url=base_url,
+            key=key,
+            auth=auth,
+            headers=headers,
+            connect=connect,
+            idle=idle,
         )
         self.profile = profile

@@ -167,6 +167,8 @@ def _put_reasoning(wire: dict[str, Any], message: Message, model: str, profile: 
     """Hand the model its own thoughts back, if they are its own: nobody else can read or would accept them (M2)."""
     thoughts = [part for part in message.parts if isinstance(part, Reasoning) and _ours(part.opaque, model, profile)]
     if not thoughts:
+        if profile.echo_reasoning and profile.always_echoed and message.tool_calls:
+            wire[profile.echo_reasoning] = ""
         return
     payloads = [part.opaque.payload for part in thoughts if part.opaque]
     if any(payload.get("field") == "content" for payload in payloads):

@@ -94,6 +94,7 @@ class LlamaCpp:
         speaker = self._worker.speaker
         return Capabilities(
             streaming=True,
+            usage=True,
             tools=None if speaker is None else speaker.template.takes_tools,
             json_schema=True,
             seed=True,

@@ -118,7 +118,7 @@ class Provider:
             if stopping in ready:
                 return
             connection, _ = listener.accept()
-            thread = threading.Thread(target=self._serve, args=(connection,))
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -235,7 +235,8 @@ def provide(answer: Reply | Iterable[Reply] | Callable[[Asked], Reply]) -> Itera
     stopping, stop = socket.socketpair()
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, stopping, stop:
         provider.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread = threading.Thread(target=provider.run, args=(listener, stopping))
+        # a daemon: a command that ends in this process does not wait for it
+        thread = threading.Thread(target=provider.run, args=(listener, stopping), daemon=True)
         thread.start()
         try:
             yield provider

@@ -1,9 +1,9 @@
 """A provider that reads what it is asked, in every dialect, and answers as the model that ships would.
 
 `Mind.answer` hears a request as its API documents it, and refuses what that API refuses: calls and results that do not
-pair, roles out of turn, its own sealed thoughts lost or another provider's brought along (M2). `thought` is the one small
-brain behind all dialects: it knows nothing but what was heard, so that a tool, a result or a schema that did not arrive
-is an answer that is not given.
+pair, roles out of turn, its own sealed thoughts lost or another provider's brought along (M2). `thought` is the one
+small brain behind all dialects: it knows nothing but what was heard, so that a tool, a result or a schema that did not
+arrive is an answer that is not given.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def _chat(body: Any, own: Own) -> Heard:
                     Call(call["id"], call["function"]["name"], json.loads(call["function"]["arguments"]))
                     for call in message["tool_calls"]
                 ]
-                # the one field of a foreign thought that it takes
-                assert message.get("reasoning_content") in {None, own.seal}
+                # one server wants the field, where there was no thought of its own too
+                assert message.get("reasoning_content") in {None, "", own.seal}, "another's thought"
             case _:
                 assert [call.id for call in heard.calls] == [message["tool_call_id"]]
                 heard.results.append(message["content"])
