@@ -406,6 +406,24 @@ async def test_who_may_sign_instead_is_asked_for_a_key_only_by_name() -> None:
     assert vault.asked == ["TEAM"]
 
 
+@pytest.mark.parametrize(
+    ("named", "header", "value"),
+    [("", "api-key", "sk-key"), ("&key_env=AZURE_OPENAI_AD_TOKEN", "authorization", "Bearer sk-token")],
+)
+async def test_a_secret_goes_where_its_name_says(named: str, header: str, value: str) -> None:
+    """Azure takes a key in one place and a token in another."""
+    vault = Vault(AZURE_OPENAI_API_KEY="sk-key", AZURE_OPENAI_AD_TOKEN="sk-token")
+    with provide(HELLO) as there:
+        backend = open_backend(at(there, "azure", named), environ={}, secrets=vault.read)
+        await complete(backend.stream(ASK))
+        await backend.aclose()
+    assert {name: there.asked[0].headers.get(name) for name in ("api-key", "authorization")} == {
+        "api-key": None,
+        "authorization": None,
+        header: value,
+    }
+
+
 def test_a_name_that_leads_nowhere_is_still_found_out_first() -> None:
     with pytest.raises(BindingError):
         open_backend("nobody:m", secrets=Vault().read)
