@@ -17,6 +17,7 @@ from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering, object_of
 from graphrt.backends.dialects.dialect import Asked, honest
 from graphrt.backends.dialects.history import arguments_of, ours, repaired
+from graphrt.backends.dialects.logprobs import listed
 from graphrt.backends.dialects.values import count, dicts, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage, Warned
@@ -144,6 +145,8 @@ class OllamaStream:
             self._think(source.get("thinking"))
         for words in (said.get("content"), parsed.get("response")):
             self._answer.say("text", words if isinstance(words, str) else None)
+        if "logprobs" in parsed:
+            self._answer.weigh(listed(parsed["logprobs"]))
         images = said.get("images")
         for image in images if isinstance(images, list) else ():
             if text_of(image):
