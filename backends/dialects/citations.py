@@ -97,12 +97,13 @@ def of_cohere(citations: Iterable[Mapping[str, Any]], before: int = 0) -> list[C
         if cited.get("type") not in {None, "TEXT_CONTENT"}:
             continue
         start, end = _range(cited.get("start"), cited.get("end"))
-        placed = {} if start is None or end is None else {"start": before + start, "end": before + end}
+        if start is not None and end is not None:
+            start, end = before + start, before + end
         for source in dicts(cited.get("sources")) or [{}]:
             document = source.get("document")
             document = document if isinstance(document, dict) else {}
             url, title = text_of(document.get("url")), text_of(document.get("title"))
-            found.append(Citation(url=url, title=title, source=text_of(source.get("id")), **placed))
+            found.append(Citation(url=url, title=title, source=text_of(source.get("id")), start=start, end=end))
     return found
 
 
@@ -121,12 +122,12 @@ def of_gemini(facts: Mapping[str, Sequence[Mapping[str, Any]]], text: str, parts
         cited: set[int] = set()
         for support in dicts(grounding.get("groundingSupports")):
             segment = support.get("segment")
-            placed = places.of(segment if isinstance(segment, dict) else {}, parts)
+            start, end = places.of(segment if isinstance(segment, dict) else {}, parts)
             indices = support.get("groundingChunkIndices")
             for index in indices if isinstance(indices, list) else ():
                 if isinstance(index, int) and 0 <= index < len(chunks):
                     cited.add(index)
-                    found.append(chunks[index].model_copy(update=placed))
+                    found.append(chunks[index].model_copy(update={"start": start, "end": end}))
         found += [chunk for index, chunk in enumerate(chunks) if index not in cited]
     known = {citation.url for citation in found}
     for fetched in facts.get("urlContextMetadata", ()):
@@ -136,8 +137,9 @@ def of_gemini(facts: Mapping[str, Sequence[Mapping[str, Any]]], text: str, parts
                 found.append(Citation(url=url))
     for recited in facts.get("citationMetadata", ()):
         for source in dicts(recited.get("citationSources") or recited.get("citations")):
-            placed = places.of(source, parts)
-            found.append(Citation(url=text_of(source.get("uri")), title=text_of(source.get("title")), **placed))
+            start, end = places.of(source, parts)
+            url, title = text_of(source.get("uri")), text_of(source.get("title"))
+            found.append(Citation(url=url, title=title, start=start, end=end))
     return found
 
 
@@ -156,21 +158,19 @@ class _Bytes:
         self._text = text
         self._characters: Mapping[int, int] = {}
 
-    def of(self, segment: Mapping[str, Any], parts: Sequence[int]) -> dict[str, int]:
+    def of(self, segment: Mapping[str, Any], parts: Sequence[int]) -> tuple[int | None, int | None]:
         """The characters that a segment is about; none where it does not cut the words that it says."""
         if not self._characters:
             ends = accumulate((len(letter.encode("utf-8", "replace")) for letter in self._text), initial=0)
             self._characters = {byte: place for place, byte in enumerate(ends)}
-        part = segment.get("partIndex")
+        part, words = segment.get("partIndex"), segment.get("text")
         base = parts[part] if isinstance(part, int) and 0 < part < len(parts) else 0
         start, end = _range(segment.get("startIndex", 0), segment.get("endIndex"))
         if start is None or end is None:
-            return {}
+            return None, None
         first, last = self._characters.get(base + start), self._characters.get(base + end)
-        words = segment.get("text")
-        if first is None or last is None or (isinstance(words, str) and self._text[first:last] != words):
-            return {}
-        return {"start": first, "end": last}
+        cuts = first is not None and last is not None and words in {None, self._text[first:last]}
+        return (first, last) if cuts else (None, None)
 
 
 def _range(start: Any, end: Any) -> tuple[int | None, int | None]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
+from graphrt.backends.messages import Kept
+
 _COMMON = {
     "max_tokens": "max_tokens",
     "temperature": "temperature",
@@ -21,6 +23,7 @@ _COMMON = {
     "frequency_penalty": "frequency_penalty",
     "parallel_tool_calls": "parallel_tool_calls",
     "reasoning_effort": "reasoning_effort",
+    "logprobs": "top_logprobs",
 }
 
 
@@ -37,8 +40,10 @@ class Profile:
         usage_option: whether it has to be asked for the usage of a stream. echo_reasoning: the field under which it
         wants its own plain reasoning text back with a tool call, if it does. nine_letter_ids: whether tool call ids
         must be nine letters or digits. longest_id: how many letters one may have; None for any number, since some
-        servers keep things in their own. finish_optional: whether `[DONE]` alone ends an answer. Only for servers known
-        to leave the finish reason out: everywhere else a `[DONE]` without one is a proxy closing what broke behind it.
+        servers keep things in their own. keeps: how long it keeps prompts of its own accord, or that it takes `marks`
+        of Anthropic's kind; None if nobody knows. finish_optional: whether `[DONE]` alone ends an answer. Only for
+        servers known to leave the finish reason out: everywhere else a `[DONE]` without one is a proxy closing what
+        broke behind it.
     """
 
     provider: str
@@ -52,6 +57,7 @@ class Profile:
     echo_reasoning: str | None = None
     nine_letter_ids: bool = False
     longest_id: int | None = None
+    keeps: Kept | Literal["marks"] | None = None
     finish_optional: bool = False
 
 
@@ -79,15 +85,23 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "openai": Preset(
             "https://api.openai.com/v1",
             "OPENAI_API_KEY",
-            Profile("openai", settings=_without(max_tokens="max_completion_tokens"), max_stops=4, longest_id=40),
+            Profile(
+                "openai",
+                settings=_without(max_tokens="max_completion_tokens"),
+                max_stops=4,
+                longest_id=40,
+                keeps="5m",  # its newest models a day, of which the API promises nothing
+            ),
         ),
         "openrouter": Preset(
-            "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", Profile("openrouter", settings=_LOCAL, max_stops=4)
+            "https://openrouter.ai/api/v1",
+            "OPENROUTER_API_KEY",
+            Profile("openrouter", settings=_LOCAL, max_stops=4, keeps="marks"),
         ),
         "groq": Preset(
             "https://api.groq.com/openai/v1",
             "GROQ_API_KEY",
-            Profile("groq", settings=_without(max_tokens="max_completion_tokens"), max_stops=4),
+            Profile("groq", settings=_without("logprobs", max_tokens="max_completion_tokens"), max_stops=4, keeps="1h"),
         ),
         "deepseek": Preset(
             "https://api.deepseek.com",
@@ -98,6 +112,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 max_stops=16,
                 output="json_object",
                 echo_reasoning="reasoning_content",
+                keeps="1h",
             ),
         ),
         "mistral": Preset(
@@ -105,19 +120,25 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "MISTRAL_API_KEY",
             Profile(
                 "mistral",
-                settings=_without("seed", "reasoning_effort", seed="random_seed"),
+                settings=_without("seed", "reasoning_effort", "logprobs", seed="random_seed"),
                 required_tool="any",
                 usage_option=False,  # it always tells, and refuses fields that it does not know
                 nine_letter_ids=True,
+                keeps="5m",
             ),
         ),
-        "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY", Profile("xai")),
-        "together": Preset("https://api.together.xyz/v1", "TOGETHER_API_KEY", Profile("together", settings=_LOCAL)),
-        "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", Profile("cerebras")),
-        "ollama": Preset("http://localhost:11434/v1", None, Profile("ollama")),
-        "vllm": Preset("http://localhost:8000/v1", None, Profile("vllm", settings=_LOCAL, strict=False)),
+        "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY", Profile("xai", keeps="5m")),
+        "together": Preset(
+            "https://api.together.xyz/v1",
+            "TOGETHER_API_KEY",
+            # one number is both the question and how many alternatives there are to be
+            Profile("together", settings=_without(top_k="top_k", min_p="min_p", logprobs="logprobs")),
+        ),
+        "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", Profile("cerebras", keeps="5m")),
+        "ollama": Preset("http://localhost:11434/v1", None, Profile("ollama", keeps="5m")),
+        "vllm": Preset("http://localhost:8000/v1", None, Profile("vllm", settings=_LOCAL, strict=False, keeps="5m")),
         "llama_server": Preset(
-            "http://localhost:8080/v1", None, Profile("llama_server", settings=_LOCAL, strict=False)
+            "http://localhost:8080/v1", None, Profile("llama_server", settings=_LOCAL, strict=False, keeps="5m")
         ),
         "tgi": Preset("http://localhost:3000/v1", None, Profile("tgi", strict=False, finish_optional=True)),
     }

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering, object_of
+from graphrt.backends.dialects.caching import keeps
 from graphrt.backends.dialects.dialect import Asked, honest
-from graphrt.backends.dialects.history import repaired
+from graphrt.backends.dialects.history import repaired, shown, uncited
 from graphrt.backends.dialects.logprobs import of_tgi
 from graphrt.backends.dialects.values import count, dicts, is_json, text_of
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
@@ -59,6 +60,8 @@ class TgiDialect:
         _put_settings(parameters, request, warnings)
         if request.output is not None:
             parameters["grammar"] = {"type": "json", "value": dict(request.output.schema_)}
+        uncited(request.messages, PROVIDER, warnings)
+        keeps(request, None, PROVIDER, warnings)
         body = {"inputs": _prompt(request.messages, warnings), "parameters": parameters}
         return Asked("/generate_stream", body | dict(request.extra), honest(warnings, request, PROVIDER))
 
@@ -200,7 +203,7 @@ def _refuse_tools(request: Request, warnings: list[Warned]) -> None:
 
 
 def _prompt(messages: Sequence[Message], warnings: list[Warned]) -> str:
-    fit = repaired(messages, warnings)
+    fit = shown(repaired(messages, warnings), PROVIDER, warnings)
     if len(fit) == 1 and fit[0].role == "user":
         return "".join(_words(fit[0].parts, warnings))
     warnings.append(Warned("messages", f"{PROVIDER} has no roles here: the conversation is told as a transcript"))
