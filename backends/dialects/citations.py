@@ -94,7 +94,7 @@ def of_cohere(citations: Iterable[Mapping[str, Any]], before: int = 0) -> list[C
     the offsets count. A plan or a thought that is cited is none of the text."""
     found = []
     for cited in citations:
-        if cited.get("type") not in {None, "TEXT_CONTENT"}:
+        if cited.get("type", "TEXT_CONTENT") != "TEXT_CONTENT":
             continue
         start, end = _range(cited.get("start"), cited.get("end"))
         if start is not None and end is not None:
@@ -169,7 +169,7 @@ class _Bytes:
         if start is None or end is None:
             return None, None
         first, last = self._characters.get(base + start), self._characters.get(base + end)
-        cuts = first is not None and last is not None and words in {None, self._text[first:last]}
+        cuts = first is not None and last is not None and (words is None or words == self._text[first:last])
         return (first, last) if cuts else (None, None)
 
 
