@@ -20,6 +20,11 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _later(default: Any, **more: Any) -> Any:
+    """A field that older versions have not: as long as nobody sets it, what they recorded is what is recorded now."""
+    return Field(default=default, exclude_if=lambda value: bool(value == default), **more)
+
+
 class Opaque(Frozen):
     """A payload of one provider's, carried and not read."""
 
@@ -71,8 +76,8 @@ class Text(Frozen):
     kind: Literal["text"] = "text"
     id: str = ""
     text: str
-    citations: tuple[Citation, ...] = ()
-    logprobs: tuple[TokenLogprob, ...] | None = None
+    citations: tuple[Citation, ...] = _later(())
+    logprobs: tuple[TokenLogprob, ...] | None = _later(None)
     """How likely its tokens were, if `Settings.logprobs` asked for it and the provider said so."""
     opaque: Opaque | None = None
 
@@ -92,7 +97,7 @@ class Refusal(Frozen):
     kind: Literal["refusal"] = "refusal"
     id: str = ""
     text: str
-    logprobs: tuple[TokenLogprob, ...] | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = _later(None)
     opaque: Opaque | None = None
 
 
@@ -125,8 +130,8 @@ class Media(Frozen):
     media_type: str
     data: str | None = None
     url: str | None = None
-    name: str | None = None
-    cite: bool = False
+    name: str | None = _later(None)
+    cite: bool = _later(False)
     opaque: Opaque | None = None
 
 
@@ -141,7 +146,7 @@ class ToolResult(Frozen):
     call_id: str
     name: str
     content: str
-    media: tuple[Media, ...] = ()
+    media: tuple[Media, ...] = _later(())
     is_error: bool = False
     opaque: Opaque | None = None
 
@@ -167,7 +172,7 @@ class Message(Frozen):
 
     role: Role
     parts: tuple[Part, ...]
-    cache: bool = False
+    cache: bool = _later(False)
 
     @property
     def text(self) -> str:
@@ -240,10 +245,10 @@ class Settings(Frozen):
     frequency_penalty: float | None = None
     reasoning_effort: str | None = None
     parallel_tool_calls: bool | None = None
-    logprobs: int | None = Field(default=None, ge=0)
+    logprobs: int | None = _later(None, ge=0)
     """Say how likely each token of the text was, and this many alternatives to it; 0 is only the chosen one. Thoughts
     and calls have none."""
-    cache: Kept | None = None
+    cache: Kept | None = _later(None)
     """The tools, the instructions and the conversation so far will come again: the provider may keep them for this
     long. `Message.cache` marks further places."""
     strict: bool = False

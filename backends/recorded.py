@@ -1,7 +1,8 @@
 """What a model was asked and what it said, as a step's record keeps it, and a backend that says it again (D10).
 
 A record is for reading and for comparing: roles, words, tool calls, the settings that were given. Of a schema, a tool
-or an image it keeps a hash. It holds no provider's payload, and of a URL neither query nor credentials (M9).
+or an image it keeps a hash. It holds no provider's payload, and of the URL of media neither query nor credentials (M9).
+What an answer cites is noted as it was said.
 
     {"asked": {"messages": [["user", "Hello"]], "settings": {"seed": 1}, "output": "plan#1f0c88aa"}, "said": "Hi."}
     {"asked": {"messages": [["user", "Hello"]]}, "error": {"type": "RateLimited", "message": "slow down"}}

@@ -222,7 +222,7 @@ def test_a_source_that_comes_after_the_last_word_is_not_lost() -> None:
 
 def test_sources_that_are_told_before_the_first_word_and_again_are_told_once() -> None:
     results = [{"url": "https://a", "title": "A", "snippet": "a b"}]
-    more = {"citations": ["https://a", "https://b"], "search_results": results}
+    more: dict[str, Any] = {"citations": ["https://a", "https://b"], "search_results": results}
     body = [chunk({"role": "assistant"}, **more), chunk({"content": "Look [1]."}, **more), chunk({}, "stop", **more)]
     found = [each for _, each in cited(heard("chat_completions", body).message)]
     assert found == [Citation(url="https://a", title="A", quote="a b"), Citation(url="https://b")]
@@ -272,7 +272,7 @@ def test_anthropics_documents_and_search_results_of_the_callers_are_told_apart()
     found = citations.of_anthropic(
         [document, {**document, "file_id": "file_1"}, search, {**search, "source": "mine"}], 3
     )
-    placed = {"quote": "q", "start": 0, "end": 3}
+    placed: dict[str, Any] = {"quote": "q", "start": 0, "end": 3}
     assert found == [
         Citation(title="T", source="document 2", **placed),
         Citation(title="T", source="file_1", **placed),
