@@ -23,6 +23,7 @@ from graphrt.backends.dialects.history import arguments_of, call_ids, ours, rena
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
 from graphrt.backends.messages import (
+    Kept,
     Media,
     Message,
     Opaque,
@@ -42,6 +43,8 @@ Block = dict[str, Any]
 
 _ID_LENGTH = 64
 _ALPHABET = string.digits + string.ascii_letters
+_HOUR = re.compile(r"claude-[a-z]+-(?:4-[5-9]|[5-9])")
+"""The models that keep a prompt for an hour; others refuse to hear of it."""
 _NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _TITLE = re.compile(r"[^a-zA-Z0-9 ()\[\]-]")
 _INFERENCE = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP", "stop": "stopSequences"}
@@ -89,7 +92,7 @@ _FORMATS: Mapping[str, Mapping[str, str]] = {
 @dataclass(frozen=True, slots=True)
 class _Maker:
     """What the models of one maker take beyond the API itself, or refuse. `top_k` and `effort` are where the settings
-    go among the fields for the model; `marks` is where they keep prompts, and how long at most."""
+    go among the fields for the model; `marks` is where they keep prompts."""
 
     top_k: tuple[str, ...] = ()
     effort: tuple[str, ...] = ()
@@ -215,7 +218,7 @@ def _name(name: str) -> str:
 
 
 def _cache_point(request: Request, model: str) -> Block:
-    lasts = {"ttl": "1h"} if request.settings.cache == "1h" and _maker(model).marks == "tools and words" else {}
+    lasts = {"ttl": "1h"} if request.settings.cache == "1h" and _HOUR.search(model) else {}
     return {"cachePoint": {"type": "default", **lasts}}
 
 
@@ -258,12 +261,9 @@ class _Turns:
         maker = _maker(self._model)
         if not maker.cites:
             uncited(messages, self._model, self._warnings)
-        if maker.marks is None:
-            keeps(request, None, self._model, self._warnings)
-            return frozenset()
-        if maker.marks == "words":
-            keeps(request, "5m", self._model, self._warnings)
-        return marked(request, messages, self._warnings)
+        lasts: Kept | None = None if maker.marks is None else "1h" if _HOUR.search(self._model) else "5m"
+        keeps(request, lasts, self._model, self._warnings)
+        return marked(request, messages, self._warnings) if maker.marks else frozenset()
 
     def _take(self, message: Message) -> None:
         match message.role:

@@ -14,13 +14,13 @@ _MARKS = 4
 
 
 def keeps(request: Request, lasts: Kept | None, provider: str, warnings: list[Warned]) -> None:
-    """Warn of what a provider that takes no marks does not keep. `lasts`: how long it keeps every prompt of its own
-    accord; None if it keeps none, or nobody knows."""
+    """Warn of a prompt that a provider does not keep, or not for as long as it should. `lasts`: how long it keeps one,
+    of its own accord or where it is marked; None if it keeps none, or nobody knows."""
     wish = request.settings.cache
     if lasts is None and (wish or any(message.cache for message in request.messages)):
         warnings.append(Warned("cache", f"{provider} is not known to keep prompts"))
     elif wish == "1h" and lasts == "5m":
-        warnings.append(Warned("cache", f"{provider} keeps prompts of its own accord, and promises no hour"))
+        warnings.append(Warned("cache", f"{provider} keeps prompts for minutes, and promises no hour"))
 
 
 def marked(request: Request, messages: Sequence[Message], warnings: list[Warned]) -> frozenset[int]:

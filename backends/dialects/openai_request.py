@@ -35,6 +35,8 @@ from graphrt.backends.messages import (
 from graphrt.backends.schemas import OPENAI_STRICT, fitted
 
 _SETTINGS = tuple(name for name in Settings.model_fields if name not in {"strict", "cache"})
+_BETWEEN = "(no answer)"
+"""What the model says where a server refuses words of the user right after results."""
 _NINE = re.compile(r"[A-Za-z0-9]{9}\Z")
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -157,6 +159,11 @@ def _messages(request: Request, model: str, profile: Profile, warnings: list[War
                 wire.append(_assistant(message, ids, model, profile))
             case role:
                 named = profile.system_role if role == "system" else role
+                if profile.answers_results and wire and wire[-1]["role"] == "tool":
+                    warnings.append(
+                        Warned("messages", f"{profile.provider} wants results answered: told that it said {_BETWEEN!r}")
+                    )
+                    wire.append({"role": "assistant", "content": _BETWEEN})
                 wire.append({"role": named, "content": _content(message)})
         if at in kept:
             _mark(wire[-1], request)

@@ -40,10 +40,11 @@ class Profile:
         usage_option: whether it has to be asked for the usage of a stream. echo_reasoning: the field under which it
         wants its own plain reasoning text back with a tool call, if it does. nine_letter_ids: whether tool call ids
         must be nine letters or digits. longest_id: how many letters one may have; None for any number, since some
-        servers keep things in their own. keeps: how long it keeps prompts of its own accord, or that it takes `marks`
-        of Anthropic's kind; None if nobody knows. finish_optional: whether `[DONE]` alone ends an answer. Only for
-        servers known to leave the finish reason out: everywhere else a `[DONE]` without one is a proxy closing what
-        broke behind it.
+        servers keep things in their own. answers_results: whether the model has to say something between the results
+        of its calls and the user. keeps: how long it keeps prompts of its own accord, or that it takes `marks` of
+        Anthropic's kind; None if nobody knows. finish_optional: whether `[DONE]` alone ends an answer. Only for servers
+        known to leave the finish reason out: everywhere else a `[DONE]` without one is a proxy closing what broke
+        behind it.
     """
 
     provider: str
@@ -57,6 +58,7 @@ class Profile:
     echo_reasoning: str | None = None
     nine_letter_ids: bool = False
     longest_id: int | None = None
+    answers_results: bool = False
     keeps: Kept | Literal["marks"] | None = None
     finish_optional: bool = False
 
@@ -124,6 +126,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 required_tool="any",
                 usage_option=False,  # it always tells, and refuses fields that it does not know
                 nine_letter_ids=True,
+                answers_results=True,
                 keeps="5m",
             ),
         ),

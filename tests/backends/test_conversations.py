@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +163,13 @@ def chat(body: Mapping[str, Any], *, ids: str = ".+", marks: int = 0) -> None:
     assert body["messages"][-1]["role"] in {"user", "tool"}
 
 
+def mistral(body: Mapping[str, Any]) -> None:
+    """Mistral's: short ids, and the user does not speak right after results."""
+    chat(body, ids="[A-Za-z0-9]{9}")
+    roles = [message["role"] for message in body["messages"]]
+    assert ("tool", "user") not in pairwise(roles)
+
+
 def responses(body: Mapping[str, Any]) -> None:
     """OpenAI's Responses: calls and their outputs are items that pair, and no thought stands alone."""
     waiting: set[str] = set()
@@ -301,7 +308,7 @@ def tgi(body: Mapping[str, Any]) -> None:
 
 VALID: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "openai": lambda body: chat(body, ids=".{1,40}"),
-    "mistral": lambda body: chat(body, ids="[A-Za-z0-9]{9}"),
+    "mistral": mistral,
     "deepseek": chat,
     "openai_responses": responses,
     "anthropic": messages,
