@@ -306,9 +306,9 @@ class Answering:
         self.begin()
         self.cite()
         self.close_all(cut=reason in {"length", "content_filter"})
+        parts = self._fold.partial().parts
         if self._astray:
             self.put(Text(text="", citations=tuple(self._astray)))
-        parts = self._fold.partial().parts
         if reason == "stop" and any(isinstance(part, ToolCall) for part in parts):
             reason = "tool_calls"
         elif reason == "stop" and any(isinstance(part, Refusal) for part in parts):

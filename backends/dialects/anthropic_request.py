@@ -397,11 +397,11 @@ def _put_conversation(body: dict[str, Any], request: Request, writer: _Writer, t
         body["container"] = container
 
 
-def _mark(blocks: Sequence[dict[str, Any]], request: Request, *, here: bool) -> None:
-    """Have the prompt kept up to the last of the blocks; a thought takes no mark."""
-    last = next((block for block in reversed(blocks) if block["type"] not in _THOUGHTS), None)
-    if here and last is not None:
-        last["cache_control"] = mark(request)
+def _mark(blocks: list[dict[str, Any]], request: Request, *, here: bool) -> None:
+    """Have the prompt kept up to the last of the blocks, which is no thought: those take no mark."""
+    if here and blocks:
+        # a block may be the provider's own, as it is in the caller's message
+        blocks[-1] = {**blocks[-1], "cache_control": mark(request)}
 
 
 def _end_conversation(turns: list[dict[str, Any]], last: Message, writer: _Writer, traits: Traits) -> None:

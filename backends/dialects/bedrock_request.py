@@ -250,7 +250,7 @@ class _Turns:
         for at, message in enumerate(fit):
             self._take(message)
             said = self.system if message.role == "system" else self.messages and self.messages[-1]["content"]
-            if at in kept and said:
+            if at in kept and said and "cachePoint" not in said[-1]:
                 said.append(_cache_point(request, model))
         if not self.messages or self.messages[0]["role"] != "user":
             warnings.append(Warned("messages", f"bedrock wants the user to begin: told {_BEGIN!r}"))

@@ -112,35 +112,38 @@ def of_gemini(facts: Mapping[str, Sequence[Mapping[str, Any]]], text: str, parts
 
     Args:
         facts: what was told beside the parts, by its name.
-        text: all of the answer so far. Google counts its UTF-8 bytes.
-        parts: the byte at which each part of the last chunk begins; what is about a part counts from there.
+        text: all of the answer. Google counts its UTF-8 bytes.
+        parts: the byte at which each part of the chunk begins that told them; what is about a part counts from there.
     """
     places = _Bytes(text)
     found: list[Citation] = []
+    searched: list[Citation] = []
     for grounding in facts.get("groundingMetadata", ()):
         chunks = [_chunk(chunk) for chunk in dicts(grounding.get("groundingChunks"))]
-        cited: set[int] = set()
+        searched += chunks
         for support in dicts(grounding.get("groundingSupports")):
             segment = support.get("segment")
             start, end = places.of(segment if isinstance(segment, dict) else {}, parts)
             indices = support.get("groundingChunkIndices")
-            for index in indices if isinstance(indices, list) else ():
-                if isinstance(index, int) and 0 <= index < len(chunks):
-                    cited.add(index)
-                    found.append(chunks[index].model_copy(update={"start": start, "end": end}))
-        found += [chunk for index, chunk in enumerate(chunks) if index not in cited]
-    known = {citation.url for citation in found}
+            cited = [index for index in indices if isinstance(index, int)] if isinstance(indices, list) else []
+            found += [
+                chunks[index].model_copy(update={"start": start, "end": end})
+                for index in cited
+                if 0 <= index < len(chunks)
+            ]
     for fetched in facts.get("urlContextMetadata", ()):
         for page in dicts(fetched.get("urlMetadata")):
             url = text_of(page.get("retrievedUrl"))
-            if url and url not in known and str(page.get("urlRetrievalStatus")).endswith("SUCCESS"):
-                found.append(Citation(url=url))
+            if url and str(page.get("urlRetrievalStatus")).endswith("SUCCESS"):
+                searched.append(Citation(url=url))
+    known = {citation.url for citation in found}
+    found += [page for page in searched if page.url not in known]
     for recited in facts.get("citationMetadata", ()):
         for source in dicts(recited.get("citationSources") or recited.get("citations")):
             start, end = places.of(source, parts)
             url, title = text_of(source.get("uri")), text_of(source.get("title"))
             found.append(Citation(url=url, title=title, start=start, end=end))
-    return found
+    return list(dict.fromkeys(found))  # a stream may tell the same again, and more of it
 
 
 def _chunk(chunk: Mapping[str, Any]) -> Citation:

@@ -84,7 +84,7 @@ class CohereStream:
         for number, block in enumerate(blocks):
             self._begin_block()
             self._content(number, block)
-            self._cite([it for it in cited if (it.get("content_index") or first) == number])
+            self._cite([it for it in cited if it.get("content_index", first) == number])
         self._answer.weigh(weighed(parsed.get("logprobs")))
         self._think(message.get("tool_plan"), "tool_plan")
         for number, call in enumerate(dicts(message.get("tool_calls"))):

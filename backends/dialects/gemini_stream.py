@@ -75,6 +75,7 @@ class GeminiStream:
         self._beside: dict[str, list[Any]] = {}
         self._speaking: tuple[str, Hashable] | None = None
         self._said: list[Hashable] = []
+        self._begins: list[int] = []
         self._count = 0
         self._finish: str | None = None
         self._finish_words: str | None = None
@@ -117,6 +118,7 @@ class GeminiStream:
         reason = _FINISH.get(raw, "other") if self._finish is not None else "content_filter"
         self._answer.begin()
         self._hush()
+        self._answer.cite(of_gemini(self._beside, self._answer.text(), self._begins))
         self._end_said()
         for call in self._calls:
             # Vertex may leave out the piece that says that a call is whole
@@ -131,6 +133,7 @@ class GeminiStream:
             return self.end()
         if not self.closed:
             self._tell_going()
+            self._end_said()
         return self._answer.fail(error)
 
     # what a chunk says
@@ -165,25 +168,22 @@ class GeminiStream:
 
     def _take_candidate(self, candidate: dict[str, Any]) -> None:
         content = candidate.get("content")
-        begin: list[int] = []
+        placed = not _PLACED.isdisjoint(candidate)
+        if placed:
+            self._begins = []
         for part in dicts(content.get("parts") if isinstance(content, dict) else None):
-            if not _PLACED.isdisjoint(candidate):
-                begin.append(len(self._answer.text().encode("utf-8", "replace")))
+            if placed:
+                self._begins.append(len(self._answer.text().encode("utf-8", "replace")))
             self._take_part(part)
         words = self._speaking[1] if self._speaking else self._said[-1] if self._said else None
         if words is not None and "logprobsResult" in candidate:
             self._answer.weigh(weighed(candidate["logprobsResult"]), key=words)
-        fresh: dict[str, list[Any]] = {}
         for name in _BESIDE:
             fact = candidate.get(name)
             if isinstance(fact, dict) and any(fact.values()):
                 facts = self._beside.setdefault(name, [])
                 if mended(fact) not in facts:
                     facts.append(mended(fact))
-                    fresh[name] = facts[-1:]
-        if fresh:
-            self._answer.cite(of_gemini(fresh, self._answer.text(), begin))
-        self._end_said()
         finish = candidate.get("finishReason")
         if finish:
             self._finish = mended(str(finish))
@@ -205,7 +205,7 @@ class GeminiStream:
             self._hush()
             self._answer.put(ServerTool(name=held, opaque=self._answer.opaque({"part": mended(part)})))
 
-    # words: what was said of them comes after them, so that a chunk's are open until it has been read
+    # words: what they go back to comes after all of them, so that they are open until then
 
     def _take_text(self, part: dict[str, Any], text: str) -> None:
         """Words or a thought. What is signed is a part of its own: its signature goes back on it, and on nothing
@@ -233,9 +233,14 @@ class GeminiStream:
 
     def _hush(self) -> None:
         """Whatever is said now is another part."""
-        if self._speaking is not None:
-            self._said.append(self._speaking[1])
-            self._speaking = None
+        if self._speaking is None:
+            return
+        kind, key = self._speaking
+        self._speaking = None
+        if kind == "text":
+            self._said.append(key)
+        else:
+            self._answer.close(key)
 
     def _end_said(self) -> None:
         for key in self._said:

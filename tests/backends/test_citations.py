@@ -52,7 +52,7 @@ RECORDED: Mapping[str, tuple[int, int]] = {
     "google/generate_content.stream.server_tools.31585f3e": (4, 4),
     "google/generate_content.stream.server_tools.6de15867": (9, 9),
     # its recorder made dashes plain, and Google's bytes wrong behind the first of them
-    "google_vertex/generate_content.full.server_tools.116db4e1": (16, 7),
+    "google_vertex/generate_content.full.server_tools.116db4e1": (11, 7),
     "openai/responses.full.server_tools.68bbcebd": (12, 12),
     "openai/responses.stream.server_tools.0b01d86d": (2, 0),
     "openai/responses.stream.server_tools.609c4b12": (2, 2),
@@ -259,11 +259,21 @@ def test_googles_places_are_bytes_of_its_parts_and_hold_where_a_part_is_signed()
         ("„", "https://f", 0),
         ("🙂", "gs://b", 0),
         ("🙂!", "https://a", None),
-        ("🙂!", "https://a", None),
         ("🙂!", "https://c", None),
         ("🙂!", "https://d", None),
     ]
     assert found[0][1] == Citation(url="gs://b", title="B", source="docs/b", quote="b b", start=1, end=2)
+
+
+def test_what_google_tells_again_and_more_of_it_is_told_once() -> None:
+    def told_by(text: str, *spans: tuple[int, int], **more: Any) -> bytes:
+        supports = [{"segment": {"startIndex": a, "endIndex": b}, "groundingChunkIndices": [0]} for a, b in spans]
+        grounding = {"groundingChunks": [{"web": {"uri": "https://a"}}], "groundingSupports": supports}
+        candidate = {"content": {"parts": [{"text": text}]}, "groundingMetadata": grounding, **more}
+        return b"data: " + json.dumps({"candidates": [candidate]}).encode() + b"\n\n"
+
+    body = [told_by("One."), told_by(" Two.", (0, 3)), told_by(" Three.", (0, 3), (5, 8), finishReason="STOP")]
+    assert [words for words, _ in cited(heard("generate_content", body).message)] == ["One", "Two"]
 
 
 def test_anthropics_documents_and_search_results_of_the_callers_are_told_apart() -> None:

@@ -17,6 +17,7 @@ from graphrt.backends.messages import (
     Opaque,
     Reasoning,
     Request,
+    ServerTool,
     Settings,
     Text,
     ToolCall,
@@ -111,6 +112,20 @@ def test_a_thought_takes_no_mark() -> None:
     body = write("messages", user("hi"), said, tool_result(CALL, "2")).body
     assert [block["type"] for block in body["messages"][1]["content"]] == ["text", "tool_use"]
     assert dict(marks(body)) == {"messages[1].content[1]": MARK}
+
+
+def test_a_mark_is_put_on_what_goes_out_and_not_on_the_callers_message() -> None:
+    block = {"type": "web_search_tool_result", "tool_use_id": "s", "content": []}
+    done = ServerTool(name="search", opaque=Opaque(provider="anthropic", model="m", payload={"block": block}))
+    body = write("messages", user("hi"), Message(role="assistant", parts=(done,), cache=True), user("go on")).body
+    assert dict(marks(body)) == {"messages[1].content[0]": MARK}
+    assert "cache_control" not in block
+
+
+def test_a_message_of_nothing_adds_no_second_point() -> None:
+    silent = Message(role="assistant", parts=(Reasoning(text="hm"),), cache=True)
+    body = write("converse", user("hi", cache=True), silent, user("go on"), model=CLAUDE).body
+    assert dict(marks(body)) == {"messages[0].content[1]": {"type": "default"}}
 
 
 def test_of_more_marks_than_there_may_be_the_last_ones_count_and_a_warning_says_so() -> None:
