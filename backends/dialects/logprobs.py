@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from graphrt.backends.dialects.values import dicts, mended
+from graphrt.backends.dialects.values import dicts, mend
 from graphrt.backends.messages import TokenLogprob
 
 _NEVER = -9999.0
@@ -70,9 +70,13 @@ def _made(token: Any, number: Any, *, octets: Any = None, top: Iterable[TokenLog
     logprob = _number(number)
     if not isinstance(token, str) or math.isnan(logprob):
         return None
+    words, half = mend("", token)
     whole = isinstance(octets, list) and all(type(octet) is int and octet in range(256) for octet in octets)
     return TokenLogprob(
-        token=mended(token), logprob=max(logprob, _NEVER), bytes=tuple(octets) if whole else None, top=tuple(top)
+        token=words + ("\ufffd" if half else ""),
+        logprob=max(logprob, _NEVER),
+        bytes=tuple(octets) if whole else None,
+        top=tuple(top),
     )
 
 
