@@ -545,6 +545,8 @@ class _Writer:
         source = own.get("source") or self._source(part)
         title = {"title": part.name} if part.name and kind == "document" else {}
         cite = {"citations": {"enabled": True}} if part.cite and kind == "document" else {}
+        if part.cite and not cite:
+            self.warnings.append(Warned("cite", f"documents are cited, and no {part.media_type}"))
         return {"type": kind, "source": source, **title, **cite} | own if source else self._left_out(part)
 
     def _source(self, part: Media) -> dict[str, Any] | None:

@@ -356,6 +356,8 @@ class _Turns:
             block["name"] = self._document(part.name)
             if part.cite and _maker(self._model).cites:
                 block["citations"] = {"enabled": True}
+        elif part.cite and _maker(self._model).cites:
+            self._warnings.append(Warned("cite", f"documents are cited, and no {part.media_type}"))
         return {kind: {**block, **self._ours(part.opaque)}}
 
     def _document(self, name: str | None) -> str:

@@ -389,11 +389,10 @@ NOTES = Media(
 )
 
 
-def asked(api: str, model: str = "m", *, strict: bool = False, provider: str = "") -> Any:
-    request = Request(
-        messages=(Message(role="user", parts=(NOTES, Text(text="Who?"))),), settings=Settings(strict=strict)
-    )
-    return open_at(api, "http://localhost", provider=provider).dialect.write(request, model)
+def asked(api: str, model: str = "m", *, media: Media = NOTES, strict: bool = False) -> Any:
+    said = Message(role="user", parts=(media, Text(text="Who?")))
+    request = Request(messages=(said,), settings=Settings(strict=strict))
+    return open_at(api, "http://localhost").dialect.write(request, model)
 
 
 def test_a_document_is_sent_to_be_cited_in_the_providers_own_words() -> None:
@@ -420,3 +419,10 @@ def test_a_document_is_sent_to_be_cited_in_the_providers_own_words() -> None:
 def test_who_cites_no_documents_says_so(api: str, model: str) -> None:
     # M6
     assert "cite" in [warning.setting for warning in asked(api, model).warnings]
+
+
+@pytest.mark.parametrize(("api", "model"), [("messages", "m"), ("converse", "anthropic.claude-x"), ("chat_v2", "m")])
+def test_who_cites_documents_cites_no_pictures_and_says_so(api: str, model: str) -> None:
+    # M6
+    picture = Media(media_type="image/png", data="aGk=", cite=True)
+    assert [warning.setting for warning in asked(api, model, media=picture).warnings] == ["cite"]
