@@ -14,6 +14,7 @@ import json
 import uuid
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Protocol
 
 from graphrt.backends.dialects.values import is_json, mend
@@ -31,7 +32,17 @@ from graphrt.backends.events import (
     Usage,
     Warned,
 )
-from graphrt.backends.messages import Opaque, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
+from graphrt.backends.messages import (
+    Citation,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    ServerTool,
+    Text,
+    TokenLogprob,
+    ToolCall,
+)
 from graphrt.backends.wire.ratelimits import RateLimit
 
 
@@ -77,6 +88,8 @@ class _Open:
     pieces: list[str] = field(default_factory=list)
     half: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    citations: list[Citation] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -117,6 +130,7 @@ class Answering:
         self._parts: dict[Hashable, _Open] = {}
         self._taken: set[str] = set()
         self._speaking: Hashable | None = None
+        self._astray: list[Citation] = []
 
     @property
     def closed(self) -> bool:
@@ -208,6 +222,54 @@ class Answering:
             self.prose(kind)
             self.add(("prose", kind), text)
 
+    def said(self, key: Hashable) -> str:
+        """Return the words of an open part so far."""
+        return self._parts[key].text
+
+    def text(self) -> str:
+        """Return all words for the reader so far."""
+        return self._fold.partial().text
+
+    # What is known of words.
+
+    def weigh(self, tokens: Sequence[TokenLogprob], *, kind: str = "text", key: Hashable = None) -> None:
+        """Hear how likely tokens of an open part were, of the prose that is being said unless `key` is given. What is
+        told of no such part is about a thought or a call, and is not kept."""
+        part = self._parts.get(self._speaking if key is None else key)
+        if part is not None and part.kind == kind:
+            part.logprobs += tokens
+
+    def cited(self, key: Hashable, citations: Sequence[Citation]) -> None:
+        """Hear where the words of an open part come from."""
+        self._parts[key].citations += citations
+
+    def cite(self, citations: Sequence[Citation] = ()) -> None:
+        """Hear where words of the answer come from, by their places in all of its text. One that no open part holds
+        goes without its place to the last text that is open, or waits for one; in the end, to one of no words."""
+        if not citations and not self._astray:
+            return
+        open_ = self._open_texts()
+        for citation in citations:
+            for key, first, end in open_:
+                found = _within(citation, first, end)
+                if found is not None:
+                    self.cited(key, [found])
+                    break
+            else:
+                self._astray.append(citation.model_copy(update={"start": None, "end": None}))
+        if open_:
+            self.cited(open_[-1][0], self._astray)
+            self._astray = []
+
+    def _open_texts(self) -> list[tuple[Hashable, int, int]]:
+        """The texts that are open, and where each begins and ends in all of the text."""
+        keys = {part.id: key for key, part in self._parts.items()}
+        texts = [part for part in self._fold.partial().parts if isinstance(part, Text)]
+        ends = accumulate(len(part.text) for part in texts)
+        return [
+            (keys[part.id], end - len(part.text), end) for part, end in zip(texts, ends, strict=True) if part.id in keys
+        ]
+
     def hush(self) -> None:
         """End the prose that is being said, if there is any."""
         if self._speaking is not None:
@@ -242,8 +304,11 @@ class Answering:
         if self.closed:
             return []
         self.begin()
+        self.cite()
         self.close_all(cut=reason in {"length", "content_filter"})
         parts = self._fold.partial().parts
+        if self._astray:
+            self.put(Text(text="", citations=tuple(self._astray)))
         if reason == "stop" and any(isinstance(part, ToolCall) for part in parts):
             reason = "tool_calls"
         elif reason == "stop" and any(isinstance(part, Refusal) for part in parts):
@@ -281,11 +346,17 @@ class Answering:
             case "reasoning":
                 return Reasoning(id=part.id, text=part.text, opaque=opaque)
             case "refusal":
-                return Refusal(id=part.id, text=part.text, opaque=opaque)
+                return Refusal(id=part.id, text=part.text, logprobs=tuple(part.logprobs) or None, opaque=opaque)
             case "server_tool":
                 return ServerTool(id=part.id, name=part.name, opaque=opaque)
             case _:
-                return Text(id=part.id, text=part.text, opaque=opaque)
+                return Text(
+                    id=part.id,
+                    text=part.text,
+                    citations=tuple(part.citations),
+                    logprobs=tuple(part.logprobs) or None,
+                    opaque=opaque,
+                )
 
     def _call(self, part: _Open, *, complete: bool) -> ToolCall:
         return ToolCall(
@@ -320,6 +391,15 @@ class Answering:
     def _emit(self, event: StreamEvent) -> None:
         self._fold.add(event)
         self._events.append(event)
+
+
+def _within(citation: Citation, first: int, end: int) -> Citation | None:
+    """The citation by its place in a part that stands there in the text; None if it is about none of it."""
+    places = [place for place in (citation.start, citation.end) if place is not None]
+    if not places or min(places) < first or max(places) > end:
+        return None
+    start, stop = (None if place is None else place - first for place in (citation.start, citation.end))
+    return citation.model_copy(update={"start": start, "end": stop})
 
 
 def lost(error: BackendError) -> bool:

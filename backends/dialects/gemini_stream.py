@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphrt.backends.dialects.answering import Answering, lost
+from graphrt.backends.dialects.citations import of_gemini
+from graphrt.backends.dialects.logprobs import of_gemini as weighed
 from graphrt.backends.dialects.values import count, dicts, index_of, mended, text_of
 from graphrt.backends.errors import BackendError, BadRequest, InvalidOutput, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
@@ -44,6 +46,8 @@ _FAILURES: Mapping[str, type[BackendError]] = {
 }
 _BESIDE = ("groundingMetadata", "urlContextMetadata", "citationMetadata")
 """What Google did on its own side, told beside the parts (M2)."""
+_PLACED = frozenset({"groundingMetadata", "citationMetadata"})
+"""Those of them that are about places in the text."""
 _MARKS = frozenset({"thought", "thoughtSignature", "partMetadata", "mediaResolution", "videoMetadata"})
 """Fields of a part that are not what it holds."""
 _STEP = re.compile(r"""\.([^.\[\]]+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
@@ -70,6 +74,10 @@ class GeminiStream:
         self._calls: list[_Call] = []
         self._going: _Call | None = None
         self._beside: dict[str, list[Any]] = {}
+        self._speaking: tuple[str, Hashable] | None = None
+        self._said: list[Hashable] = []
+        self._begins: list[int] = []
+        self._count = 0
         self._finish: str | None = None
         self._finish_words: str | None = None
         self._blocked: str | None = None
@@ -110,7 +118,9 @@ class GeminiStream:
             return self._answer.fail(_FAILURES[raw](redact(words, self._secrets), code=raw))
         reason = _FINISH.get(raw, "other") if self._finish is not None else "content_filter"
         self._answer.begin()
-        self._answer.hush()
+        self._hush()
+        self._answer.cite(of_gemini(self._beside, self._answer.text(), self._begins))
+        self._end_said()
         for call in self._calls:
             # Vertex may leave out the piece that says that a call is whole
             self._answer.close(call, complete=call.whole or reason == "stop")
@@ -124,6 +134,7 @@ class GeminiStream:
             return self.end()
         if not self.closed:
             self._tell_going()
+            self._end_said()
         return self._answer.fail(error)
 
     # what a chunk says
@@ -158,8 +169,16 @@ class GeminiStream:
 
     def _take_candidate(self, candidate: dict[str, Any]) -> None:
         content = candidate.get("content")
+        placed = not _PLACED.isdisjoint(candidate)
+        if placed:
+            self._begins = []
         for part in dicts(content.get("parts") if isinstance(content, dict) else None):
+            if placed:
+                self._begins.append(len(self._answer.text().encode("utf-8", "replace")))
             self._take_part(part)
+        words = self._speaking[1] if self._speaking else self._said[-1] if self._said else None
+        if words is not None and "logprobsResult" in candidate:
+            self._answer.weigh(weighed(candidate["logprobsResult"]), key=words)
         for name in _BESIDE:
             fact = candidate.get(name)
             if isinstance(fact, dict) and any(fact.values()):
@@ -181,9 +200,13 @@ class GeminiStream:
         elif media is not None and not part.get("thought"):
             signature = text_of(part.get("thoughtSignature"))
             sealed = self._answer.opaque({"thoughtSignature": signature}) if signature else None
+            self._hush()
             self._answer.put(media.model_copy(update={"opaque": sealed}))
         else:
+            self._hush()
             self._answer.put(ServerTool(name=held, opaque=self._answer.opaque({"part": mended(part)})))
+
+    # words: what they go back to comes after all of them, so that they are open until then
 
     def _take_text(self, part: dict[str, Any], text: str) -> None:
         """Words or a thought. What is signed is a part of its own: its signature goes back on it, and on nothing
@@ -191,13 +214,39 @@ class GeminiStream:
         kind = "reasoning" if part.get("thought") else "text"
         signature = text_of(part.get("thoughtSignature"))
         if signature is None:
-            self._answer.say(kind, text)
+            if text:
+                self._answer.add(self._speak(kind), text)
             return
-        self._answer.hush()
-        self._answer.open("signed", kind)
-        self._answer.facts("signed")["thoughtSignature"] = signature
-        self._answer.add("signed", text)
-        self._answer.close("signed")
+        self._hush()
+        key = self._speak(kind)
+        self._answer.facts(key)["thoughtSignature"] = signature
+        self._answer.add(key, text)
+        self._hush()
+
+    def _speak(self, kind: str) -> Hashable:
+        """The part that more words of a kind go to."""
+        if self._speaking is None or self._speaking[0] != kind:
+            self._hush()
+            self._speaking = (kind, ("words", self._count))
+            self._count += 1
+            self._answer.open(self._speaking[1], kind)
+        return self._speaking[1]
+
+    def _hush(self) -> None:
+        """Whatever is said now is another part."""
+        if self._speaking is None:
+            return
+        kind, key = self._speaking
+        self._speaking = None
+        if kind == "text":
+            self._said.append(key)
+        else:
+            self._answer.close(key)
+
+    def _end_said(self) -> None:
+        for key in self._said:
+            self._answer.close(key)
+        self._said.clear()
 
     # calls
 
@@ -226,7 +275,7 @@ class GeminiStream:
 
     def _begin_call(self, name: str) -> _Call:
         self._end_going()
-        self._answer.hush()
+        self._hush()
         call = self._going = _Call(name)
         self._calls.append(call)
         self._answer.open(call, "tool_call", name=name)

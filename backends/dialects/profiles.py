@@ -12,6 +12,8 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Literal
 
+from graphrt.backends.messages import Kept
+
 _COMMON = {
     "max_tokens": "max_tokens",
     "temperature": "temperature",
@@ -22,6 +24,7 @@ _COMMON = {
     "frequency_penalty": "frequency_penalty",
     "parallel_tool_calls": "parallel_tool_calls",
     "reasoning_effort": "reasoning_effort",
+    "logprobs": "top_logprobs",
 }
 
 
@@ -38,9 +41,11 @@ class Profile:
         be asked for the usage of a stream. echo_reasoning: the field under which it takes its own plain reasoning text
         back with a tool call, if it does. always_echoed: it refuses a tool call without that field, be it empty.
         nine_letter_ids: whether tool call ids must be nine letters or digits. longest_id: how many letters one may
-        have; None for any number, since some servers keep things in their own. finish_optional: whether `[DONE]` alone
-        ends an answer. Only for servers known to leave the finish reason out: everywhere else a `[DONE]` without one is
-        a proxy closing what broke behind it.
+        have; None for any number, since some servers keep things in their own. answers_results: whether the model has
+        to say something between the results of its calls and the user. keeps: how long it keeps prompts of its own
+        accord, or that it takes `marks` of Anthropic's kind; None if nobody knows. finish_optional: whether `[DONE]`
+        alone ends an answer. Only for servers known to leave the finish reason out: everywhere else a `[DONE]` without
+        one is a proxy closing what broke behind it.
     """
 
     provider: str
@@ -55,6 +60,8 @@ class Profile:
     always_echoed: bool = False
     nine_letter_ids: bool = False
     longest_id: int | None = None
+    answers_results: bool = False
+    keeps: Kept | Literal["marks"] | None = None
     finish_optional: bool = False
 
 
@@ -104,12 +111,24 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "openai": Preset(
             "https://api.openai.com/v1",
             "OPENAI_API_KEY",
-            Profile("openai", settings=_without(max_tokens="max_completion_tokens"), max_stops=4, longest_id=40),
+            Profile(
+                "openai",
+                settings=_without(max_tokens="max_completion_tokens"),
+                max_stops=4,
+                longest_id=40,
+                keeps="5m",  # its newest models a day, of which the API promises nothing
+            ),
         ),
         "azure": Preset(
             "https://{resource}.openai.azure.com/openai/v1",
             "AZURE_OPENAI_API_KEY",
-            Profile("azure", settings=_without(max_tokens="max_completion_tokens"), max_stops=4, longest_id=40),
+            Profile(
+                "azure",
+                settings=_without(max_tokens="max_completion_tokens"),
+                max_stops=4,
+                longest_id=40,
+                keeps="5m",
+            ),
             elsewhere={
                 "api_version": "https://{resource}.openai.azure.com/openai/deployments/{model}?api-version={api_version}"
             },
@@ -117,12 +136,14 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             bearer_env="AZURE_OPENAI_AD_TOKEN",
         ),
         "openrouter": Preset(
-            "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", Profile("openrouter", settings=_LOCAL, max_stops=4)
+            "https://openrouter.ai/api/v1",
+            "OPENROUTER_API_KEY",
+            Profile("openrouter", settings=_LOCAL, max_stops=4, keeps="marks"),
         ),
         "groq": Preset(
             "https://api.groq.com/openai/v1",
             "GROQ_API_KEY",
-            Profile("groq", settings=_without(max_tokens="max_completion_tokens"), max_stops=4),
+            Profile("groq", settings=_without("logprobs", max_tokens="max_completion_tokens"), max_stops=4, keeps="1h"),
         ),
         "deepseek": Preset(
             "https://api.deepseek.com",
@@ -134,6 +155,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 output="json_object",
                 echo_reasoning="reasoning_content",
                 always_echoed=True,
+                keeps="1h",
             ),
         ),
         "mistral": Preset(
@@ -141,22 +163,31 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "MISTRAL_API_KEY",
             Profile(
                 "mistral",
-                settings=_without(seed="random_seed"),
+                settings=_without("seed", "logprobs", seed="random_seed"),
                 required_tool="any",
                 usage_option=False,  # it always tells, and refuses fields that it does not know
                 nine_letter_ids=True,
+                answers_results=True,
+                keeps="5m",
             ),
         ),
-        "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY", Profile("xai", echo_reasoning="reasoning_content")),
-        "together": Preset("https://api.together.xyz/v1", "TOGETHER_API_KEY", Profile("together", settings=_LOCAL)),
-        "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", Profile("cerebras")),
+        "xai": Preset(
+            "https://api.x.ai/v1", "XAI_API_KEY", Profile("xai", echo_reasoning="reasoning_content", keeps="5m")
+        ),
+        "together": Preset(
+            "https://api.together.xyz/v1",
+            "TOGETHER_API_KEY",
+            # one number is both the question and how many alternatives there are to be
+            Profile("together", settings=_without(top_k="top_k", min_p="min_p", logprobs="logprobs")),
+        ),
+        "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", Profile("cerebras", keeps="5m")),
         "huggingface": Preset("https://router.huggingface.co/v1", "HF_TOKEN", Profile("huggingface", max_stops=4)),
         "perplexity": Preset(
             "https://api.perplexity.ai",
             "PERPLEXITY_API_KEY",
             Profile(
                 "perplexity",
-                settings=_without("seed", "stop", "parallel_tool_calls", top_k="top_k"),
+                settings=_without("seed", "stop", "parallel_tool_calls", "logprobs", top_k="top_k"),
                 strict=False,
                 usage_option=False,  # it tells with every chunk
             ),
@@ -175,7 +206,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "cloudflare": Preset(
             "https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",
             "CLOUDFLARE_API_TOKEN",
-            Profile("cloudflare", settings=_without(top_k="top_k"), output=None),  # no JSON in a stream
+            Profile("cloudflare", settings=_without("logprobs", top_k="top_k"), output=None),  # no JSON in a stream
             elsewhere={"gateway": "https://gateway.ai.cloudflare.com/v1/{account}/{gateway}/workers-ai/v1"},
         ),
         "snowflake": Preset(
@@ -192,10 +223,11 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "ZAI_API_KEY",
             Profile(
                 "zai",
-                settings=_without("seed", "presence_penalty", "frequency_penalty", "parallel_tool_calls"),
+                settings=_without("seed", "presence_penalty", "frequency_penalty", "parallel_tool_calls", "logprobs"),
                 max_stops=1,
                 output="json_object",
                 echo_reasoning="reasoning_content",
+                keeps="5m",
             ),
         ),
         "moonshot": Preset(
@@ -203,29 +235,33 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "MOONSHOT_API_KEY",
             Profile(
                 "moonshot",
-                settings=_without("seed", "parallel_tool_calls", max_tokens="max_completion_tokens"),
+                settings=_without("seed", "parallel_tool_calls", "logprobs", max_tokens="max_completion_tokens"),
                 max_stops=5,
                 echo_reasoning="reasoning_content",
                 always_echoed=True,
+                keeps="5m",
             ),
         ),
         "alibaba": Preset(
             "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
             "DASHSCOPE_API_KEY",
-            Profile("alibaba", settings=_without("frequency_penalty", "reasoning_effort", top_k="top_k")),
+            Profile("alibaba", settings=_without("frequency_penalty", "reasoning_effort", top_k="top_k"), keeps="5m"),
         ),
-        "ollama": Preset("http://localhost:11434/v1", None, Profile("ollama", echo_reasoning="reasoning")),
-        "vllm": Preset("http://localhost:8000/v1", None, Profile("vllm", settings=_LOCAL, strict=False)),
+        "ollama": Preset("http://localhost:11434/v1", None, Profile("ollama", echo_reasoning="reasoning", keeps="5m")),
+        "vllm": Preset("http://localhost:8000/v1", None, Profile("vllm", settings=_LOCAL, strict=False, keeps="5m")),
         "llama_server": Preset(
             "http://localhost:8080/v1",
             None,
-            Profile("llama_server", settings=_LOCAL, strict=False, echo_reasoning="reasoning_content"),
+            Profile("llama_server", settings=_LOCAL, strict=False, echo_reasoning="reasoning_content", keeps="5m"),
         ),
         "lmstudio": Preset(
             "http://localhost:1234/v1",
             None,
             Profile(
-                "lmstudio", settings=_without("parallel_tool_calls", "reasoning_effort", top_k="top_k"), strict=False
+                "lmstudio",
+                settings=_without("parallel_tool_calls", "reasoning_effort", "logprobs", top_k="top_k"),
+                strict=False,
+                keeps="5m",
             ),
         ),
         "tgi": Preset("http://localhost:3000/v1", None, Profile("tgi", strict=False, finish_optional=True)),

@@ -153,9 +153,10 @@ def to_chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Messages as chat templates want them. Leading system messages become one: most templates read only the first."""
     chat: list[dict[str, Any]] = []
     for message in messages:
-        if media := next((part for part in message.parts if isinstance(part, Media)), None):
-            raise BadRequest(f"this backend reads text, not {media.media_type}", provider="llama_cpp")
         results = [part for part in message.parts if isinstance(part, ToolResult)]
+        shown = (*message.parts, *(media for result in results for media in result.media))
+        if media := next((part for part in shown if isinstance(part, Media)), None):
+            raise BadRequest(f"this backend reads text, not {media.media_type}", provider="llama_cpp")
         chat += [
             {"role": "tool", "tool_call_id": part.call_id, "name": part.name, "content": part.content}
             for part in results

@@ -196,6 +196,8 @@ class _Answer:
                 options["enable_thinking"] = False
             else:
                 self._warn("reasoning_effort", "this model has no such setting")
+        if settings.logprobs is not None:
+            self._warn("logprobs", "this backend does not tell them")
         if settings.temperature is None:
             for name in ("top_p", "top_k", "min_p"):
                 if getattr(settings, name) is not None:

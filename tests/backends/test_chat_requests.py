@@ -34,14 +34,23 @@ _SETTINGS = {
     "max_tokens": "max_tokens",
     "max_completion_tokens": "max_tokens",
     "random_seed": "seed",
-    **{name: name for name in Settings.model_fields if name not in {"max_tokens", "stop", "strict"}},
+    **{
+        name: name
+        for name in Settings.model_fields
+        if name not in {"max_tokens", "stop", "strict", "logprobs", "cache"}
+    },
 }
-_READ = {*_SETTINGS, "model", "messages", "stream", "stream_options", "stop", "tools", "tool_choice"}
+_READ = {*_SETTINGS, "model", "messages", "stream", "stream_options", "stop", "tools", "tool_choice"} | {
+    "logprobs",
+    "top_logprobs",
+}
 
 
 def request_of(body: Mapping[str, Any], profile: Profile) -> Request:
     extra = {key: value for key, value in body.items() if key not in _READ}
     settings: dict[str, Any] = {ours: body[theirs] for theirs, ours in _SETTINGS.items() if theirs in body}
+    if body.get("logprobs"):
+        settings["logprobs"] = body.get("top_logprobs", 0)
     stop = body.get("stop") or ()
     form = body.get("response_format") or {}
     output = None
@@ -112,7 +121,8 @@ def _content(content: Any) -> Iterator[Part]:
                 sound = piece["input_audio"]
                 yield Media(media_type=f"audio/{sound['format']}", data=sound["data"])
             case "file":
-                yield Media(media_type="application/pdf", data=piece["file"]["file_data"])
+                file = piece["file"]
+                yield Media(media_type="application/pdf", data=file["file_data"], name=file.get("filename"))
             case kind:
                 raise AssertionError(f"nobody reads {kind}")
 
@@ -185,7 +195,6 @@ REASONS: Mapping[str, Callable[[str, Any, Any], bool]] = {
         at == "messages.content.image_url" and ours == {"url": theirs}
     ),
     "how closely to look at a picture": _fields("messages.content.image_url.detail"),
-    "what a file is called": lambda at, *_: at == "messages.content.file.filename",
     "the recording holds no bytes of the file": lambda at, _, theirs: (
         at == "messages.content.file.file_data" and theirs.startswith("<elided")
     ),
