@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphrt.backends.dialects.answering import Answering, lost
-from graphrt.backends.dialects.values import count, dicts, index_of, mended, text_of
+from graphrt.backends.dialects.values import count, dicts, index_of, json_of, mended, text_of
 from graphrt.backends.errors import BackendError, BadRequest, InvalidOutput, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import Media, ServerTool
@@ -84,7 +84,7 @@ class GeminiStream:
         if self.closed or not text:
             return []
         try:
-            parsed = json.loads(text)
+            parsed = json_of(text)
         except (ValueError, RecursionError):
             if self._finish is not None:
                 return []
@@ -101,6 +101,7 @@ class GeminiStream:
         if self.closed:
             return []
         self._tell_going()
+        self._tell_usage()
         raw = self._finish or self._blocked
         if raw is None:
             return self._answer.truncated("finish reason")
@@ -123,6 +124,7 @@ class GeminiStream:
             return self.end()
         if not self.closed:
             self._tell_going()
+            self._tell_usage()
         return self._answer.fail(error)
 
     # what a chunk says
@@ -143,7 +145,6 @@ class GeminiStream:
         if usage and isinstance(usage, dict):
             # the numbers are totals, but not every chunk has all of them
             self._usage |= usage
-            self._answer.usage = normal_usage(self._usage)
         feedback = chunk.get("promptFeedback")
         if isinstance(feedback, dict):
             self._blocked = text_of(feedback.get("blockReason")) or self._blocked
@@ -197,6 +198,11 @@ class GeminiStream:
         self._answer.facts("signed")["thoughtSignature"] = signature
         self._answer.add("signed", text)
         self._answer.close("signed")
+
+    def _tell_usage(self) -> None:
+        """Say what was spent: nearly every chunk does, and only the last word counts."""
+        if self._usage:
+            self._answer.usage = normal_usage(self._usage)
 
     # calls
 

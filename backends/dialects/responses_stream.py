@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphrt.backends.dialects.answering import Answering
-from graphrt.backends.dialects.values import count, dicts, index_of, is_json, mend, mended, text_of
+from graphrt.backends.dialects.values import count, dicts, index_of, is_json, json_of, mend, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
@@ -103,7 +103,7 @@ class ResponsesStream:
         if text == "[DONE]":
             return self.end()
         try:
-            parsed = json.loads(text)
+            parsed = json_of(text)
         except ValueError:
             if event == "error":
                 return self._refused(data)
