@@ -172,12 +172,19 @@ class GeminiStream:
             self._finish_words = text_of(candidate.get("finishMessage"))
 
     def _take_part(self, part: dict[str, Any]) -> None:
-        held = next((key for key, value in part.items() if key not in _MARKS and value is not None), None)
-        call, text, media = part.get("functionCall"), part.get("text"), _media(part)
+        call, text = part.get("functionCall"), part.get("text")
         if isinstance(call, dict):
             self._take_call(call, text_of(part.get("thoughtSignature")))
-        elif isinstance(text, str) or held is None:
-            self._take_text(part, text or "")
+        elif isinstance(text, str):
+            self._take_text(part, text)
+        else:
+            self._take_other(part)
+
+    def _take_other(self, part: dict[str, Any]) -> None:
+        held = next((key for key, value in part.items() if key not in _MARKS and value is not None), None)
+        media = _media(part)
+        if held is None:
+            self._take_text(part, "")
         elif media is not None and not part.get("thought"):
             signature = text_of(part.get("thoughtSignature"))
             sealed = self._answer.opaque({"thoughtSignature": signature}) if signature else None

@@ -32,7 +32,11 @@ async def _completion(model: str, address: str) -> AsyncIterator[Ask]:
     async def ask() -> int:
         told = 0
         async for chunk in await litellm.acompletion(
-            model=model, messages=[{"role": "user", "content": PROMPT}], api_base=address, api_key="sk-none", stream=True
+            model=model,
+            messages=[{"role": "user", "content": PROMPT}],
+            api_base=address,
+            api_key="sk-none",
+            stream=True,
         ):
             told += bool(chunk.choices and chunk.choices[0].delta.content)
         return told

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.backends.provider import frame
 
-WORDS = (" the", " tide", " follows", ",", " at", " a", " distance", " –", " the", " moon", ".", "\n\n", "Et", " voilà")
+WORDS = (" the", " tide", " follows", ",", " at", " a", " distance", " °", " the", " moon", ".", "\n\n", "Et", " voilà")
 PROMPT = "What makes the tide?"
 MODEL = "gpt-4.1-mini-2025-04-14"
 """A name that SDKs know: some look it up."""

@@ -22,7 +22,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -40,6 +40,8 @@ CASES = (*SPOKEN, CROWD)
 STREAMS = 200
 CROWD_TOKENS = 50
 CUTS: tuple[Cut, ...] = ("each", "glued")
+Run = Callable[[Ask], Coroutine[Any, Any, int]]
+"""Lets a way ask, once or often, and returns how many tokens it has read."""
 MOST = 50.0
 """Microseconds that we may cost for each token over reading its bytes."""
 
@@ -53,9 +55,7 @@ def server(tokens: int) -> Iterator[str]:
         yield process.stdout.readline().strip()
 
 
-async def taking_turns(
-    address: str, found: list[Way], rounds: int, run: Callable[[Ask], Awaitable[int]]
-) -> dict[str, dict[str, list[float]]]:
+async def taking_turns(address: str, found: list[Way], rounds: int, run: Run) -> dict[str, dict[str, list[float]]]:
     """Let each way run once a round; return its microseconds a token, on the clock and of CPU."""
     took: dict[str, dict[str, list[float]]] = {way.name: {"wall": [], "cpu": []} for way in found}
     async with AsyncExitStack() as stack:
@@ -71,7 +71,7 @@ async def taking_turns(
     return took
 
 
-def one(tokens: int) -> Callable[[Ask], Awaitable[int]]:
+def one(tokens: int) -> Run:
     """Ask once, and see that every token came."""
 
     async def run(ask: Ask) -> int:
@@ -82,7 +82,7 @@ def one(tokens: int) -> Callable[[Ask], Awaitable[int]]:
     return run
 
 
-def many(streams: int, tokens: int) -> Callable[[Ask], Awaitable[int]]:
+def many(streams: int, tokens: int) -> Run:
     """Ask many times at once."""
 
     async def run(ask: Ask) -> int:
@@ -119,7 +119,7 @@ def measure(case: str, tokens: int, rounds: int) -> list[dict[str, Any]]:
     found = []
     with server(tokens) as address:
         for dialect in PEERS:
-            present = [way for way in ways(dialect, tokens) if way.there]
+            present = [way for way in ways(dialect, tokens) if way.there and (way.package or way.name in {RAW, OURS})]
             took = taking_turns(f"{address}/paced", present, min(rounds, 3), many(STREAMS, tokens))
             found.append(numbers(f"{CROWD} of {dialect}", "paced", asyncio.run(took)))
     return found
@@ -144,7 +144,11 @@ def show(found: dict[str, Any], held: list[Budget]) -> None:
     cpu = found["cpu_median"]
     for name in cpu:
         times = [found[of][name] for of in ("wall_median", "wall_lowest", "cpu_median", "cpu_lowest")]
-        cells = [*(f"{each:5.1f} us" for each in times), f"{cpu[name] - cpu[RAW]:5.1f} us", f"{cpu[name] / cpu[OURS]:8.2f}x"]
+        cells = [
+            *(f"{each:5.1f} us" for each in times),
+            f"{cpu[name] - cpu[RAW]:5.1f} us",
+            f"{cpu[name] / cpu[OURS]:8.2f}x",
+        ]
         lines.append(f"  {name:<32}{' '.join(cells)}")
     print("\n".join([*lines, *map(str, held)]), file=sys.stderr, flush=True)
 
@@ -164,7 +168,9 @@ def main() -> None:
     packages = {way.package: way.there for dialect in SPOKEN for way in ways(dialect, 1) if way.package}
     if missing := sorted(name for name, there in packages.items() if not there):
         print(f"left out, not installed: {', '.join(missing)}; `uv run --group bench` brings them", file=sys.stderr)
-    versions = {name: importlib.metadata.version(name) for name in ("httpx", "pydantic", *packages) if packages.get(name, True)}
+    versions = {
+        name: importlib.metadata.version(name) for name in ("httpx", "pydantic", *packages) if packages.get(name, True)
+    }
     print(", ".join(f"{name} {version}" for name, version in versions.items()), file=sys.stderr)
     report = []
     for case in chosen:
@@ -174,7 +180,9 @@ def main() -> None:
             report.append({**found, "budgets": [{**asdict(each), "met": each.met} for each in held]})
     if options.json:
         where = {"python": platform.python_version(), "machine": platform.machine(), **versions}
-        print(json.dumps({"where": where, "tokens": options.tokens, "rounds": options.rounds, "cases": report}, indent=1))
+        print(
+            json.dumps({"where": where, "tokens": options.tokens, "rounds": options.rounds, "cases": report}, indent=1)
+        )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from graphrt.nodes import generated, llm
 from tests.backends.provider import open_at
 from tests.bench.spoken import PROMPT, SPOKEN, words
 
-Ask = Callable[[], Awaitable[int]]
+Ask = Callable[[], Coroutine[Any, Any, int]]
 """Asks once, reads the answer to its end, and returns how many tokens were in it."""
 
 
@@ -73,7 +73,9 @@ def _peer(package: str, way: str, address: str) -> AbstractAsyncContextManager[A
 
 
 def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=None), timeout=60)
+    """Make the client that ours is, too: a pool that keeps more connections looks through them all for each request."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    return httpx.AsyncClient(trust_env=False, limits=limits, timeout=60)
 
 
 @asynccontextmanager
