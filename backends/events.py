@@ -171,7 +171,7 @@ class Fold:
         if self.terminal is not None:
             raise StreamProtocolError(f"{type(event).__name__} after {type(self.terminal).__name__}")
         match event:
-            case PartDelta(id=id_, text=text):
+            case PartDelta(id=id_, text=text):  # the first, since nearly all are
                 if id_ not in self._open:
                     raise StreamProtocolError(f"a delta for part {id_!r}, which is not open")
                 self._open[id_][1].append(text)

@@ -116,7 +116,7 @@ class ChatStream:
             return self.end()
         try:
             parsed = json_of(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             if event == "error":
                 return self.broken(classify_error(data, provider=self._profile.provider, secrets=self._secrets))
             if self._raw_finish is not None:

@@ -104,7 +104,7 @@ class ResponsesStream:
             return self.end()
         try:
             parsed = json_of(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             if event == "error":
                 return self._refused(data)
             return self.broken(ServerError(f"a chunk that is not JSON: {redact(text, self._secrets)[:80]!r}"))

@@ -53,7 +53,8 @@ class Malformed:
 
 Item = Event | Retry | KeepAlive | Malformed
 
-_DIGITS = re.compile(rb"[0-9]+\Z")
+_DIGITS = re.compile(rb"[0-9]{1,18}\Z")
+"""A pause in milliseconds; a longer number is nobody's wish, and may be more than an `int` can be read from."""
 _FIELDS = (b"data", b"event", b"id", b"retry")
 _BOM = b"\xef\xbb\xbf"
 _SHOWN = 80
@@ -172,7 +173,7 @@ class Parser:
         if not line:
             self._dispatch(items)
             return
-        name, colon, value = line.partition(b":")
+        name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         match name:
             case b"data":
@@ -187,7 +188,7 @@ class Parser:
                 items.append(Retry(int(value)))
             case b"retry":
                 items.append(Malformed("invalid-retry", line[:_SHOWN].decode("utf-8", "replace")))
-            case b"" if colon:
+            case b"":
                 items.append(KeepAlive())
             case _:
                 self._unknown(line, len(line), items)

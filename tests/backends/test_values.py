@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.values import json_of, mended
+from graphrt.backends.events import Failed
+from tests.backends.provider import SPEECHES, open_at
 
 HALVES = st.text(st.characters(codec=None) | st.sampled_from("\ud83d\ude00"))
 VALUES = st.recursive(
@@ -48,3 +51,12 @@ def test_a_deep_nest_is_read(depth: int) -> None:
 def test_a_name_is_mended_as_any_value_is(text: str) -> None:
     assert mended([text]) == [mended(text)]
     assert mended(text).encode().decode() == mended(text)
+
+
+@pytest.mark.parametrize("lead", [b"", b"data: "])
+@pytest.mark.parametrize("api", SPEECHES)
+def test_a_nest_too_deep_to_be_read_is_a_failure_of_the_answer(api: str, lead: bytes) -> None:
+    """M1: a backend raises nothing, whatever a server sends."""
+    reader = open_at(api, "http://localhost").dialect.read(Answering(api, "m"))
+    events = reader.feed(lead + b'{"choices": ' + b"[" * 100_000 + b"\n\n") + reader.end()
+    assert isinstance(events[-1], Failed)
