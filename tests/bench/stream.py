@@ -7,9 +7,8 @@ once, whose tokens arrive one by one.
 
 The server is a process of its own, on the loopback, and has made its answers beforehand. In this process the ways to
 read them take turns; a first round warms up. Times are for each token: on the clock, in which the server's work may
-hide, and of this process's CPU. The table goes to stderr, with each budget and
-whether it is met; `--json` puts every number on stdout. Nothing is asserted but that every way has read every token. A
-peer that is not installed is left out.
+hide, and of this process's CPU. The table goes to stderr, with each budget and whether it is met; `--json` puts every
+number on stdout. Nothing is asserted but that every way has read every token. A peer that is not installed is left out.
 """
 
 from __future__ import annotations
