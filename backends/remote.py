@@ -19,11 +19,11 @@ from graphrt.backends.capabilities import capabilities_of
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.dialect import Dialect
 from graphrt.backends.errors import BackendError, BadRequest
-from graphrt.backends.events import Failed, StreamEvent
+from graphrt.backends.events import Failed, Finished, StreamEvent
 from graphrt.backends.keys import Held, Key, Quiet, header
 from graphrt.backends.messages import Request
 from graphrt.backends.wire.classify import classify
-from graphrt.backends.wire.http import Http, read
+from graphrt.backends.wire.http import Http, drain, read
 from graphrt.backends.wire.ratelimits import rate_limits
 from graphrt.backends.wire.redaction import pieces
 
@@ -117,6 +117,9 @@ class Remote:
                     return
                 async for chunk in reply.chunks:
                     for event in reader.feed(chunk):
+                        if isinstance(event, Finished):
+                            # before it is told: whoever hears it may leave at once
+                            await drain(reply.chunks)
                         yield event
                     if reader.closed:
                         return

@@ -10,14 +10,13 @@ whatever it is told, it ends in exactly one terminal event.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Protocol
 
-from graphrt.backends.dialects.values import is_json, mend
+from graphrt.backends.dialects.values import is_json, json_of, mend
 from graphrt.backends.errors import BackendError, ConnectionFailed, StreamTruncated, TimedOut
 from graphrt.backends.events import (
     Failed,
@@ -183,11 +182,8 @@ class Answering:
 
     def add(self, key: Hashable, text: str | None) -> None:
         """More of a part."""
-        if not text:
-            return
-        part = self._parts[key]
-        text, part.half = mend(part.half, text)
-        self._tell(part, text)
+        if text:
+            self._hear(self._parts[key], text)
 
     def restart(self, key: Hashable) -> None:
         """What comes now is all of a part, and not more of it."""
@@ -209,18 +205,12 @@ class Answering:
     def prose(self, kind: str) -> dict[str, Any]:
         """Go on with prose of a kind, where the wire does not say where parts begin and end: another kind ends the
         last. Returns the part's `facts`."""
-        key = ("prose", kind)
-        if self._speaking != key:
-            self.hush()
-            self.open(key, kind)
-            self._speaking = key
-        return self.facts(key)
+        return self._prose(kind).facts
 
     def say(self, kind: str, text: str | None) -> None:
         """More prose of a kind; see `prose`."""
         if text:
-            self.prose(kind)
-            self.add(("prose", kind), text)
+            self._hear(self._prose(kind), text)
 
     def said(self, key: Hashable) -> str:
         """Return the words of an open part so far."""
@@ -379,6 +369,18 @@ class Answering:
         elif part.call_id is None:
             part.facts["id"] = call_id
 
+    def _prose(self, kind: str) -> _Open:
+        key = ("prose", kind)
+        if self._speaking != key:
+            self.hush()
+            self.open(key, kind)
+            self._speaking = key
+        return self._parts[key]
+
+    def _hear(self, part: _Open, text: str) -> None:
+        text, part.half = mend(part.half, text)
+        self._tell(part, text)
+
     def _tell(self, part: _Open, text: str) -> None:
         if text:
             part.pieces.append(text)
@@ -410,7 +412,7 @@ def lost(error: BackendError) -> bool:
 def object_of(text: str) -> dict[str, Any] | None:
     """Return the JSON object that a frame holds; None if it is none."""
     try:
-        found = json.loads(text)
+        found = json_of(text)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -16,7 +16,7 @@ from typing import Any
 from graphrt.backends.dialects.answering import Answering, lost
 from graphrt.backends.dialects.citations import of_gemini
 from graphrt.backends.dialects.logprobs import of_gemini as weighed
-from graphrt.backends.dialects.values import count, dicts, index_of, mended, text_of
+from graphrt.backends.dialects.values import count, dicts, index_of, json_of, mended, text_of
 from graphrt.backends.errors import BackendError, BadRequest, InvalidOutput, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import Media, ServerTool
@@ -93,7 +93,7 @@ class GeminiStream:
         if self.closed or not text:
             return []
         try:
-            parsed = json.loads(text)
+            parsed = json_of(text)
         except (ValueError, RecursionError):
             if self._finish is not None:
                 return []
@@ -110,6 +110,7 @@ class GeminiStream:
         if self.closed:
             return []
         self._tell_going()
+        self._tell_usage()
         raw = self._finish or self._blocked
         if raw is None:
             return self._answer.truncated("finish reason")
@@ -135,6 +136,7 @@ class GeminiStream:
         if not self.closed:
             self._tell_going()
             self._end_said()
+            self._tell_usage()
         return self._answer.fail(error)
 
     # what a chunk says
@@ -155,7 +157,6 @@ class GeminiStream:
         if usage and isinstance(usage, dict):
             # the numbers are totals, but not every chunk has all of them
             self._usage |= usage
-            self._answer.usage = normal_usage(self._usage)
         feedback = chunk.get("promptFeedback")
         if isinstance(feedback, dict):
             self._blocked = text_of(feedback.get("blockReason")) or self._blocked
@@ -191,12 +192,19 @@ class GeminiStream:
             self._finish_words = text_of(candidate.get("finishMessage"))
 
     def _take_part(self, part: dict[str, Any]) -> None:
-        held = next((key for key, value in part.items() if key not in _MARKS and value is not None), None)
-        call, text, media = part.get("functionCall"), part.get("text"), _media(part)
+        call, text = part.get("functionCall"), part.get("text")
         if isinstance(call, dict):
             self._take_call(call, text_of(part.get("thoughtSignature")))
-        elif isinstance(text, str) or held is None:
-            self._take_text(part, text or "")
+        elif isinstance(text, str):
+            self._take_text(part, text)
+        else:
+            self._take_other(part)
+
+    def _take_other(self, part: dict[str, Any]) -> None:
+        held = next((key for key, value in part.items() if key not in _MARKS and value is not None), None)
+        media = _media(part)
+        if held is None:
+            self._take_text(part, "")
         elif media is not None and not part.get("thought"):
             signature = text_of(part.get("thoughtSignature"))
             sealed = self._answer.opaque({"thoughtSignature": signature}) if signature else None
@@ -247,6 +255,11 @@ class GeminiStream:
         for key in self._said:
             self._answer.close(key)
         self._said.clear()
+
+    def _tell_usage(self) -> None:
+        """Say what was spent: nearly every chunk does, and only the last word counts."""
+        if self._usage:
+            self._answer.usage = normal_usage(self._usage)
 
     # calls
 

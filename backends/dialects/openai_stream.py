@@ -17,7 +17,7 @@ from graphrt.backends.dialects.citations import of_annotations, of_sources
 from graphrt.backends.dialects.logprobs import in_columns, listed
 from graphrt.backends.dialects.openai_values import error_in, merge_details, normal_usage, thought
 from graphrt.backends.dialects.profiles import Profile
-from graphrt.backends.dialects.values import dicts, index_of, is_json, mended, text_of
+from graphrt.backends.dialects.values import dicts, index_of, is_json, json_of, mended, text_of
 from graphrt.backends.errors import BackendError, InvalidOutput, Overloaded, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent
 from graphrt.backends.messages import Media, ServerTool
@@ -63,6 +63,9 @@ _FAILURES: Mapping[str, type[BackendError]] = {
 }
 _BESIDE = ("annotations", "executed_tools", "citations", "search_results", "audio")
 """Where servers put what they did on their own side: carried as it came, for whoever knows the provider (M2)."""
+_SEEN_BESIDE = frozenset({"images", *_BESIDE})
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+_THOUGHT = frozenset({"reasoning_details", *_THOUGHTS})
 
 
 @dataclass(slots=True, eq=False)
@@ -117,8 +120,8 @@ class ChatStream:
             self._done = True
             return self.end()
         try:
-            parsed = json.loads(text)
-        except ValueError:
+            parsed = json_of(text)
+        except (ValueError, RecursionError):
             if event == "error":
                 return self.broken(classify_error(data, provider=self._profile.provider, secrets=self._secrets))
             if self._raw_finish is not None:
@@ -224,8 +227,9 @@ class ChatStream:
             self._take_fragment(fragment, whole=whole)
 
     def _take_reasoning(self, delta: dict[str, Any]) -> None:
-        names = ("reasoning_content", "reasoning", "thinking")
-        name = next((name for name in names if isinstance(delta.get(name), str)), None)
+        if _THOUGHT.isdisjoint(delta):
+            return
+        name = next((name for name in _THOUGHTS if isinstance(delta.get(name), str)), None)
         if name is not None:
             self._think(delta[name], name)
         for detail in dicts(delta.get("reasoning_details")):
@@ -263,6 +267,8 @@ class ChatStream:
                     pass
 
     def _take_beside(self, said: dict[str, Any]) -> None:
+        if _SEEN_BESIDE.isdisjoint(said):
+            return
         for image in dicts(said.get("images")):
             self._take_image(image.get("image_url"))
         for name in _BESIDE:

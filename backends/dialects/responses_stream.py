@@ -17,7 +17,7 @@ from typing import Any
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.citations import of_annotations
 from graphrt.backends.dialects.logprobs import listed
-from graphrt.backends.dialects.values import count, dicts, index_of, is_json, mend, mended, text_of
+from graphrt.backends.dialects.values import count, dicts, index_of, is_json, json_of, mend, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
@@ -106,8 +106,8 @@ class ResponsesStream:
         if text == "[DONE]":
             return self.end()
         try:
-            parsed = json.loads(text)
-        except ValueError:
+            parsed = json_of(text)
+        except (ValueError, RecursionError):
             if event == "error":
                 return self._refused(data)
             return self.broken(ServerError(f"a chunk that is not JSON: {redact(text, self._secrets)[:80]!r}"))

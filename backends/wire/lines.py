@@ -75,7 +75,7 @@ class LineReader:
             case "json":
                 try:
                     parsed = json.loads(rest)
-                except ValueError:
+                except (ValueError, RecursionError):
                     words = "the answer's JSON ended early"
                     return self._stream.broken(StreamTruncated(words, provider=self._provider))
                 return self._stream.body(parsed)

@@ -96,6 +96,8 @@ class Provider:
         self._threads: list[threading.Thread] = []
         self._connections: set[socket.socket] = set()
         self.base_url = ""
+        self.connected = 0
+        """Connections that clients have made."""
         self.asked: list[Asked] = []
         self.written: dict[int, int] = {}
         """Bytes of each answer's body that the network has taken."""
@@ -118,6 +120,7 @@ class Provider:
             if stopping in ready:
                 return
             connection, _ = listener.accept()
+            self.connected += 1
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()
