@@ -173,9 +173,9 @@ def _messages(request: Request, model: str, profile: Profile, warnings: list[War
 def _mark(wire: dict[str, Any], request: Request) -> None:
     """Mark the end of a message; one of nothing but calls is kept with the next."""
     content = wire.get("content")
-    if isinstance(content, str) and content:
-        content = wire["content"] = [{"type": "text", "text": content}]
-    if isinstance(content, list) and content:
+    if content and isinstance(content, str):
+        wire["content"] = [{"type": "text", "text": content, "cache_control": mark(request)}]
+    elif content:
         content[-1]["cache_control"] = mark(request)
 
 

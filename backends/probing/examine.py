@@ -91,15 +91,16 @@ class _Asker:
 
     async def ask(self, name: str, request: Request) -> Told:
         """Ask, and again after each pause that the provider wants."""
-        for left in reversed(range(_TRIES)):
+        left = _TRIES
+        while True:
             told = await self._once(name, request)
             self.asked.append(told)
+            left -= 1
             pause = told.error.retry_after if told.error is not None and told.error.retryable else None
             if not left or pause is None or pause > self.patience:
-                break
+                return told
             self.telling(f"{self.backend.name} asks for a pause of {pause:g} s")
             await self.clock.wait(anyio.Event(), pause)
-        return told
 
     async def _once(self, name: str, request: Request) -> Told:
         fold, begun = Fold(), self.clock.monotonic()

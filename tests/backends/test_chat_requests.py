@@ -80,7 +80,7 @@ def _tool(function: Mapping[str, Any]) -> ToolSpec:
 def _messages(messages: list[dict[str, Any]], model: str, profile: Profile) -> Iterator[Message]:
     names: dict[str, str] = {}
     for message in messages:
-        role = {"developer": "system"}.get(message["role"], message["role"])
+        role: Any = {"developer": "system"}.get(message["role"], message["role"])
         if role == "tool":
             id_ = message["tool_call_id"]
             yield Message(
