@@ -14,10 +14,12 @@ from typing import Any
 
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, ServerError, UnsupportedSetting
 from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Started, StreamEvent, Usage, Warned
-from graphrt.backends.llama.chat import END_THINK, THINK, AnswerParser, ChatTemplate, StopStrings
 from graphrt.backends.llama.constrain import CALL, END_CALL, Grammars, Matcher
 from graphrt.backends.llama.engine import Aborted, Engine, log
+from graphrt.backends.llama.parsing import END_THINK, THINK, AnswerParser
 from graphrt.backends.llama.sampling import Sampler
+from graphrt.backends.llama.stops import StopStrings
+from graphrt.backends.llama.template import ChatTemplate
 from graphrt.backends.messages import Request, Settings, ToolSpec
 
 TAGS = frozenset({CALL, END_CALL, THINK, END_THINK})

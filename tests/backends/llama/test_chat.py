@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Fold, PartDelta, PartEnded, StreamEvent
-from graphrt.backends.llama.chat import AnswerParser, ChatTemplate, StopStrings, to_chat
+from graphrt.backends.llama.chat import to_chat
+from graphrt.backends.llama.parsing import AnswerParser
+from graphrt.backends.llama.stops import StopStrings
+from graphrt.backends.llama.template import ChatTemplate
 from graphrt.backends.messages import (
     Message,
     Part,
