@@ -14,16 +14,13 @@ from typing import Any
 
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, ServerError, UnsupportedSetting
 from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Started, StreamEvent, Usage, Warned
-from graphrt.backends.llama.constrain import CALL, END_CALL, Grammars, Matcher
+from graphrt.backends.llama.constrain import Grammars, Matcher
 from graphrt.backends.llama.engine import Aborted, Engine, log
-from graphrt.backends.llama.parsing import END_THINK, THINK, AnswerParser
+from graphrt.backends.llama.parsing import AnswerParser
 from graphrt.backends.llama.sampling import Sampler
 from graphrt.backends.llama.stops import StopStrings
 from graphrt.backends.llama.template import ChatTemplate
 from graphrt.backends.messages import Request, Settings, ToolSpec
-
-TAGS = frozenset({CALL, END_CALL, THINK, END_THINK})
-
 
 class Speaker:
     """A loaded model with all that is made once for it: its template, its grammars."""
@@ -39,6 +36,9 @@ class Speaker:
         self.template = ChatTemplate(
             source, bos=vocabulary.bos_text, eos=vocabulary.eos_text, control=vocabulary.control_texts
         )
+        spells = self.template.dialect.spells
+        self.tags = frozenset(token for token in vocabulary.control if spells(vocabulary.text(token)))
+        """The control tokens that mean something to the parser."""
         self._grammars: Grammars | None = None
 
     @property
@@ -154,10 +154,11 @@ class _Answer:
         tools = self._tools()
         template_options = self._options(settings)
         prompt = self.speaker.template.render(self.request.messages, tools, template_options)
-        thinking = prompt.rstrip().endswith(THINK)
+        thoughts = self.speaker.template.dialect.thoughts
+        thinking = prompt.rstrip().endswith(thoughts.open)
         grammar = self._grammar(tools)
         if grammar is not None and thinking:
-            prompt, thinking = f"{prompt.rstrip()}\n\n{END_THINK}\n\n", False
+            prompt, thinking = f"{prompt.rstrip()}\n\n{thoughts.close}\n\n", False
         tokens = self.speaker.tokens(prompt)
         if settings.strict and self.warnings:
             said = "; ".join(f"{warning.setting}: {warning.message}" for warning in self.warnings)
@@ -172,7 +173,8 @@ class _Answer:
                 f"the prompt has {len(tokens)} tokens and the context holds {self.engine.n_ctx}",
                 provider=self.speaker.name,
             )
-        parser = AnswerParser(self.emit, ids=id_, tools=bool(tools), thinking=thinking)
+        dialect = self.speaker.template.dialect
+        parser = AnswerParser(self.emit, ids=id_, tools=tools, dialect=dialect, thinking=thinking)
         matcher = None if grammar is None else self.speaker.grammars.matcher(grammar)
         self._write(tokens, parser, matcher)
 
@@ -233,7 +235,7 @@ class _Answer:
         choose = sampler(settings)
         if choose.temperature:
             spent.raw["seed"] = choose.seed
-        text = _Text(engine, parser, StopStrings(settings.stop), single=settings.parallel_tool_calls is False)
+        text = _Text(self.speaker, parser, StopStrings(settings.stop), single=settings.parallel_tool_calls is False)
         logits, spent.cached = engine.prefill(tokens)
         room = engine.n_ctx - len(tokens) + 1
         limit = room if settings.max_tokens is None else min(room, settings.max_tokens)
@@ -277,8 +279,9 @@ class _Answer:
 class _Text:
     """From tokens to text: bytes to characters, control tokens out, stop strings watched, and on to the parser."""
 
-    def __init__(self, engine: Engine, parser: AnswerParser, stops: StopStrings, *, single: bool) -> None:
-        self._vocabulary = engine.vocabulary
+    def __init__(self, speaker: Speaker, parser: AnswerParser, stops: StopStrings, *, single: bool) -> None:
+        self._vocabulary = speaker.engine.vocabulary
+        self._tags = speaker.tags
         self._parser = parser
         self._stops = stops
         self._single = single
@@ -286,7 +289,7 @@ class _Text:
 
     def add(self, token: int) -> str | None:
         """Take one token; the word for the ending if it ends the answer."""
-        if token in self._vocabulary.control and self._vocabulary.text(token) not in TAGS:
+        if token in self._vocabulary.control and token not in self._tags:
             return None
         self._parser.feed(self._stops.feed(self._decoder.decode(self._vocabulary.pieces[token])))
         if self._stops.hit:

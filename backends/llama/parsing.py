@@ -1,279 +1,514 @@
 """From the model's text to parts, while it is written.
 
-`AnswerParser` emits nothing that it would have to take back: what may be the beginning of a tag waits until that is
-settled, and a call is whole only when its JSON is. It reads `<think>…</think>` and
-`<tool_call>{"name": …, "arguments": {…}}</tool_call>`, the syntax of Hermes, Qwen 2.5 and 3, Granite 4 and others.
+`AnswerParser` emits nothing that it would have to take back: what may be the beginning of a mark waits until that is
+settled, a call begins when it certainly is one, and it is whole only when all of it is there. Arguments that are JSON are
+handed out as they come; others when they are whole, as JSON.
+
+The parser is a recursive one, written down as generators: whoever needs more text yields. What it does depends only on
+the text so far, never on the pieces in which it came, because every question it asks of the text ("does this mark come
+next?", "which of these marks comes first?") waits until the answer is certain.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import os.path
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
 
-from graphrt.backends.events import PartDelta, PartEnded, PartStarted, StreamEvent
-from graphrt.backends.llama.constrain import CALL, END_CALL
+from graphrt.backends.events import StreamEvent
+from graphrt.backends.llama.json_text import JsonText, loads
+from graphrt.backends.llama.notation import Python, Shape
+from graphrt.backends.llama.object_call import ObjectCall
+from graphrt.backends.llama.parts import CallPart, Kind, Parts
 from graphrt.backends.llama.stops import overlap
-from graphrt.backends.messages import Reasoning, Text, ToolCall
+from graphrt.backends.llama.syntax import HERMES, Channels, Dialect, Tagged
+from graphrt.backends.messages import ToolSpec
 
-THINK, END_THINK = "<think>", "</think>"
+_SPACE = " \t\r\n"
+_CDATA = "<![CDATA[", "]]>"
 
 
 class AnswerParser:
-    """Cuts the model's text into parts. `ids` names the parts and the calls of this answer."""
+    """Cuts the model's text into parts. `ids` names the parts and the calls of this answer.
+
+    Without `tools` what looks like a call is text. With `thinking` the answer begins inside a thought.
+    """
 
     def __init__(
         self,
         emit: Callable[[StreamEvent], None],
         *,
         ids: str,
-        tools: bool,
+        tools: Sequence[ToolSpec],
+        dialect: Dialect = Dialect(HERMES),
         thinking: bool = False,
     ) -> None:
-        self._emit = emit
-        self._ids = ids
-        self._tools = tools
-        self._count = 0
-        self._waiting = ""
-        """Text that is not settled yet."""
-        self._part: tuple[str, str, list[str]] | None = None
-        """The open text or reasoning part: id, kind, pieces."""
-        self._call: _Call | None = None
-        self._blank = True
-        """Whether nothing but space has been written outside tags: only then does `<think>` open a thought."""
-        self._mode = "reasoning" if thinking else "text"
-        self.calls = 0
-        """Complete calls so far."""
+        self._parts = Parts(emit, ids)
+        self._tools = {tool.name: tool for tool in tools}
+        self._dialect = dialect
+        self._syntax = (dialect.channels and dialect.channels.inner) or dialect.tools
+        self._text = ""
+        """What is not settled yet."""
+        self._taken = ""
+        """What the calls that are being read took of the text so far."""
+        self._final = False
+        self._cut = False
+        self.thinking = thinking
+        """Whether the model is writing to itself."""
+        self._calling = False
+        self._steps = self._messages(dialect.channels) if dialect.channels else self._answer()
+        self._over = False
 
     @property
-    def thinking(self) -> bool:
-        """Whether the model is writing to itself."""
-        return self._mode == "reasoning"
+    def calls(self) -> int:
+        """Complete calls so far."""
+        return self._parts.calls
+
+    @property
+    def calling(self) -> str | None:
+        """The text of the calls that are being written, from their first mark; None outside calls."""
+        return self._taken + self._text if self._calling else None
 
     def feed(self, text: str) -> None:
         """Take more of the model's text."""
-        self._waiting += text
-        while self._waiting and self._step():
-            pass
+        if text:
+            self._text += text
+            self._run()
 
     def end(self, *, cut: bool) -> None:
         """Close everything. `cut` says that the model did not come to its own end."""
-        if self._call is not None:
-            self._call.feed(self._waiting)
-            self._close_call(closed=False, cut=cut)
-        elif self._waiting and (self._part is not None or self._waiting.strip()):
-            self._say(self._waiting)
-        self._waiting = ""
-        self._close_part()
+        self._final, self._cut = True, cut
+        self._run()
+        self._parts.close()
 
-    def _step(self) -> bool:
-        """Settle some of what waits; False when more text is needed."""
-        if self._mode == "call":
-            return self._in_call()
-        tags = [END_THINK] if self._mode == "reasoning" else [CALL] * self._tools + [THINK] * self._may_think()
-        found = min(((at, tag) for tag in tags if (at := self._waiting.find(tag)) >= 0), default=None)
-        if found is not None:
-            at, tag = found
-            before, self._waiting = self._waiting[:at].rstrip(), self._waiting[at + len(tag) :]
-            self._say(before)
-            self._close_part()
-            self._mode = {END_THINK: "text", THINK: "reasoning", CALL: "call"}[tag]
-            if tag == CALL:
-                self._call = _Call(self._emit, f"{self._ids}_{self._next()}")
-            return True
-        # Space at the end waits too: it is dropped if a tag follows and kept if text does.
-        settled = self._waiting[
-            : len(self._waiting) - max((overlap(self._waiting, tag) for tag in tags), default=0)
-        ].rstrip()
-        self._waiting = self._waiting[len(settled) :]
-        self._say(settled)
-        return False
+    def _run(self) -> None:
+        if not self._over:
+            try:
+                next(self._steps)
+            except StopIteration:
+                self._over = True
 
-    def _may_think(self) -> bool:
-        begun = self._waiting.lstrip()
-        return self._blank and (begun.startswith(THINK) or THINK.startswith(begun))
+    # Asking the text. Each of these waits until the answer is certain.
 
-    def _in_call(self) -> bool:
-        call = self._call
-        if call is None:
+    def _more(self) -> Generator[None, None, bool]:
+        """Wait for more text; False when there is none to come."""
+        if self._final:
             return False
-        # A closing tag inside a JSON string belongs to the string.
-        at = call.outside(self._waiting, END_CALL)
-        if at is None:
-            settled = len(self._waiting) - overlap(self._waiting, END_CALL)
-            call.feed(self._waiting[:settled])
-            self._waiting = self._waiting[settled:]
-            return False
-        call.feed(self._waiting[:at])
-        self._waiting = self._waiting[at + len(END_CALL) :].lstrip()
-        self._close_call(closed=True)
+        yield
         return True
 
-    def _close_call(self, *, closed: bool, cut: bool = False) -> None:
-        if self._call is not None:
-            text = self._call.finish(closed=closed, cut=cut)
-            self.calls += self._call.complete
-            self._call, self._mode = None, "text"
-            if text:
-                self._say(text)
+    def _take(self, size: int) -> str:
+        text, self._text = self._text[:size], self._text[size:]
+        self._taken += text
+        return text
 
-    def _next(self) -> int:
-        self._count += 1
-        return self._count - 1
+    def _first(self, marks: Sequence[str]) -> tuple[int, str] | None:
+        """The first of `marks` in the text, the longest where several begin; None if that is not certain."""
+        found = [(at, -len(mark), mark) for mark in marks if (at := self._text.find(mark)) >= 0]
+        if not found:
+            return None
+        at, _, mark = min(found)
+        rest = self._text[at:]
+        longer = any(len(other) > len(rest) and other.startswith(rest) for other in marks)
+        return None if longer and not self._final else (at, mark)
 
-    def _say(self, text: str) -> None:
-        if self._part is None:
-            text = text.lstrip()
-        if not text:
-            return
-        if self._part is None:
-            kind = "reasoning" if self.thinking else "text"
-            self._part = (f"{self._ids}_{self._next()}", kind, [])
-            self._emit(PartStarted(self._part[0], kind))
-        if not self.thinking:
-            self._blank = False
-        self._part[2].append(text)
-        self._emit(PartDelta(self._part[0], text))
+    def _held(self, marks: Sequence[str]) -> int:
+        """How much of the end of the text may belong to one of `marks`."""
+        found = self._first(marks)
+        places = [at for mark in marks if (at := self._text.find(mark)) >= 0] if found is None else []
+        return max([0, *(overlap(self._text, mark) for mark in marks), *(len(self._text) - at for at in places)])
 
-    def _close_part(self) -> None:
-        if self._part is not None:
-            id_, kind, pieces = self._part
-            text = "".join(pieces)
-            self._emit(PartEnded(id_, Reasoning(id=id_, text=text) if kind == "reasoning" else Text(id=id_, text=text)))
-            self._part = None
+    def _upto(self, marks: Sequence[str]) -> Generator[None, None, tuple[str, str | None]]:
+        """The text up to the first of `marks`, and that mark; all of the text and None where none comes."""
+        marks = [mark for mark in marks if mark]
+        while (found := self._first(marks)) is None:
+            if not (yield from self._more()):
+                return self._take(len(self._text)), None
+        at, mark = found
+        before = self._take(at)
+        self._take(len(mark))
+        return before, mark
 
+    def _next(self, marks: Sequence[str], skip: str = _SPACE) -> Generator[None, None, str | None]:
+        """The one of `marks` that comes next, after what may be skipped; None, and nothing is taken, where none does."""
+        marks = sorted((mark for mark in marks if mark), key=len, reverse=True)
+        while True:
+            rest = self._text.lstrip(skip)
+            pending = not rest or any(len(mark) > len(rest) and mark.startswith(rest) for mark in marks)
+            hit = next((mark for mark in marks if rest.startswith(mark)), None)
+            if (not pending or self._final) and hit:
+                self._take(len(self._text) - len(rest) + len(hit))
+                return hit
+            if not pending or not (yield from self._more()):
+                return None
 
-_HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)', re.DOTALL)
+    def _goes_on(self, marks: Sequence[str], skip: str) -> bool:
+        """Whether there is more, and it is not the beginning of one of `marks`."""
+        rest = self._text.lstrip(skip)
+        return bool(rest) and not any(mark.startswith(rest) for mark in marks)
 
+    def _speak(self, kind: Kind, marks: Callable[[], Sequence[str]]) -> Generator[None, None, str | None]:
+        """Hand text out up to the first of `marks`; return the mark, or None at the end of the text.
 
-class _Call:
-    """One `<tool_call>`: its arguments stream as soon as the name is known and an object has begun.
-
-    A call written in another order is read when it is whole.
-    """
-
-    def __init__(self, emit: Callable[[StreamEvent], None], id_: str) -> None:
-        self._emit = emit
-        self._id = id_
-        self._text = ""
-        self._json = _Scan()
-        self._name: str | None = None
-        self._start = 0
-        self._sent = 0
-        self._end: int | None = None
-        self._inner = _Scan()
-        self._depth = 0
-        self.complete = False
-
-    def outside(self, text: str, mark: str) -> int | None:
-        """Where `mark` stands in `text`, which goes on from what was fed, outside any JSON string."""
-        at = text.find(mark)
-        while at >= 0:
-            scan = self._json.copy()
-            scan.feed(text[:at])
-            if not scan.quoted:
-                return at
-            at = text.find(mark, at + 1)
-        return None
-
-    def feed(self, text: str) -> None:
-        """Take more of the call."""
-        self._text += text
-        self._json.feed(text)
-        if self._name is None and (head := _HEAD.match(self._text)):
-            name = _loads(head[1])
-            if isinstance(name, str):
-                self._name, self._start, self._sent = name, head.end(), head.end()
-                self._emit(PartStarted(self._id, "tool_call", name=name, call_id=f"call_{self._id}"))
-        if self._name is not None:
-            self._send()
-
-    def _send(self) -> None:
-        """Hand out the arguments up to the brace that closes them."""
-        if self._end is None:
-            self._end = self._object_end()
-        end = len(self._text) if self._end is None else self._end
-        if end > self._sent:
-            self._emit(PartDelta(self._id, self._text[self._sent : end]))
-            self._sent = end
-
-    def _object_end(self) -> int | None:
-        """The index after the brace that closes the arguments, once it is there."""
-        for at in range(self._sent, len(self._text)):
-            char = self._text[at]
-            self._inner.feed(char)
-            if not self._inner.quoted:
-                self._depth += (char in "{[") - (char in "}]")
-                if self._depth == 0:
-                    return at + 1
-        return None
-
-    def finish(self, *, closed: bool, cut: bool) -> str:
-        """Close the call; return the text that turned out to be no call at all.
-
-        A call that the model closed with its tag is whole even if its arguments are wrong: that is the model's
-        mistake, and it is told so. One that was cut off, or that the model left open in the middle of its JSON, is
-        not.
+        Space before a mark is dropped; space at the end waits until it is known whether a mark follows.
         """
-        if self._name is not None:
-            arguments = self._text[self._start : self._end]
-            self.complete = closed or (self._end is not None and not cut)
-            self._close(self._name, arguments)
-            return ""
-        whole = _loads(self._text)
-        if isinstance(whole, dict) and isinstance(whole.get("name"), str):
-            given = whole.get("arguments", whole.get("parameters"))
-            arguments = (
-                given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False)
-            )
-            self.complete = not cut
-        elif not closed:
-            whole, arguments = {"name": ""}, self._text
+        self.thinking = kind == "reasoning"
+        while True:
+            live = marks()
+            if found := self._first(live):
+                at, mark = found
+                self._parts.say(kind, self._text[:at].rstrip())
+                self._parts.close()
+                self._text = self._text[at + len(mark) :]
+                self.thinking = False
+                return mark
+            settled = self._text[: len(self._text) - self._held(live)].rstrip()
+            self._parts.say(kind, settled)
+            self._text = self._text[len(settled) :]
+            if not (yield from self._more()):
+                if self._parts.speaking or self._text.strip():
+                    self._parts.say(kind, self._text)
+                self._text = ""
+                self._parts.close()
+                return None
+
+    # Answers that are text with marks in it.
+
+    def _answer(self) -> Generator[None, None, None]:
+        thoughts = self._dialect.thoughts
+        mark: str | None = thoughts.open if self.thinking else ""
+        if not mark and self._tools and not self._triggers and (yield from self._bare()):
+            yield from self._calls("")
+        while mark is not None:
+            if mark == thoughts.open:
+                ends = [thoughts.close, *self._dialect.dropped, *(self._triggers if self._syntax.ends_thought else ())]
+                mark = yield from self._speak("reasoning", lambda ends=ends: ends)  # type: ignore[misc]
+                continue
+            if mark in self._triggers:
+                yield from self._calls(mark)
+            mark = yield from self._speak("text", self._marks)
+
+    @functools.cached_property
+    def _triggers(self) -> tuple[str, ...]:
+        """The marks that begin calls in the middle of text."""
+        return tuple(mark for mark in self._syntax.openers if mark[0] not in "{[" or len(mark) > 2) if self._tools else ()
+
+    def _marks(self) -> Sequence[str]:
+        """The marks that mean something in text, here and now."""
+        thoughts = self._dialect.thoughts
+        marks = [*self._dialect.dropped, *self._triggers]
+        if thoughts.anywhere or self._begins(thoughts.open):
+            marks.append(thoughts.open)
+        if self._begins(thoughts.close):  # of a thought that the prompt began, or one that was left out
+            marks.append(thoughts.close)
+        return marks
+
+    def _begins(self, mark: str) -> bool:
+        begun = self._text.lstrip()
+        return self._parts.blank and (begun.startswith(mark) or mark.startswith(begun))
+
+    def _bare(self) -> Generator[None, None, bool]:
+        """Whether the answer is a call without any mark: a JSON object that names an offered tool."""
+        name, arguments = self._syntax.keys or ("name", "parameters")
+        while True:
+            begun = self._text.lstrip()
+            if found := re.match(rf'\{{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"{name}"\s*:\s*"([^"\\]*)"\s*,', begun):
+                return found[1] in self._tools
+            squeezed = re.sub(r"\s+", "", begun)
+            ways = (f'{{"{name}":"', f'{{"type":"function","{name}":"')
+            plausible = any(way.startswith(squeezed) or re.fullmatch(re.escape(way) + r'[^"\\]*"?', squeezed) for way in ways)
+            if not plausible or not (yield from self._more()):
+                return False
+
+    # Calls.
+
+    def _calls(self, mark: str) -> Generator[None, None, None]:
+        """The calls that begin with `mark`, which has been taken."""
+        self._taken, self._calling = mark, True
+        if self._syntax.keys:
+            yield from self._objects()
+        elif isinstance(self._syntax.arguments, Python):
+            yield from self._listed()
         else:
-            return f"{CALL}{self._text}{END_CALL}"
-        self._emit(PartStarted(self._id, "tool_call", name=whole["name"], call_id=f"call_{self._id}"))
-        if arguments:
-            self._emit(PartDelta(self._id, arguments))
-        self._close(whole["name"], arguments)
-        return ""
+            yield from self._named(mark)
+        self._calling = False
 
-    def _close(self, name: str, arguments: str) -> None:
-        part = ToolCall(
-            id=self._id,
-            call_id=f"call_{self._id}",
-            name=name,
-            arguments=arguments,
-            complete=self.complete,
-            synthetic_id=True,
-        )
-        self._emit(PartEnded(self._id, part))
+    def _objects(self) -> Generator[None, None, None]:
+        """Calls that are JSON objects: one, several, or a list of them."""
+        closers, keys = self._syntax.closers, self._syntax.keys
+        assert keys is not None  # noqa: S101 - see _calls
+        last, start, skip = None, 0, _SPACE + "[,"
+        mark = yield from self._next(["{", *closers], skip)
+        while mark == "{":
+            last = ObjectCall(self._parts, keys)
+            last.feed("{")
+            mark = yield from self._object(last)
+            if mark is None:
+                skip = _SPACE + "[,]}"
+                mark = yield from self._next(["{", *closers], skip)
+            over = mark is not None or self._goes_on(closers, skip)
+            if not last.end(closed=over, cut=self._cut):
+                self._parts.say("text", self._taken[start:].removesuffix("{"))
+            start = len(self._taken) - 1
+        if last is None and mark is None and closers:
+            yield from self._no_call()
+        elif last is None:
+            self._parts.say("text", self._taken)
 
+    def _object(self, call: ObjectCall) -> Generator[None, None, str | None]:
+        """One object. Return the closing mark if that came before the object's own end."""
+        closers = self._syntax.closers
+        while True:
+            at = call.outer.outside(self._text, closers)
+            end = len(self._text) - max([0, *(overlap(self._text, mark) for mark in closers)]) if at is None else at
+            self._take(call.feed(self._text[:end]))
+            if call.outer.ended:
+                return None
+            if at is not None:
+                return (yield from self._next(closers))
+            if not (yield from self._more()):
+                self._take(call.feed(self._text))
+                return None
 
-class _Scan:
-    """Whether a place in JSON text is inside a string, read a piece at a time."""
+    def _no_call(self) -> Generator[None, None, None]:
+        """What began like calls and is none: text if the model closed it, else the beginning of a call."""
+        opened = len(self._taken)
+        _, mark = yield from self._upto(self._syntax.closers)
+        if mark is None:
+            self._nameless(self._taken[opened:])
+        else:
+            self._parts.say("text", self._taken)
 
-    def __init__(self) -> None:
-        self.quoted = False
-        self._escaped = False
+    def _nameless(self, text: str) -> None:
+        part = self._parts.call("")
+        part.more(text)
+        part.end(complete=False)
 
-    def copy(self) -> _Scan:
-        twin = _Scan()
-        twin.quoted, twin._escaped = self.quoted, self._escaped
-        return twin
+    def _listed(self) -> Generator[None, None, None]:
+        """A list of calls in Python."""
+        notation, ends = self._syntax.arguments, self._syntax.closers[-1:]
+        assert isinstance(notation, Python)  # noqa: S101 - see _calls
+        text, mark = yield from self._upto(ends)
+        try:
+            calls = notation.calls(text)
+        except ValueError:
+            if mark:
+                self._parts.say("text", self._taken)
+                return
+            named = re.match(r"\s*\[?\s*([\w.]+)\(", text)
+            part = self._parts.call(named[1] if named else "")
+            part.more("" if named else text)
+            part.end(complete=False)
+            return
+        for name, arguments in calls:
+            part = self._parts.call(name)
+            part.more(json.dumps(arguments, ensure_ascii=False))
+            part.end(complete=mark is not None or not self._cut)
 
-    def feed(self, text: str) -> None:
-        for char in text:
-            if self._escaped:
-                self._escaped = False
-            elif self.quoted and char == "\\":
-                self._escaped = True
-            elif char == '"':
-                self.quoted = not self.quoted
+    def _named(self, mark: str) -> Generator[None, None, None]:
+        """Calls that begin with a mark and a header that holds the name."""
+        openers, after = self._syntax.openers, _SPACE if self._syntax.arguments else _SPACE + "[,]}"
+        skip = after.rstrip("]}")
+        while mark != openers[-1]:
+            hit = yield from self._next(openers[openers.index(mark) + 1 :], skip)
+            if hit is None:
+                rest = self._text.lstrip(skip)
+                if self._final and any(opener.startswith(rest) for opener in openers):
+                    self._nameless(self._take(len(self._text)))
+                else:
+                    self._parts.say("text", self._taken)
+                return
+            mark = hit
+        while True:
+            yield from self._one()
+            hit = yield from self._next([*openers, *self._syntax.closers], after)
+            while hit and hit != openers[-1]:
+                hit = yield from self._next([*openers, *self._syntax.closers], after)
+            if hit is None:
+                return
 
+    def _one(self) -> Generator[None, None, None]:
+        """One call, after its first mark."""
+        syntax, style = self._syntax, self._syntax.arguments
+        pattern, stop = syntax.header
+        closers = syntax.closers
+        inside = [style.open.strip()] if isinstance(style, Tagged) else []
+        text, mark = yield from self._upto([stop, *inside, *closers])
+        if mark is None:
+            self._nameless(text)
+            return
+        found = pattern.fullmatch(text)
+        groups = found.groupdict() if found else {}
+        name = groups.get("name") or text.strip().strip('"')
+        id_ = text.strip() if "index" in groups and style is None else groups.get("id") or ""
+        if mark in inside:
+            self._text = mark + self._text
+        if mark in closers and mark != stop:
+            part = self._parts.call(name, id_)
+            part.more("" if style is None else "{}")
+            part.end(complete=True)
+        elif isinstance(style, Tagged):
+            yield from self._tagged(style, name)
+        elif style is None:
+            yield from self._json(self._parts.call(name, id_), closers)
+        else:
+            assert not isinstance(style, Python)  # noqa: S101 - see _calls
+            text, mark = yield from self._upto(closers[:1])
+            part, whole = self._parts.call(name), mark is not None
+            try:
+                part.more(json.dumps(style.read(text, self._shape(name)), ensure_ascii=False))
+                whole = whole or not self._cut
+            except (ValueError, RecursionError):
+                part.more(text)
+            part.end(complete=whole)
 
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+    def _shape(self, name: str) -> Shape:
+        return Shape(self._tools[name].parameters if name in self._tools else {})
+
+    def _json(self, part: CallPart, ends: Sequence[str]) -> Generator[None, None, str | None]:
+        """Arguments that are JSON, handed out as they come. Return the mark among `ends` that closed them."""
+        reader = JsonText()
+        marks = tuple(dict.fromkeys((*ends, *(self._triggers if not self._dialect.channels else ()))))
+        if not (yield from self._next(["{"])):
+            while (found := self._first(marks)) is None:
+                held = self._held(marks)
+                part.more(self._take(len(self._text) - held))
+                if not (yield from self._more()):
+                    part.more(self._take(len(self._text)))
+                    part.end(complete=False)
+                    return None
+            part.more(self._take(found[0]))
+        else:
+            reader.feed("{")
+            part.more("{")
+            while not reader.ended:
+                at = reader.outside(self._text, marks)
+                end = len(self._text) - max([0, *(overlap(self._text, mark) for mark in marks)]) if at is None else at
+                part.more(self._take(reader.feed(self._text[:end])))
+                if reader.ended or at is not None:
+                    break
+                if not (yield from self._more()):
+                    part.more(self._take(reader.feed(self._text)))
+                    break
+        mark = yield from self._next(ends, _SPACE + "]}")
+        over = mark is not None or self._goes_on(marks, _SPACE + "]}")
+        part.end(complete=over or (reader.ended and not self._cut))
+        return mark
+
+    def _tagged(self, style: Tagged, name: str) -> Generator[None, None, None]:
+        """Arguments that have a tag each."""
+        shape, openers, closers = self._shape(name), self._syntax.openers, self._syntax.closers
+        fields: dict[str, str] = {}
+        start, whole, spoilt = len(self._taken), True, False
+        while True:
+            before = len(self._taken)
+            mark = yield from self._next([style.open.strip(), *closers, *openers])
+            if mark == style.open.strip():
+                field = yield from self._field(style, shape)
+                if field is None:
+                    whole = False
+                    break
+                fields[field[0]] = field[1]
+            elif mark is None and self._goes_on([style.open.strip(), *closers, *openers], _SPACE):
+                spoilt = True
+                rest = [style.open.strip(), *closers, *openers]
+                _, mark = yield from self._upto(rest)
+                if mark is None:
+                    break
+                self._untake(mark)
+            else:
+                break
+        if mark in openers:
+            self._untake(mark)
+        part = self._parts.call(name)
+        inner = self._taken[start:before].strip()
+        given = "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {value}" for key, value in fields.items()) + "}"
+        part.more(inner if spoilt else given)
+        part.end(complete=whole and (mark is not None or not self._cut))
+
+    def _untake(self, mark: str) -> None:
+        self._taken = self._taken[: -len(mark)]
+        self._text = mark + self._text
+
+    def _field(self, style: Tagged, shape: Shape) -> Generator[None, None, tuple[str, str] | None]:
+        """One argument: its name and its JSON; None if it is cut off."""
+        common = os.path.commonprefix([style.string, style.other])
+        chunks = [chunk for chunk in common.split("\n") if chunk.strip()]
+        key, mark = yield from self._upto([chunks[0].strip()])
+        if mark is None:
+            return None
+        for chunk in chunks[1:]:
+            yield from self._next([chunk.strip()])
+        quoted = False
+        if style.string != style.other:
+            tail = os.path.commonprefix([style.string[::-1], style.other[::-1]])[::-1]
+            kind, mark = yield from self._upto([tail])
+            if mark is None:
+                return None
+            quoted = kind == style.string[len(common) : len(style.string) - len(tail)]
+        if style.cdata and (yield from self._next(_CDATA[:1], "")):
+            value, mark = yield from self._upto(_CDATA[1:])
+            if mark is None:
+                return None
+            quoted = True
+            yield from self._next([style.close.strip()], "")
+        else:
+            value, mark = yield from self._upto([style.close.strip()])
+            if mark is None:
+                return None
+            if style.string.endswith("\n"):
+                value = value.removeprefix("\n")
+            if style.close.startswith("\n"):
+                value = value.removesuffix("\n")
+        return key.strip(), json.dumps(value, ensure_ascii=False) if quoted else shape.of(key.strip()).json(value)
+
+    # Answers made of messages with headers.
+
+    def _messages(self, channels: Channels) -> Generator[None, None, None]:
+        ends = channels.ends
+        inside = not channels.begins
+        if self.thinking:
+            mark = yield from self._speak("reasoning", lambda: ends)
+            inside = mark in channels.begins
+        while True:
+            if not inside and not (yield from self._next_header(channels)):
+                if (mark := (yield from self._speak("text", lambda: ends))) is None:
+                    return
+                inside = mark in channels.begins
+                continue
+            header, mark = yield from self._upto([channels.message])
+            if mark is None:
+                return
+            mark = yield from self._body(channels, header)
+            if mark is None:
+                return
+            inside = mark in channels.begins or not channels.begins
+
+    def _next_header(self, channels: Channels) -> Generator[None, None, bool]:
+        """Whether a header comes next."""
+        before = self._text
+        mark = yield from self._next(channels.begins)
+        if mark:
+            self._text = before[before.find(mark) :] if mark in before else mark + self._text
+        return mark is not None
+
+    def _body(self, channels: Channels, header: str) -> Generator[None, None, str | None]:
+        ends = channels.ends
+        called = re.search(channels.call, header) if self._tools else None
+        if called and channels.offered and called[1] not in self._tools:
+            called = None
+        if called and not channels.inner:
+            self._taken, self._calling = header + channels.message, True
+            mark = yield from self._json(self._parts.call(called[1]), ends)
+            self._calling = False
+            return mark
+        if re.search(channels.thought, header):
+            return (yield from self._speak("reasoning", lambda: ends))
+        if channels.offered and header.strip() not in {"", "all"}:
+            self._parts.say("text", header + channels.message)
+        marks = [*ends, *(self._triggers if channels.inner else ())]
+        while (mark := (yield from self._speak("text", lambda: marks))) in self._triggers and mark is not None:
+            yield from self._calls(mark)
+        return mark

@@ -1,10 +1,12 @@
 """The chat template that came with the model, run in a sandbox: from messages to the prompt.
 
-Text that happens to spell one of the model's control tokens stays text (`split`).
+Text that happens to spell one of the model's control tokens stays text (`split`). What the template does not do for
+tools is done here: a model whose template shows none reads of them in the system message.
 """
 
 from __future__ import annotations
 
+import copy
 import datetime
 import functools
 import json
@@ -14,17 +16,18 @@ from typing import Any, NoReturn
 
 import jinja2
 import jinja2.ext
+import jinja2.meta
 import jinja2.nodes
 import jinja2.parser
 import jinja2.sandbox
 
 from graphrt.backends.errors import BadRequest
-from graphrt.backends.llama.chat import to_chat
-from graphrt.backends.llama.constrain import CALL
-from graphrt.backends.messages import Message, Text, ToolCall, ToolSpec, tool_result
+from graphrt.backends.llama.chat import to_chat, to_tools
+from graphrt.backends.llama.probe import Found, look
+from graphrt.backends.llama.syntax import Dialect
+from graphrt.backends.messages import Message, ToolSpec
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_WRITTEN = re.compile(CALL + r'\s*\{\s*"name":\s*"probe"')
 _HIDDEN = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
 
@@ -36,7 +39,7 @@ class ChatTemplate:
         self._control = tuple(control)
         self._spelt = re.compile("|".join(map(re.escape, control))) if control else None
         self._tokens = {"bos_token": bos, "eos_token": eos}
-        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        environment = jinja2.sandbox.SandboxedEnvironment(  # lists may grow: templates collect things in them
             trim_blocks=True,
             lstrip_blocks=True,
             autoescape=False,  # the result is a prompt, not a page
@@ -46,45 +49,63 @@ class ChatTemplate:
         environment.globals["raise_exception"] = _refuse
         environment.globals["strftime_now"] = _now
         try:
+            self.wants = frozenset(jinja2.meta.find_undeclared_variables(environment.parse(source)))
             self._template = environment.from_string(source)
         except jinja2.TemplateError as error:
             raise BadRequest(f"the model's chat template cannot be read: {error}", provider="llama_cpp") from error
 
     @functools.cached_property
+    def found(self) -> Found:
+        """What trying the template says about it."""
+        return look(self.fill, self.source, eos=self._tokens["eos_token"])
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the model writes."""
+        return self.found.dialect
+
+    @property
     def takes_tools(self) -> bool:
-        """Whether the template shows tools and writes calls the way the parser reads them: found out by trying."""
-        tool = ToolSpec(name="probe", parameters={"type": "object", "properties": {"x": {"type": "integer"}}})
-        call = ToolCall(call_id="call00001", name="probe", arguments='{"x": 1}')
-        question = Message(role="user", parts=(Text(text="?"),))
-        try:
-            offered = self.render([question], [tool], {})
-            called = self.render(
-                [question, Message(role="assistant", parts=(call,)), tool_result(call, "1")], [tool], {}
-            )
-        except BadRequest:
-            return False
-        return "probe" in offered and _WRITTEN.search(called) is not None
+        """Whether the template itself shows tools. Otherwise they are told of in the system message."""
+        return self.found.manner.tools
+
+    def thinking(self, on: bool) -> dict[str, Any]:
+        """The template's own setting for thinking; empty if it has none."""
+        return {name: on for name in ("enable_thinking", "thinking") if name in self.wants}
 
     def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec], extra: Mapping[str, Any]) -> str:
         """Write the prompt, up to where the assistant's answer begins."""
-        offered = [
-            {
-                "type": "function",
-                "function": {"name": t.name, "description": t.description, "parameters": dict(t.parameters)},
-            }
-            for t in tools
-        ]
+        chat, offered = self._hide(to_chat(messages)), self._hide(to_tools(tools))
+        return self.fill(*self.found.manner.adapt(chat, offered, self.dialect.tools), extra)
+
+    def fill(
+        self, chat: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], extra: Mapping[str, Any]
+    ) -> str:
+        """Run the template over messages and tools in its own shape. Raises BadRequest where it refuses them."""
+        try:
+            return self._fill(chat, tools or None, extra)
+        except BadRequest:
+            if tools:
+                raise
+            return self._fill(chat, [], extra)  # some templates go through the tools without asking whether there are any
+
+    def _fill(
+        self, chat: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None, extra: Mapping[str, Any]
+    ) -> str:
+        functions = {"functions": json.dumps([tool["function"] for tool in tools or ()], ensure_ascii=False)}
+        given = {**functions, "datetime": _now("%Y-%m-%d")}
         try:
             return self._template.render(
                 {
                     **self._tokens,
+                    **{name: value for name, value in given.items() if name in self.wants},
                     **extra,
-                    "messages": self._hide(to_chat(messages)),
-                    "tools": self._hide(offered) if offered else None,
+                    "messages": copy.deepcopy(chat),
+                    "tools": copy.deepcopy(tools),
                     "add_generation_prompt": True,
                 }
             )
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
             raise BadRequest(
                 f"the model's chat template refuses the messages: {error}", provider="llama_cpp"
             ) from error
@@ -122,8 +143,8 @@ class _Generation(jinja2.ext.Extension):
         return jinja2.nodes.Scope(body, lineno=line)
 
 
-def _tojson(value: Any, indent: int | None = None, **options: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent, **options)
+def _tojson(value: Any, indent: int | None = None, *, ensure_ascii: bool = False, **options: Any) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, default=list, **options)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -1,7 +1,6 @@
 """Templates one way, parts the other: however the text is cut, the same parts come out, and nothing is taken back."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +30,9 @@ CALL = '<tool_call>\n{"name": "f", "arguments": {"x": "}</tool_call>\\"", "y": [
 ARGUMENTS = '{"x": "}</tool_call>\\"", "y": [1, {}]}'
 
 
+TOOLS = (ToolSpec(name="f", parameters={"type": "object"}),)
+
+
 def parse(*pieces: str, tools: bool = True, thinking: bool = False, cut: bool = False) -> tuple[Part, ...]:
     """The parts of an answer that came in `pieces`; checks the stream's own rules on the way."""
     fold, said = Fold(), dict[str, str]()
@@ -44,7 +46,7 @@ def parse(*pieces: str, tools: bool = True, thinking: bool = False, cut: bool = 
             whole = part.arguments if isinstance(part, ToolCall) else getattr(part, "text", "")
             assert said.get(event.id, "") == whole
 
-    parser = AnswerParser(take, ids="a", tools=tools, thinking=thinking)
+    parser = AnswerParser(take, ids="a", tools=TOOLS if tools else (), thinking=thinking)
     for piece in pieces:
         parser.feed(piece)
     parser.end(cut=cut)
@@ -125,7 +127,7 @@ def test_a_prompt_that_opens_a_thought_is_answered_inside_it() -> None:
 
 def test_arguments_are_handed_out_while_they_are_written() -> None:
     seen: list[StreamEvent] = []
-    parser = AnswerParser(seen.append, ids="a", tools=True)
+    parser = AnswerParser(seen.append, ids="a", tools=TOOLS)
     parser.feed('<tool_call>\n{"name": "f", "arguments": {"x": ')
     assert [event.text for event in seen if isinstance(event, PartDelta)] == ['{"x": ']
 
@@ -185,7 +187,7 @@ def test_templates_speak_the_dialect_of_model_makers() -> None:
     {%- if m.role == 'system' %}{% continue %}{% endif %}
     {%- generation %}{{ m.content | tojson }}{% endgeneration %}
 {%- endfor %}{{ bos_token }}{{ strftime_now('%Y') | length }}{{ tools is none }}{{ extra_words }}"""
-    said = template(source).render([system("x"), user("ü")], (), {"extra_words": "!"})
+    said = template(source).render([user("ü")], (), {"extra_words": "!"})
     assert said == '"ü"<s>4True!'
 
 
@@ -193,7 +195,6 @@ def test_templates_speak_the_dialect_of_model_makers() -> None:
     "source",
     [
         "{{ raise_exception('no') }}",
-        "{{ messages.append(1) }}",
         "{{ ''.__class__.__mro__ }}",
         "{{ 1 + 'x' }}",
         "{{ a.b.c }}",
@@ -215,36 +216,24 @@ def test_what_users_write_is_kept_apart_from_control_tokens() -> None:
     assert made.split(prompt) == [("<s>a", True), ("<e>", False), ("<s>", False), ("b<e>", True)]
 
 
-def test_templates_of_the_hermes_kind_are_recognised_by_trying(shared_data: Path) -> None:
-    folder = shared_data / "chat-templates" / "templates"
-    able = set()
-    for path in folder.glob("*.jinja"):
-        if template(path.read_text()).takes_tools:
-            able.add(path.stem)
-    assert {"Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B", "NousResearch-Hermes-3-Llama-3.1-8B-tool_use"} <= able
-    assert not able & {"Qwen3-Coder", "GLM-4.6", "meta-llama-Llama-3.1-8B-Instruct", "google-gemma-2-2b-it"}
-
-
-def test_answers_of_the_hermes_kind_are_read_as_llama_cpp_reads_them(shared_data: Path) -> None:
-    folder = shared_data / "chat-templates"
-    read = 0
-    for line in (folder / "parse_cases.jsonl").read_text().splitlines():
-        case = json.loads(line)
-        path = folder / "templates" / Path(case["template"] or "none").name
-        if not path.is_file() or "continue_final_message" in case["opts"] or not template(path.read_text()).takes_tools:
-            continue
-        parts = parse(*case["output"], tools=bool(case.get("tools")))
-        message = Message(role="assistant", parts=parts)
-        expect = case["expect"]
-        assert message.text.strip() == expect.get("content", "").strip()
-        calls = [(call.name, json.loads(call.arguments)) for call in message.tool_calls]
-        assert calls == [(call["name"], json.loads(call["arguments"])) for call in expect.get("tool_calls", [])]
-        read += 1
-    assert read >= 3
+HERMES_TEMPLATE = """{{ tools | tojson }}
+{%- for m in messages %}<{{ m.role }}>{{ m.content }}
+{%- for call in m.tool_calls or () %}
+<tool_call>
+{{ call.function | tojson }}
+</tool_call>
+{%- endfor %}<end>{% endfor %}<assistant>"""
 
 
 def test_tools_are_offered_as_functions() -> None:
     tool = ToolSpec(name="f", description="does", parameters={"type": "object"})
-    said = template("{{ tools | tojson }}").render([user("hi")], [tool], {})
+    said = template(HERMES_TEMPLATE).render([user("hi")], [tool], {})
     function = {"name": "f", "description": "does", "parameters": {"type": "object"}}
-    assert json.loads(said) == [{"type": "function", "function": function}]
+    assert json.loads(said.partition("<user>")[0]) == [{"type": "function", "function": function}]
+
+
+def test_a_template_that_changes_what_it_is_given_changes_a_copy() -> None:
+    tool = ToolSpec(name="f", parameters={"type": "object", "properties": {}})
+    source = "{% set _ = tools[0].function.parameters.update({'x': 1}) %}" + HERMES_TEMPLATE
+    template(source).render([user("hi")], [tool], {})
+    assert tool.parameters == {"type": "object", "properties": {}}
