@@ -33,7 +33,9 @@ class Manner:
     short_ids: bool = False
     """Whether a call's id must be nine letters or digits."""
 
-    def adapt(self, chat: Sequence[Entry], tools: Sequence[Entry], syntax: ToolSyntax) -> tuple[list[Entry], list[Entry]]:
+    def adapt(
+        self, chat: Sequence[Entry], tools: Sequence[Entry], syntax: ToolSyntax
+    ) -> tuple[list[Entry], list[Entry]]:
         """Messages and tools that this template can take."""
         adapted = [self._entry(dict(entry), syntax) for entry in chat]
         if tools and not self.tools:

@@ -1,5 +1,7 @@
 """Ways of writing that no probe of a template finds, each with the words of a template by which it is known."""
 
+# ruff: noqa: RUF001 - the bars of DeepSeek's marks are full-width
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -41,6 +43,7 @@ HARMONY = Family(
         ends=("<|end|>", "<|call|>", "<|return|>", "<|start|>", "<|channel|>"),
         thought=r"analysis",
         call=r"to=(?:functions\.)?([^\s<]+)",
+        plain="<|channel|>final<|message|>",
     ),
 )
 _ATEM = Tagged('<atem:parameter name="', '">', '">', "</atem:parameter>\n")
@@ -66,6 +69,7 @@ MUSE = Family(
         ends=("<|eom|>", "<|eot|>", "<|start|>"),
         thought=r"to=self",
         call=r"to=(?!self\b|user\b)([^\s<]+)",
+        plain=" to=user<|message|>",
         inner=ToolSyntax(
             begin="<atem:function_calls>\n",
             call=('<atem:invoke name="', NAME, '">\n', ARGUMENTS, "</atem:invoke>\n"),
@@ -77,7 +81,15 @@ MUSE = Family(
 FUNCTIONARY = Family(
     marks=(">>>all",),
     tools=ToolSyntax(call=(NAME, "\n", ARGUMENTS), between="\n>>>"),
-    channels=Channels(begins=(), message="\n", ends=(">>>",), thought=r"(?!)", call=r"^\s*(?!all$)(\S+)$", offered=True),
+    channels=Channels(
+        begins=(),
+        message="\n",
+        ends=(">>>",),
+        thought=r"(?!)",
+        call=r"^\s*(?!all$)(\S+)$",
+        plain="all\n",
+        offered=True,
+    ),
 )
 FAMILIES: tuple[Family, ...] = (
     HARMONY,
@@ -155,7 +167,10 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(marks=("<|tool_call_begin|>", "<|tool_call_argument_begin|>"), ends_thought=True),
     Family(marks=("<function=", "<parameter="), ends_thought=True),
-    Family(marks=("Here are my reasoning steps:",), thoughts=Thoughts("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]")),
+    Family(
+        marks=("Here are my reasoning steps:",),
+        thoughts=Thoughts("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
+    ),
     Family(
         marks=("<|START_ACTION|>",),
         thoughts=Thoughts("<|START_THINKING|>", "<|END_THINKING|>"),

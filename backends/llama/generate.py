@@ -14,13 +14,14 @@ from typing import Any
 
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, ServerError, UnsupportedSetting
 from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Started, StreamEvent, Usage, Warned
-from graphrt.backends.llama.constrain import Grammars, Matcher
+from graphrt.backends.llama.constrain import Grammars, LazyMatcher, Matcher
 from graphrt.backends.llama.engine import Aborted, Engine, log
 from graphrt.backends.llama.parsing import AnswerParser
 from graphrt.backends.llama.sampling import Sampler
 from graphrt.backends.llama.stops import StopStrings
 from graphrt.backends.llama.template import ChatTemplate
 from graphrt.backends.messages import Request, Settings, ToolSpec
+
 
 class Speaker:
     """A loaded model with all that is made once for it: its template, its grammars."""
@@ -175,7 +176,11 @@ class _Answer:
             )
         dialect = self.speaker.template.dialect
         parser = AnswerParser(self.emit, ids=id_, tools=tools, dialect=dialect, thinking=thinking)
-        matcher = None if grammar is None else self.speaker.grammars.matcher(grammar)
+        matcher: Matcher | LazyMatcher | None = None
+        if grammar is not None:
+            matcher = self.speaker.grammars.matcher(grammar)
+        elif tools:
+            matcher = LazyMatcher(self.speaker.grammars, tools, many=self._many, syntax=dialect.calls)
         self._write(tokens, parser, matcher)
 
     def _tools(self) -> tuple[ToolSpec, ...]:
@@ -189,15 +194,18 @@ class _Answer:
         elif not request.tools:
             raise BadRequest("tool_choice is 'required' and no tool is offered", provider="llama_cpp")
         if not self.speaker.template.takes_tools:
-            self._warn("tools", "the model's chat template has no tool syntax that is understood here")
+            self._warn("tools", "the model's chat template does not show tools; the system message describes them")
         return request.tools
 
     def _options(self, settings: Settings) -> dict[str, Any]:
         """What goes to the template beside the messages; warns of what cannot be honoured."""
         options: dict[str, Any] = {}
         if settings.reasoning_effort is not None:
-            if settings.reasoning_effort == "none" and "enable_thinking" in self.speaker.template.source:
-                options["enable_thinking"] = False
+            quiet = self.speaker.template.thinking(on=False)
+            if settings.reasoning_effort == "none" and quiet:
+                options |= quiet
+            elif "reasoning_effort" in self.speaker.template.wants:
+                options["reasoning_effort"] = settings.reasoning_effort
             else:
                 self._warn("reasoning_effort", "this model has no such setting")
         if settings.temperature is None:
@@ -224,13 +232,20 @@ class _Answer:
             output=None if forced else request.output,
             tools=offered,
             calls=bool(tools),
-            many=choice in {"auto", "required"} and request.settings.parallel_tool_calls is not False,
+            many=self._many,
+            dialect=self.speaker.template.dialect,
         )
         for message in weak:
             self._warn("tools" if forced else "output", message)
         return grammar
 
-    def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | None) -> None:
+    @property
+    def _many(self) -> bool:
+        """Whether one answer may hold several calls."""
+        several = self.request.tool_choice in {"auto", "required"}
+        return several and self.request.settings.parallel_tool_calls is not False
+
+    def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | LazyMatcher | None) -> None:
         engine, settings, spent = self.engine, self.request.settings, self.spent
         choose = sampler(settings)
         if choose.temperature:
@@ -260,6 +275,8 @@ class _Answer:
                     spent.output += 1
                     spent.thought += parser.thinking
                     ending = text.add(token) or ("max_tokens" if spent.output >= limit else None)
+                    if matcher is not None:
+                        matcher.watch(parser.calling)
                 if ending == "max_tokens" and matcher is not None and matcher.done and i == len(fresh):
                     ending = "grammar"
                 if ending:

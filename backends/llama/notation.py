@@ -17,6 +17,7 @@ from graphrt.backends.llama.json_text import loads
 
 Schema = Mapping[str, Any]
 _PYTHON_NAMES = {"true": True, "false": False, "null": None}
+_PYTHON_STRINGS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 _KINDS = {bool: "boolean", int: "number", float: "number", str: "string", type(None): "null", list: "array"}
 
 
@@ -105,7 +106,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """Keyword arguments of Python: `city='Oslo', days=3`."""
+    """Keyword arguments of Python: `city='Oslo', days=3`. Names may be what Python would not call a name."""
 
     texts: tuple[str, ...] = ()
 
@@ -115,17 +116,51 @@ class Python:
 
     def calls(self, text: str) -> list[tuple[str, dict[str, Any]]]:
         """The calls in a list of calls. Raises ValueError for what is none."""
+        text = text.strip()
+        inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+        return [self._call(call) for call in self._pieces(inner)]
+
+    @staticmethod
+    def inside(text: str) -> bool:
+        """Whether `text` ends inside a string."""
+        return re.search("['\"]", _PYTHON_STRINGS.sub("", text)) is not None
+
+    def _call(self, text: str) -> tuple[str, dict[str, Any]]:
+        name, bracket, rest = text.partition("(")
+        if not bracket or not rest.endswith(")") or not name.strip():
+            raise ValueError(f"{text[:20]!r} is no call")
+        found = {}
+        for piece in self._pieces(rest[:-1]):
+            key, equals, value = piece.partition("=")
+            if not equals or not key.strip():
+                raise ValueError(f"{piece[:20]!r} has no name")
+            found[key.strip()] = self._read(value)
+        return name.strip(), found
+
+    @staticmethod
+    def _pieces(text: str) -> list[str]:
+        """What is between the commas outside of brackets and strings."""
+        depth, start, pieces = 0, 0, []
+        for token in re.finditer(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[\[\](){},'"]""", text, re.DOTALL):
+            mark = token[0]
+            if mark in "'\"":
+                raise ValueError("a string that does not end")
+            depth += (mark in "[({") - (mark in "])}") if len(mark) == 1 else 0
+            if mark == "," and depth == 0:
+                pieces.append(text[start : token.start()].strip())
+                start = token.end()
+        if depth:
+            raise ValueError("brackets that do not match")
+        pieces.append(text[start:].strip())
+        return [piece for piece in pieces if piece]
+
+    def _read(self, text: str) -> Any:
         try:
-            tree = ast.parse(text.strip(), mode="eval").body
-            nodes = tree.elts if isinstance(tree, (ast.List, ast.Tuple)) else [tree]
-            return [self._call(node) for node in nodes]
+            found = self._value(ast.parse(text.strip(), mode="eval").body)
+            json.dumps(found)  # bytes, sets and complex numbers are no arguments: TypeError
         except (SyntaxError, RecursionError, MemoryError, TypeError) as error:
             raise ValueError(str(error)) from error
-
-    def _call(self, node: ast.expr) -> tuple[str, dict[str, Any]]:
-        if not isinstance(node, ast.Call) or node.args:
-            raise ValueError("not a call with named arguments")
-        return ast.unparse(node.func), {word.arg or "": self._value(word.value) for word in node.keywords}
+        return found
 
     def _value(self, node: ast.expr) -> Any:
         match node:
@@ -137,9 +172,7 @@ class Python:
                 return {
                     str(self._value(key)): self._value(value) for key, value in zip(keys, values, strict=True) if key
                 }
-        found = ast.literal_eval(node)
-        json.dumps(found)  # bytes, sets and complex numbers are no arguments: TypeError
-        return found
+        return ast.literal_eval(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +185,10 @@ class Gemma:
     def texts(self) -> tuple[str, ...]:
         """The notation's own marks."""
         return (self.quote,)
+
+    def inside(self, text: str) -> bool:
+        """Whether `text` ends inside a string."""
+        return text.count(self.quote) % 2 == 1
 
     def write(self, arguments: Mapping[str, Any]) -> str:
         """The arguments as the model would write them."""
@@ -225,6 +262,11 @@ class Elements:
         """The notation's own marks."""
         return (self.mark,)
 
+    @staticmethod
+    def inside(_: str) -> bool:
+        """Whether the text ends inside a string: there are no marks around strings here."""
+        return False
+
     def write(self, arguments: Mapping[str, Any]) -> str:
         """The arguments as the model would write them. The notation has no word for null: such a field is left out."""
         return "".join(self._element(key, value) for key, value in arguments.items() if value is not None)
@@ -276,9 +318,8 @@ class Elements:
         end = text.find(close, at)
         if end < 0:
             raise ValueError(f"no {close}")
-        empty = {"array": [], "object": {}}
-        if end == at and "string" not in kinds and (kinds & empty.keys()):
-            return empty["array" if "array" in kinds else "object"], end + len(close)
+        if end == at and "string" not in kinds and kinds & {"array", "object"}:
+            return [] if "array" in kinds else {}, end + len(close)
         return shape.value(text[at:end]), end + len(close)
 
     def _closed(self, text: str, at: int, close: str) -> int:

@@ -74,7 +74,9 @@ class ObjectCall:
         if isinstance(whole, dict) and isinstance(whole.get(name), str):
             given = next((whole[key] for key in (arguments, "arguments", "parameters") if key in whole), None)
             part = self._parts.call(whole[name])
-            part.more(given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False))
+            part.more(
+                given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False)
+            )
             part.end(complete=closed or not cut)
             return True
         if closed:

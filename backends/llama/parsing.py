@@ -1,8 +1,8 @@
 """From the model's text to parts, while it is written.
 
 `AnswerParser` emits nothing that it would have to take back: what may be the beginning of a mark waits until that is
-settled, a call begins when it certainly is one, and it is whole only when all of it is there. Arguments that are JSON are
-handed out as they come; others when they are whole, as JSON.
+settled, a call begins when it certainly is one, and it is whole only when all of it is there. Arguments that are JSON
+are handed out as they come; others when they are whole, as JSON.
 
 The parser is a recursive one, written down as generators: whoever needs more text yields. What it does depends only on
 the text so far, never on the pieces in which it came, because every question it asks of the text ("does this mark come
@@ -11,23 +11,38 @@ next?", "which of these marks comes first?") waits until the answer is certain.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-import os.path
 import re
 from collections.abc import Callable, Generator, Sequence
 
 from graphrt.backends.events import StreamEvent
+from graphrt.backends.llama.affixes import common_end, common_start, overlap
 from graphrt.backends.llama.json_text import JsonText, loads
 from graphrt.backends.llama.notation import Python, Shape
 from graphrt.backends.llama.object_call import ObjectCall
 from graphrt.backends.llama.parts import CallPart, Kind, Parts
-from graphrt.backends.llama.stops import overlap
-from graphrt.backends.llama.syntax import HERMES, Channels, Dialect, Tagged
+from graphrt.backends.llama.syntax import PLAIN, Channels, Dialect, Tagged
 from graphrt.backends.messages import ToolSpec
 
 _SPACE = " \t\r\n"
 _CDATA = "<![CDATA[", "]]>"
+
+
+def _places(text: str, mark: str) -> list[int]:
+    return [found.start() for found in re.finditer(re.escape(mark), text)]
+
+
+def _in_json(text: str) -> bool:
+    """Whether JSON text ends inside a string."""
+    reader = JsonText()
+    reader.feed(text)
+    return reader.quoted and text.lstrip()[:1] in tuple('[{"')
+
+
+def _nowhere(_: str) -> bool:
+    return False
 
 
 class AnswerParser:
@@ -42,13 +57,13 @@ class AnswerParser:
         *,
         ids: str,
         tools: Sequence[ToolSpec],
-        dialect: Dialect = Dialect(HERMES),
+        dialect: Dialect = PLAIN,
         thinking: bool = False,
     ) -> None:
         self._parts = Parts(emit, ids)
         self._tools = {tool.name: tool for tool in tools}
         self._dialect = dialect
-        self._syntax = (dialect.channels and dialect.channels.inner) or dialect.tools
+        self._syntax = dialect.calls
         self._text = ""
         """What is not settled yet."""
         self._taken = ""
@@ -131,8 +146,23 @@ class AnswerParser:
         self._take(len(mark))
         return before, mark
 
+    def _outside(
+        self, marks: Sequence[str], inside: Callable[[str], bool]
+    ) -> Generator[None, None, tuple[str, str | None]]:
+        """As `_upto`, but a mark `inside` a string is part of the string, unless the string never ends."""
+        while True:
+            places = sorted((at, mark) for mark in marks for at in _places(self._text, mark))
+            found = next(((at, mark) for at, mark in places if not inside(self._text[:at])), None)
+            if found is None and self._final and places:
+                found = places[0]
+            if found:
+                before = self._take(found[0])
+                return before, self._take(len(found[1]))
+            if not (yield from self._more()):
+                return self._take(len(self._text)), None
+
     def _next(self, marks: Sequence[str], skip: str = _SPACE) -> Generator[None, None, str | None]:
-        """The one of `marks` that comes next, after what may be skipped; None, and nothing is taken, where none does."""
+        """The one of `marks` that comes next, after what may be skipped; None, with nothing taken, where none does."""
         marks = sorted((mark for mark in marks if mark), key=len, reverse=True)
         while True:
             rest = self._text.lstrip(skip)
@@ -179,8 +209,10 @@ class AnswerParser:
     def _answer(self) -> Generator[None, None, None]:
         thoughts = self._dialect.thoughts
         mark: str | None = thoughts.open if self.thinking else ""
-        if not mark and self._tools and not self._triggers and (yield from self._bare()):
-            yield from self._calls("")
+        if not mark and self._tools and self._syntax.keys and not self._triggers:
+            yield from self._next(self._dialect.dropped)
+            if (yield from self._bare()):
+                yield from self._calls("")
         while mark is not None:
             if mark == thoughts.open:
                 ends = [thoughts.close, *self._dialect.dropped, *(self._triggers if self._syntax.ends_thought else ())]
@@ -193,7 +225,7 @@ class AnswerParser:
     @functools.cached_property
     def _triggers(self) -> tuple[str, ...]:
         """The marks that begin calls in the middle of text."""
-        return tuple(mark for mark in self._syntax.openers if mark[0] not in "{[" or len(mark) > 2) if self._tools else ()
+        return tuple(mark for mark in self._syntax.openers if not mark.startswith("{")) if self._tools else ()
 
     def _marks(self) -> Sequence[str]:
         """The marks that mean something in text, here and now."""
@@ -211,14 +243,16 @@ class AnswerParser:
 
     def _bare(self) -> Generator[None, None, bool]:
         """Whether the answer is a call without any mark: a JSON object that names an offered tool."""
-        name, arguments = self._syntax.keys or ("name", "parameters")
+        name = (self._syntax.keys or ("name",))[0]
         while True:
             begun = self._text.lstrip()
             if found := re.match(rf'\{{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"{name}"\s*:\s*"([^"\\]*)"\s*,', begun):
                 return found[1] in self._tools
             squeezed = re.sub(r"\s+", "", begun)
             ways = (f'{{"{name}":"', f'{{"type":"function","{name}":"')
-            plausible = any(way.startswith(squeezed) or re.fullmatch(re.escape(way) + r'[^"\\]*"?', squeezed) for way in ways)
+            plausible = any(
+                way.startswith(squeezed) or re.fullmatch(re.escape(way) + r'[^"\\]*"?', squeezed) for way in ways
+            )
             if not plausible or not (yield from self._more()):
                 return False
 
@@ -252,6 +286,8 @@ class AnswerParser:
             if not last.end(closed=over, cut=self._cut):
                 self._parts.say("text", self._taken[start:].removesuffix("{"))
             start = len(self._taken) - 1
+        if last is not None and mark is None:
+            self._take(len(self._text) - len(self._text.lstrip(skip)))  # what is left of the JSON
         if last is None and mark is None and closers:
             yield from self._no_call()
         elif last is None:
@@ -290,7 +326,7 @@ class AnswerParser:
         """A list of calls in Python."""
         notation, ends = self._syntax.arguments, self._syntax.closers[-1:]
         assert isinstance(notation, Python)  # noqa: S101 - see _calls
-        text, mark = yield from self._upto(ends)
+        text, mark = yield from self._outside(ends, notation.inside)
         try:
             calls = notation.calls(text)
         except ValueError:
@@ -342,6 +378,9 @@ class AnswerParser:
         found = pattern.fullmatch(text)
         groups = found.groupdict() if found else {}
         name = groups.get("name") or text.strip().strip('"')
+        if syntax.quoted:
+            with contextlib.suppress(ValueError):
+                name = loads(f'"{name}"')
         id_ = text.strip() if "index" in groups and style is None else groups.get("id") or ""
         if mark in inside:
             self._text = mark + self._text
@@ -355,7 +394,7 @@ class AnswerParser:
             yield from self._json(self._parts.call(name, id_), closers)
         else:
             assert not isinstance(style, Python)  # noqa: S101 - see _calls
-            text, mark = yield from self._upto(closers[:1])
+            text, mark = yield from self._outside(closers[:1], style.inside)
             part, whole = self._parts.call(name), mark is not None
             try:
                 part.more(json.dumps(style.read(text, self._shape(name)), ensure_ascii=False))
@@ -424,7 +463,9 @@ class AnswerParser:
             self._untake(mark)
         part = self._parts.call(name)
         inner = self._taken[start:before].strip()
-        given = "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {value}" for key, value in fields.items()) + "}"
+        given = (
+            "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {value}" for key, value in fields.items()) + "}"
+        )
         part.more(inner if spoilt else given)
         part.end(complete=whole and (mark is not None or not self._cut))
 
@@ -434,7 +475,7 @@ class AnswerParser:
 
     def _field(self, style: Tagged, shape: Shape) -> Generator[None, None, tuple[str, str] | None]:
         """One argument: its name and its JSON; None if it is cut off."""
-        common = os.path.commonprefix([style.string, style.other])
+        common = common_start(style.string, style.other)
         chunks = [chunk for chunk in common.split("\n") if chunk.strip()]
         key, mark = yield from self._upto([chunks[0].strip()])
         if mark is None:
@@ -443,7 +484,7 @@ class AnswerParser:
             yield from self._next([chunk.strip()])
         quoted = False
         if style.string != style.other:
-            tail = os.path.commonprefix([style.string[::-1], style.other[::-1]])[::-1]
+            tail = common_end(style.string, style.other)
             kind, mark = yield from self._upto([tail])
             if mark is None:
                 return None
@@ -455,7 +496,10 @@ class AnswerParser:
             quoted = True
             yield from self._next([style.close.strip()], "")
         else:
-            value, mark = yield from self._upto([style.close.strip()])
+            kinds = shape.of(key.strip()).kinds
+            value, mark = yield from self._outside(
+                [style.close.strip()], _in_json if "string" not in kinds and not quoted else _nowhere
+            )
             if mark is None:
                 return None
             if style.string.endswith("\n"):
@@ -500,7 +544,7 @@ class AnswerParser:
         if called and channels.offered and called[1] not in self._tools:
             called = None
         if called and not channels.inner:
-            self._taken, self._calling = header + channels.message, True
+            self._taken, self._calling = self._syntax.lead(called[1]), True
             mark = yield from self._json(self._parts.call(called[1]), ends)
             self._calling = False
             return mark

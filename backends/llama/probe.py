@@ -9,16 +9,27 @@ this way is known by family.
 from __future__ import annotations
 
 import json
-import os.path
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from graphrt.backends.errors import BadRequest
+from graphrt.backends.llama.affixes import common_end, common_start
 from graphrt.backends.llama.chat import Entry, Manner
 from graphrt.backends.llama.families import KNOWN_THOUGHTS, family
-from graphrt.backends.llama.syntax import ARGUMENTS, HERMES, ID, INDEX, NAME, Dialect, Slot, Tagged, Thoughts, ToolSyntax
+from graphrt.backends.llama.syntax import (
+    ARGUMENTS,
+    HERMES,
+    ID,
+    INDEX,
+    NAME,
+    Dialect,
+    Slot,
+    Tagged,
+    Thoughts,
+    ToolSyntax,
+)
 
 Fill = Callable[[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]], Mapping[str, Any]], str]
 
@@ -65,7 +76,7 @@ def look(fill: Fill, source: str, *, eos: str) -> Found:
     probe = _Probe(fill, eos)
     shown = probe.try_([_USER], _TOOLS)
     tools = shown is not None and all(name in shown for name in (*_NAMES, *_KEYS))
-    manner, found = probe.calls()
+    manner, found = probe.calls(known=kin.tools is not None)
     syntax = kin.tools or found
     manner = replace(
         manner,
@@ -143,8 +154,11 @@ class _Probe:
         ]
         return [_USER, asked, *heard]
 
-    def calls(self) -> tuple[Manner, ToolSyntax | None]:
-        """How the template wants calls, and how it writes them. A template may write some that cannot be understood."""
+    def calls(self, *, known: bool) -> tuple[Manner, ToolSyntax | None]:
+        """How the template wants calls, and, unless that is known, how it writes them.
+
+        A template may write some that cannot be understood.
+        """
         wrote: Manner | None = None
         for text_arguments in (False, True):
             for no_content in (False, True):
@@ -153,6 +167,8 @@ class _Probe:
                 if one is None or _NAMES[0] not in one[one.rfind("Question?") :]:
                     continue
                 wrote = wrote or manner
+                if known:
+                    return manner, None
                 if found := self._derive(manner, one):
                     return manner, found
         return wrote or Manner(calls=False), None
@@ -161,7 +177,7 @@ class _Probe:
         plain = self.try_(self._turn(manner, 0, "Answer."), _TOOLS)
         if plain is None:
             return None
-        start = len(_whole_marks(os.path.commonprefix([plain, one])))
+        start = len(_whole_marks(common_start(plain, one)))
         first = _slots(one[start:], 0)
         if first is None:
             return None
@@ -199,13 +215,13 @@ class _Probe:
         if not found or not asked:
             return ""
         rest, prompt = found[0].partition("\ue013")[2], asked.rpartition("Question?")[2]
-        same = os.path.commonprefix([rest[::-1], prompt[::-1]])[::-1]
+        same = common_end(rest, prompt)
         same = same[same.find("<") :] if ">" in same.partition("<")[0] else same
         return _until(rest.removesuffix(same), ends)
 
     def _of_two(self, before: str, middle: str, rest: str, style: Tagged | None) -> ToolSyntax | None:
         """From what stands before, between and after two calls' arguments to the syntax of one."""
-        close = _whole_marks(os.path.commonprefix([middle, rest]))
+        close = _whole_marks(common_start(middle, rest))
         middle, end = middle[len(close) :], rest[len(close) :]
         at = 0
         opening = ""
@@ -221,7 +237,9 @@ class _Probe:
         begin, between = before[: len(before) - at].lstrip(), middle[: len(middle) - at]
         space = opening[: len(opening) - len(opening.lstrip())]
         found = _syntax(opening.lstrip() + "\ue013", close, style, parallel=True)
-        return found and replace(found, begin=begin + space if begin else "", between=between + space, end=end, first=first)
+        return found and replace(
+            found, begin=begin + space if begin else "", between=between + space, end=end, first=first
+        )
 
 
 def _until(text: str, ends: Sequence[str]) -> str:
@@ -271,16 +289,18 @@ def _tagged(text: str, at: int, given: Mapping[str, Any]) -> tuple[int, int, Tag
     string, other = text[places[0][1] : places[1][0]], text[places[2][1] : places[3][0]]
     middle = text[places[1][1] : places[2][0]]
     rest, before = text[places[3][1] :], text[: places[0][0]]
-    close = _whole_marks(os.path.commonprefix([middle, rest])) or middle[: middle.find(">") + 1]
+    close = _whole_marks(common_start(middle, rest)) or middle[: middle.find(">") + 1]
     middle = middle[len(close) :]
-    opening = os.path.commonprefix([middle[::-1], before[::-1]])[::-1]
+    opening = common_end(middle, before)
     opening = opening if middle.startswith(opening) else opening[opening.find("<") :]
     opening = opening.lstrip() or opening
     between = middle[: len(middle) - len(opening)]
+    if between.strip():
+        return None
     return (
         places[0][0] - len(opening),
         places[3][1] + len(close),
-        Tagged(opening, string, other, close, between),
+        Tagged(opening, string, other, close + between),
     )
 
 

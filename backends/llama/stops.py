@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphrt.backends.llama.affixes import overlap
+
 
 class StopStrings:
     """Lets text through up to the first stop string. What may be the beginning of one waits."""
@@ -32,11 +34,3 @@ class StopStrings:
         """What waited in vain."""
         held, self._held = self._held, ""
         return held
-
-
-def overlap(text: str, mark: str) -> int:
-    """How many characters at the end of `text` may be the beginning of `mark`."""
-    for size in range(min(len(mark) - 1, len(text)), 0, -1):
-        if text.endswith(mark[:size]):
-            return size
-    return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +44,6 @@ class Tagged:
     other: str
     """Between the argument's name and any other value, which is JSON."""
     close: str
-    between: str = ""
     typed: bool = False
     """Whether `other` names the value's type, which is "number" there and may be another."""
     cdata: bool = False
@@ -51,16 +51,16 @@ class Tagged:
 
     def write(self, arguments: Mapping[str, Any]) -> str:
         """The arguments as the model would write them."""
-        return self.between.join(
-            f"{self.open}{key}{self.string}{value}{self.close}"
-            if isinstance(value, str)
-            else f"{self.open}{key}{self.attribute(value)}{json.dumps(value, ensure_ascii=False)}{self.close}"
-            for key, value in arguments.items()
-        )
+        return "".join(f"{self.open}{key}{self._value(value)}{self.close}" for key, value in arguments.items())
 
-    def attribute(self, value: Any) -> str:
-        """What stands between an argument's name and `value`, which is no string."""
-        return self.other.replace("number", notation.kind(value)) if self.typed else self.other
+    def _value(self, value: Any) -> str:
+        if isinstance(value, str):
+            return self.string + value
+        return self.attribute(notation.kind(value)) + json.dumps(value, ensure_ascii=False)
+
+    def attribute(self, kind: str) -> str:
+        """What stands between an argument's name and a value of the JSON type `kind`, which is not string."""
+        return self.other.replace("number", kind) if self.typed else self.other
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,22 @@ class ToolSyntax:
 
     def fill(self, name: str, id_: str, index: int, arguments: str) -> Iterator[str]:
         """The pieces of one call."""
-        values = {NAME: name, ID: id_, INDEX: str(index), ARGUMENTS: arguments}
+        values = {NAME: self.name(name), ID: id_, INDEX: str(index), ARGUMENTS: arguments}
         for piece in self.call:
             yield piece if isinstance(piece, str) else values[piece]
+
+    def lead(self, name: str) -> str:
+        """The beginning of a call of `name`, up to its arguments."""
+        return "".join(itertools.takewhile(lambda piece: piece != "\0", self.fill(name, "", self.first, "\0")))
+
+    @property
+    def quoted(self) -> bool:
+        """Whether the name is a string in JSON."""
+        return self.arguments is None and self._literal(self.call.index(NAME) - 1).endswith('"')
+
+    def name(self, name: str) -> str:
+        """A tool's name as it stands in a call."""
+        return json.dumps(name, ensure_ascii=False)[1:-1] if self.quoted else name
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -182,7 +195,7 @@ class Thoughts:
     @property
     def anywhere(self) -> bool:
         """Whether `open` means a thought wherever it stands. Plain letters do only at an answer's beginning."""
-        return self.open.startswith(("<|", "<｜", "["))
+        return self.open.startswith(("<|", "<\uff5c", "["))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +210,8 @@ class Channels:
     """A pattern; the header of a thought matches it."""
     call: str
     """A pattern; the header of a call matches it, and its first group is the tool's name."""
+    plain: str
+    """The header of an answer, with `message`."""
     offered: bool = False
     """Whether a call is one only if the tool was offered."""
     inner: ToolSyntax | None = None
@@ -213,6 +228,11 @@ class Dialect:
     dropped: tuple[str, ...] = ()
     """Marks around plain answers that mean nothing to the reader."""
 
+    @property
+    def calls(self) -> ToolSyntax:
+        """How calls stand in the text of a message."""
+        return (self.channels and self.channels.inner) or self.tools
+
     def spells(self, mark: str) -> bool:
         """Whether a control token is part of the dialect, so that the parser must see it."""
         whole = [*self.tools.texts, self.thoughts.open, self.thoughts.close, *self.dropped]
@@ -225,3 +245,5 @@ HERMES = ToolSyntax(
     call=('<tool_call>\n{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}\n</tool_call>"), between="\n"
 )
 """The syntax of Hermes, Qwen 2.5 and 3, Granite 4 and others, and of every model whose template has none."""
+PLAIN = Dialect(HERMES)
+"""The dialect of a model about which nothing else is known."""

@@ -69,7 +69,7 @@ class ChatTemplate:
         """Whether the template itself shows tools. Otherwise they are told of in the system message."""
         return self.found.manner.tools
 
-    def thinking(self, on: bool) -> dict[str, Any]:
+    def thinking(self, *, on: bool) -> dict[str, Any]:
         """The template's own setting for thinking; empty if it has none."""
         return {name: on for name in ("enable_thinking", "thinking") if name in self.wants}
 
@@ -87,7 +87,7 @@ class ChatTemplate:
         except BadRequest:
             if tools:
                 raise
-            return self._fill(chat, [], extra)  # some templates go through the tools without asking whether there are any
+            return self._fill(chat, [], extra)  # some templates go through the tools without asking for them
 
     def _fill(
         self, chat: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None, extra: Mapping[str, Any]
