@@ -28,8 +28,16 @@ class Manner:
     """The key under which it looks for an assistant's thoughts."""
     text_arguments: bool = False
     """Whether it wants arguments as JSON text."""
+    mapped_arguments: bool = False
+    """Whether it refuses arguments that are no object, as a model's mistakes may be."""
     no_content: bool = False
     """Whether it writes calls only where the content is None."""
+    calls_with_content: bool = True
+    """Whether it writes calls beside content."""
+    one_call: bool = False
+    """Whether it takes one call a turn."""
+    descriptions: bool = False
+    """Whether it refuses parameters without a description."""
     short_ids: bool = False
     """Whether a call's id must be nine letters or digits."""
 
@@ -37,9 +45,11 @@ class Manner:
         self, chat: Sequence[Entry], tools: Sequence[Entry], syntax: ToolSyntax
     ) -> tuple[list[Entry], list[Entry]]:
         """Messages and tools that this template can take."""
-        adapted = [self._entry(dict(entry), syntax) for entry in chat]
+        adapted = [self._entry(dict(entry), syntax) for entry in (_one_by_one(chat) if self.one_call else chat)]
         if tools and not self.tools:
             adapted, tools = _told(adapted, _briefing(tools, syntax)), ()
+        if self.descriptions:
+            tools = [_described(tool) for tool in tools]
         if not self.results:
             adapted = _joined(adapted)
         if not self.system and adapted and adapted[0]["role"] == "system":
@@ -54,22 +64,52 @@ class Manner:
             for owner, key in [(entry, "tool_call_id"), *((call, "id") for call in calls)]:
                 if key in owner:
                     owner[key] = _short(owner[key])
-        if calls and not self.calls:
+        for call in calls:
+            function = call["function"]
+            if self.text_arguments:
+                function["arguments"] = json.dumps(function["arguments"], ensure_ascii=False)
+            elif self.mapped_arguments:
+                function["arguments"] = _mapping(function["arguments"])
+        if calls and self.calls and (self.calls_with_content or not entry["content"]):
+            entry["tool_calls"] = calls
+            entry["content"] = None if self.no_content and not entry["content"] else entry["content"]
+        elif calls:
             said = [(c["function"]["name"], c["id"], _mapping(c["function"]["arguments"])) for c in calls]
             entry["content"] = "\n".join(filter(None, (entry["content"], syntax.write(said))))
-        elif calls:
-            for call in calls if self.text_arguments else ():
-                call["function"]["arguments"] = json.dumps(call["function"]["arguments"], ensure_ascii=False)
-            if self.no_content and not entry["content"]:
-                entry["content"] = None
-            entry["tool_calls"] = calls
         if entry["role"] == "tool" and not self.results:
             return {"role": "user", "content": f"<tool_response>\n{entry['content']}\n</tool_response>"}
         return entry
 
 
 def _mapping(arguments: Any) -> Mapping[str, Any]:
+    """Arguments as an object; a model that wrote none is shown what it wrote."""
     return arguments if isinstance(arguments, Mapping) else {"arguments": arguments}
+
+
+def _one_by_one(chat: Sequence[Entry]) -> list[Entry]:
+    """Calls of one turn as turns of their own, each with its result."""
+    apart: list[Entry] = []
+    waiting: list[Entry] = []
+    for entry in chat:
+        first, *rest = entry.get("tool_calls") or [None]
+        if entry["role"] == "tool":
+            at = next((i for i, turn in enumerate(waiting) if turn["tool_calls"][0]["id"] == entry["tool_call_id"]), None)
+            apart += [entry] if at is None else [waiting.pop(at), entry]
+            continue
+        apart += waiting
+        apart.append({**entry, "tool_calls": [first]} if rest else entry)
+        waiting = [{"role": "assistant", "content": "", "tool_calls": [call]} for call in rest]
+    return apart + waiting
+
+
+def _described(tool: Entry) -> Entry:
+    function = tool["function"]
+    schema = function["parameters"]
+    properties = {
+        name: {"description": "", **one} if isinstance(one, Mapping) else one
+        for name, one in (schema.get("properties") or {}).items()
+    }
+    return {**tool, "function": {**function, "parameters": {**schema, "properties": properties}}}
 
 
 def _short(id_: str) -> str:

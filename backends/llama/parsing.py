@@ -177,7 +177,7 @@ class AnswerParser:
     def _goes_on(self, marks: Sequence[str], skip: str) -> bool:
         """Whether there is more, and it is not the beginning of one of `marks`."""
         rest = self._text.lstrip(skip)
-        return bool(rest) and not any(mark.startswith(rest) for mark in marks)
+        return bool(rest) and not any(mark != rest and mark.startswith(rest) for mark in marks)
 
     def _speak(self, kind: Kind, marks: Callable[[], Sequence[str]]) -> Generator[None, None, str | None]:
         """Hand text out up to the first of `marks`; return the mark, or None at the end of the text.

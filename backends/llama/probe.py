@@ -57,6 +57,9 @@ _TOOL = {
     },
 }
 _TOOLS: tuple[Entry, ...] = (_TOOL, {**_TOOL, "function": {**_TOOL["function"], "name": _NAMES[1]}})  # type: ignore[dict-item]
+_UNDESCRIBED: tuple[Entry, ...] = (
+    {"type": "function", "function": {"name": "bare", "description": "", "parameters": {"properties": {"x": {}}}}},
+)
 _USER: Entry = {"role": "user", "content": "Question?"}
 
 
@@ -84,6 +87,10 @@ def look(fill: Fill, source: str, *, eos: str) -> Found:
         system=probe.system(),
         results=probe.results(manner),
         short_ids=manner.calls and probe.short_ids(manner),
+        mapped_arguments=manner.calls and not manner.text_arguments and probe.maps(manner),
+        calls_with_content=not manner.calls or probe.writes_beside_content(manner),
+        one_call=syntax is not None and manner.calls and not syntax.parallel,
+        descriptions=tools and probe.try_([_USER], _UNDESCRIBED) is None,
     )
     key, thoughts = probe.thoughts(manner)
     known = next((one for one in KNOWN_THOUGHTS if one.open in source or one.close in source), Thoughts())
@@ -121,6 +128,17 @@ class _Probe:
             self.try_(json.loads(json.dumps(self._turn(manner, 1)).replace(_IDS[0], _LONG_ID)), _TOOLS) is None
         )
 
+    def maps(self, manner: Manner) -> bool:
+        """Whether arguments that are no object are refused."""
+        turn = self._turn(manner, 1)
+        turn[1]["tool_calls"][0]["function"]["arguments"] = "no object"
+        return self.try_(turn, _TOOLS) is None
+
+    def writes_beside_content(self, manner: Manner) -> bool:
+        """Whether calls are written where there is content too."""
+        said = self.try_(self._turn(manner, 1, "Let me see."), _TOOLS) or ""
+        return _NAMES[0] in said[said.rfind("Question?") :]
+
     def thoughts(self, manner: Manner) -> tuple[str, Thoughts | None]:
         """The key of thoughts, and the marks around them."""
         for key in ("reasoning_content", "thinking", "reasoning"):
@@ -137,7 +155,7 @@ class _Probe:
 
     def _turn(self, manner: Manner, calls: int, content: str = "") -> list[Entry]:
         """The user asks, the assistant calls or says something, and hears what came of it."""
-        asked: Entry = {"role": "assistant", "content": None if manner.no_content and calls else content}
+        asked: Entry = {"role": "assistant", "content": None if manner.no_content and not content else content}
         if not calls:
             return [_USER, asked, _USER]
         asked["tool_calls"] = [
