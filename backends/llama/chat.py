@@ -34,6 +34,8 @@ class Manner:
     """Whether it writes calls only where the content is None."""
     calls_with_content: bool = True
     """Whether it writes calls beside content."""
+    one_voice: bool = False
+    """Whether it refuses content beside thoughts and calls."""
     one_call: bool = False
     """Whether it takes one call a turn."""
     descriptions: bool = False
@@ -72,6 +74,8 @@ class Manner:
                 function["arguments"] = _mapping(function["arguments"])
         if calls and self.calls and (self.calls_with_content or not entry["content"]):
             entry["tool_calls"] = calls
+            if self.one_voice and entry["content"] and thoughts:
+                entry[self.thoughts], entry["content"] = f"{thoughts}\n\n{entry['content']}", ""
             entry["content"] = None if self.no_content and not entry["content"] else entry["content"]
         elif calls:
             said = [(c["function"]["name"], c["id"], _mapping(c["function"]["arguments"])) for c in calls]

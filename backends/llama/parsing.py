@@ -511,23 +511,17 @@ class AnswerParser:
     # Answers made of messages with headers.
 
     def _messages(self, channels: Channels) -> Generator[None, None, None]:
-        ends = channels.ends
+        mark: str | None = ""
         inside = not channels.begins
         if self.thinking:
-            mark = yield from self._speak("reasoning", lambda: ends)
+            mark = yield from self._speak("reasoning", lambda: channels.ends)
             inside = mark in channels.begins
-        while True:
+        while mark is not None:
             if not inside and not (yield from self._next_header(channels)):
-                if (mark := (yield from self._speak("text", lambda: ends))) is None:
-                    return
-                inside = mark in channels.begins
-                continue
-            header, mark = yield from self._upto([channels.message])
-            if mark is None:
-                return
-            mark = yield from self._body(channels, header)
-            if mark is None:
-                return
+                mark = yield from self._speak("text", lambda: channels.ends)
+            else:
+                header, found = yield from self._upto([channels.message])
+                mark = (yield from self._body(channels, header, mark)) if found else None
             inside = mark in channels.begins or not channels.begins
 
     def _next_header(self, channels: Channels) -> Generator[None, None, bool]:
@@ -538,7 +532,8 @@ class AnswerParser:
             self._text = before[before.find(mark) :] if mark in before else mark + self._text
         return mark is not None
 
-    def _body(self, channels: Channels, header: str) -> Generator[None, None, str | None]:
+    def _body(self, channels: Channels, header: str, before: str) -> Generator[None, None, str | None]:
+        """What follows a header, which comes after the mark `before`. Return the mark that ends it."""
         ends = channels.ends
         called = re.search(channels.call, header) if self._tools else None
         if called and channels.offered and called[1] not in self._tools:
@@ -551,7 +546,7 @@ class AnswerParser:
         if re.search(channels.thought, header):
             return (yield from self._speak("reasoning", lambda: ends))
         if channels.offered and header.strip() not in {"", "all"}:
-            self._parts.say("text", header + channels.message)
+            self._parts.say("text", before + header + channels.message)
         marks = [*ends, *(self._triggers if channels.inner else ())]
         while (mark := (yield from self._speak("text", lambda: marks))) in self._triggers and mark is not None:
             yield from self._calls(mark)

@@ -93,6 +93,8 @@ def look(fill: Fill, source: str, *, eos: str) -> Found:
         descriptions=tools and probe.try_([_USER], _UNDESCRIBED) is None,
     )
     key, thoughts = probe.thoughts(manner)
+    manner = replace(manner, thoughts=key)
+    manner = replace(manner, one_voice=manner.calls and probe.one_voice(manner))
     known = next((one for one in KNOWN_THOUGHTS if one.open in source or one.close in source), Thoughts())
     thoughts = kin.thoughts or thoughts or known
     if syntax:
@@ -101,7 +103,7 @@ def look(fill: Fill, source: str, *, eos: str) -> Found:
     if syntax and isinstance(syntax.arguments, Tagged):
         syntax = replace(syntax, arguments=replace(syntax.arguments, cdata="CDATA" in source))
     dialect = Dialect(syntax or HERMES, thoughts, kin.channels, kin.dropped)
-    return Found(replace(manner, thoughts=key), dialect, syntax is not None)
+    return Found(manner, dialect, syntax is not None)
 
 
 class _Probe:
@@ -138,6 +140,12 @@ class _Probe:
         """Whether calls are written where there is content too."""
         said = self.try_(self._turn(manner, 1, "Let me see."), _TOOLS) or ""
         return _NAMES[0] in said[said.rfind("Question?") :]
+
+    def one_voice(self, manner: Manner) -> bool:
+        """Whether content beside thoughts and calls is refused."""
+        turn = self._turn(manner, 1, "Let me see.")
+        turn[1][manner.thoughts] = "Thought."
+        return self.try_(turn, _TOOLS) is None
 
     def thoughts(self, manner: Manner) -> tuple[str, Thoughts | None]:
         """The key of thoughts, and the marks around them."""
