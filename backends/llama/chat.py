@@ -97,7 +97,8 @@ def _one_by_one(chat: Sequence[Entry]) -> list[Entry]:
     for entry in chat:
         first, *rest = entry.get("tool_calls") or [None]
         if entry["role"] == "tool":
-            at = next((i for i, turn in enumerate(waiting) if turn["tool_calls"][0]["id"] == entry["tool_call_id"]), None)
+            ids = [turn["tool_calls"][0]["id"] for turn in waiting]
+            at = ids.index(entry["tool_call_id"]) if entry["tool_call_id"] in ids else None
             apart += [entry] if at is None else [waiting.pop(at), entry]
             continue
         apart += waiting

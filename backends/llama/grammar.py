@@ -166,10 +166,10 @@ class _Values:
         for kind in sorted(shape.kinds - {"integer", "null"}):
             if kind == "string":
                 self._held(shape)
-                known = values is not None
-                ways.append(
-                    f"({' | '.join(map(terms, values or ()))}) {terms(close)}" if known else self._calls.until(close)
-                )
+                if values is None:  # text ends with any mark, so that none of a call's own can be part of it
+                    ways.append(f"{self._calls.until(mark)} {terms(f'</{key}>')}")
+                else:
+                    ways.append(f"({' | '.join(map(terms, values))}) {terms(close)}")
             elif kind == "object" and depth < _DEEPEST:
                 ways.append(f"{self.fields(shape, depth + 1)} {terms(close)}")
             elif kind == "array" and depth < _DEEPEST:
