@@ -159,7 +159,8 @@ class _Answer:
         thinking = prompt.rstrip().endswith(thoughts.open)
         grammar = self._grammar(tools)
         if grammar is not None and thinking:
-            prompt, thinking = f"{prompt.rstrip()}\n\n{thoughts.close}\n\n", False
+            gap = "\n\n" if prompt.endswith("\n") else ""  # as the template itself writes an empty thought
+            prompt, thinking = f"{prompt.rstrip()}{gap}{thoughts.close}{gap}", False
         tokens = self.speaker.tokens(prompt)
         if settings.strict and self.warnings:
             said = "; ".join(f"{warning.setting}: {warning.message}" for warning in self.warnings)

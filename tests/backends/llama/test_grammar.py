@@ -169,7 +169,7 @@ def test_a_forced_call_is_a_call_in_the_syntax_of_every_model(grammars: Grammars
 @needed
 @pytest.mark.torture
 def test_forced_calls_are_calls_many_times_over(grammars: Grammars, vocabulary: Vocabulary) -> None:
-    assert forced(grammars, vocabulary, range(2, 10)) == len(NAMES)
+    assert forced(grammars, vocabulary, range(2, 24)) == len(NAMES)
 
 
 @pytest.mark.parametrize("kind", DIALECTS)
