@@ -202,10 +202,10 @@ class _Answer:
         """What goes to the template beside the messages; warns of what cannot be honoured."""
         options: dict[str, Any] = {}
         if settings.reasoning_effort is not None:
-            quiet = self.speaker.template.thinking(on=False)
-            if settings.reasoning_effort == "none" and quiet:
+            none = settings.reasoning_effort == "none"
+            if none and (quiet := self.speaker.template.thinking(on=False)):
                 options |= quiet
-            elif "reasoning_effort" in self.speaker.template.wants:
+            elif not none and "reasoning_effort" in self.speaker.template.wants:
                 options["reasoning_effort"] = settings.reasoning_effort
             else:
                 self._warn("reasoning_effort", "this model has no such setting")

@@ -20,6 +20,7 @@ from graphrt.backends.messages import ToolSpec
 Enforce = Callable[[Mapping[str, Any], str], tuple[dict[str, Any], list[str]]]
 """What can be enforced of a schema, and a sentence for each thing that cannot."""
 _UNHELD = ("pattern", "format", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_OPEN = ("additionalProperties", "patternProperties")
 _DEEPEST = 6
 """Nested values deeper than this are JSON's simplest: no schema of arguments goes on for ever."""
 _ANY = ("string", "number", "boolean", "null")
@@ -105,8 +106,10 @@ class _Values:
     def fields(self, shape: Shape, depth: int) -> str:
         """The properties of an object, the required ones first: each once, the others where the model likes."""
         schemas = [one for one in shape.alternatives if isinstance(one.get("properties"), Mapping)]
-        if not schemas or (len(shape.alternatives) > 1 and depth == 0):
-            self._warn("it says no one list of parameters")
+        if len(schemas) > 1:
+            self._warn("only the first of its alternatives is allowed")
+        elif not schemas and any(one.get(word) for one in shape.alternatives for word in _OPEN):
+            self._warn("it names no parameters, so that none can be given")
         schema: Mapping[str, Any] = schemas[0] if schemas else {}
         required = [key for key in schema.get("required") or () if key in schema.get("properties", {})]
         free = [key for key in schema.get("properties", {}) if key not in required]
@@ -209,14 +212,16 @@ class _Values:
             if values is None:
                 return [f"{terms(quote)} {self._calls.until(quote)}"]
             return [terms(f"{quote}{value}{quote}") for value in values]
-        return [_PYTHON_STRING] if values is None else [terms(repr(value)) for value in values]
+        return [_PYTHON_STRING] if values is None else [terms(Python().value(value)) for value in values]
 
     def _mapping(self, shape: Shape, depth: int) -> str:
         """A dictionary of Python, whose keys are strings."""
         known = [key for one in shape.alternatives for key in one.get("properties") or ()]
         if not known:
             return '"{}"'
-        fields = [f"{self._calls.terms(f'{key!r}: ')} {self._value(shape.of(key), depth + 1)}" for key in known]
+        fields = [
+            f"{self._calls.terms(f'{Python().value(key)}: ')} {self._value(shape.of(key), depth + 1)}" for key in known
+        ]
         return '"{" ' + ' ", " '.join(fields) + ' "}"'
 
     def _held(self, shape: Shape) -> None:
@@ -236,7 +241,7 @@ class _Values:
 def _strings(shape: Shape) -> list[str] | None:
     """The strings that are allowed, where they are listed."""
     listed = []
-    for schema in shape.alternatives:
+    for schema in shape.alternatives or [{}]:
         if "const" in schema:
             listed += [schema["const"]]
         elif isinstance(schema.get("enum"), list):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 _STRUCTURE = re.compile(r'["{}\[\]]')
@@ -51,7 +52,7 @@ class JsonText:
                 self.ended = self._depth <= 0 and found[0] in "}]"
         return at
 
-    def outside(self, text: str, marks: tuple[str, ...]) -> int | None:
+    def outside(self, text: str, marks: Sequence[str]) -> int | None:
         """Where the first of `marks` stands in `text`, which goes on from what was fed, outside any string."""
         places = sorted({found.start() for mark in marks for found in re.finditer(re.escape(mark), text)})
         scan, done = self.copy(), 0

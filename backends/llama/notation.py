@@ -18,6 +18,7 @@ from graphrt.backends.llama.json_text import loads
 Schema = Mapping[str, Any]
 _PYTHON_NAMES = {"true": True, "false": False, "null": None}
 _PYTHON_STRINGS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
+_PYTHON_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _KINDS = {bool: "boolean", int: "number", float: "number", str: "string", type(None): "null", list: "array"}
 
 
@@ -112,7 +113,18 @@ class Python:
 
     def write(self, arguments: Mapping[str, Any]) -> str:
         """The arguments as the model would write them."""
-        return ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        return ", ".join(f"{key}={self.value(value)}" for key, value in arguments.items())
+
+    def value(self, value: Any) -> str:
+        """A value as the model would write it: as Python's `repr`, but every character as itself."""
+        match value:
+            case str():
+                return "'" + value.translate(_PYTHON_ESCAPES) + "'"
+            case list():
+                return "[" + ", ".join(map(self.value, value)) + "]"
+            case dict():
+                return "{" + ", ".join(f"{self.value(key)}: {self.value(one)}" for key, one in value.items()) + "}"
+        return repr(value)
 
     def calls(self, text: str) -> list[tuple[str, dict[str, Any]]]:
         """The calls in a list of calls. Raises ValueError for what is none."""

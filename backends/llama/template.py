@@ -6,7 +6,6 @@ tools is done here: a model whose template shows none reads of them in the syste
 
 from __future__ import annotations
 
-import copy
 import datetime
 import functools
 import json
@@ -99,13 +98,21 @@ class ChatTemplate:
                 {
                     **self._tokens,
                     **{name: value for name, value in given.items() if name in self.wants},
-                    **extra,
-                    "messages": copy.deepcopy(chat),
-                    "tools": copy.deepcopy(tools),
+                    **_copy(extra),
+                    "messages": _copy(chat),
+                    "tools": _copy(tools),
                     "add_generation_prompt": True,
                 }
             )
-        except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        except (
+            jinja2.TemplateError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise BadRequest(
                 f"the model's chat template refuses the messages: {error}", provider="llama_cpp"
             ) from error
@@ -141,6 +148,13 @@ class _Generation(jinja2.ext.Extension):
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         return jinja2.nodes.Scope(body, lineno=line)
+
+
+def _copy(value: Any) -> Any:
+    """`value` in dictionaries and lists of its own: a template may change what it is given."""
+    if isinstance(value, Mapping):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _tojson(value: Any, indent: int | None = None, *, ensure_ascii: bool = False, **options: Any) -> str:

@@ -211,9 +211,20 @@ def test_what_a_syntax_cannot_hold_is_said(grammars: Grammars) -> None:
     assert warnings("objects in tags") == []
     assert warnings("tagged arguments") == ["tool 'f' is not wholly enforced: pattern"]
     assert len(warnings("gemma")) == 2
-    loose = ToolSpec(name="g", parameters={"anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]})
-    _, said = grammars.answer(output=None, tools=[loose], calls=True, many=False, dialect=DIALECTS["keys and values"])
-    assert said == ["tool 'g' is not wholly enforced: it says no one list of parameters"]
+    either = {"anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]}
+    table = {"type": "object", "additionalProperties": {"type": "string"}}
+    for schema, said in ((either, "only the first of its alternatives is allowed"), (table, "none can be given")):
+        loose = ToolSpec(name="g", parameters=schema)
+        _, weak = grammars.answer(output=None, tools=[loose], calls=True, many=False, dialect=DIALECTS["kimi"])
+        assert [said in warning for warning in weak] == [True]
+    _, weak = grammars.answer(
+        output=None,
+        tools=[ToolSpec(name="g", parameters={"type": "object"})],
+        calls=True,
+        many=False,
+        dialect=DIALECTS["kimi"],
+    )
+    assert weak == []
 
 
 def test_an_answer_of_a_model_with_channels_has_its_header(grammars: Grammars, vocabulary: Vocabulary) -> None:
