@@ -19,7 +19,8 @@ from graphrt.backends.messages import ToolSpec
 
 Enforce = Callable[[Mapping[str, Any], str], tuple[dict[str, Any], list[str]]]
 """What can be enforced of a schema, and a sentence for each thing that cannot."""
-_UNHELD = ("pattern", "format", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_OF_TEXT = ("pattern", "format", "minLength", "maxLength")
+_OF_LISTS = ("minItems", "maxItems", "uniqueItems", "contains", "prefixItems")
 _OPEN = ("additionalProperties", "patternProperties")
 _DEEPEST = 6
 """Nested values deeper than this are JSON's simplest: no schema of arguments goes on for ever."""
@@ -148,7 +149,7 @@ class _Values:
         ways = []
         values = _strings(shape)
         if "string" in shape.kinds:
-            self._held(shape)
+            self._held(shape, _OF_TEXT)
             start = terms(f"{style.open}{key}{style.string}")
             if values is not None:
                 ways += [f"{start} {terms(value)} {terms(style.close)}" for value in values]
@@ -168,7 +169,7 @@ class _Values:
         values = _strings(shape)
         for kind in sorted(shape.kinds - {"integer", "null"}):
             if kind == "string":
-                self._held(shape)
+                self._held(shape, _OF_TEXT)
                 if values is None:  # text ends with any mark, so that none of a call's own can be part of it
                     ways.append(f"{self._calls.until(mark)} {terms(f'</{key}>')}")
                 else:
@@ -176,6 +177,7 @@ class _Values:
             elif kind == "object" and depth < _DEEPEST:
                 ways.append(f"{self.fields(shape, depth + 1)} {terms(close)}")
             elif kind == "array" and depth < _DEEPEST:
+                self._held(shape, _OF_LISTS)
                 ways.append(f"{self._element(mark, 'item', shape.items, depth + 1)}* {terms(close)}")
             else:
                 ways += [f"{self._json(schema)} {terms(close)}" for schema in _of_kind(shape, kind)]
@@ -189,9 +191,10 @@ class _Values:
         ways: list[str] = []
         for kind in sorted(shape.kinds - {"integer"}):
             if kind == "string":
-                self._held(shape)
+                self._held(shape, _OF_TEXT)
                 ways += self._string(_strings(shape))
             elif kind == "array":
+                self._held(shape, _OF_LISTS)
                 item = self._value(shape.items, depth + 1)
                 comma = '", "' if python else '","'
                 ways.append(f'"[" ({item} ({comma} {item})*)? "]"')
@@ -224,8 +227,8 @@ class _Values:
         ]
         return '"{" ' + ' ", " '.join(fields) + ' "}"'
 
-    def _held(self, shape: Shape) -> None:
-        for word in _UNHELD:
+    def _held(self, shape: Shape, words: Sequence[str]) -> None:
+        for word in words:
             if any(word in one for one in shape.alternatives):
                 self._warn(word)
 

@@ -211,7 +211,7 @@ def test_what_a_syntax_cannot_hold_is_said(grammars: Grammars) -> None:
     assert warnings("objects in tags") == []
     assert warnings("tagged arguments") == ["tool 'f' is not wholly enforced: pattern"]
     assert len(warnings("gemma")) == 2
-    either = {"anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]}
+    either: dict[str, Any] = {"anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]}
     table = {"type": "object", "additionalProperties": {"type": "string"}}
     for schema, said in ((either, "only the first of its alternatives is allowed"), (table, "none can be given")):
         loose = ToolSpec(name="g", parameters=schema)
