@@ -23,7 +23,7 @@ _OF_TEXT = ("pattern", "format", "minLength", "maxLength")
 _OF_LISTS = ("minItems", "maxItems", "uniqueItems", "contains", "prefixItems")
 _OPEN = ("additionalProperties", "patternProperties")
 _DEEPEST = 6
-"""Nested values deeper than this are JSON's simplest: no schema of arguments goes on for ever."""
+"""How deep values nest where a schema lets them go on for ever: below, lists are empty and optional fields absent."""
 _ANY = ("string", "number", "boolean", "null")
 _PYTHON_STRING = r"""/'(?:[^'\\\n\r\x00-\x1f]|\\[nrt'\\])*'/"""
 _PYTHON_WORDS = {"boolean": '"True" | "False"', "null": '"None"'}
@@ -104,8 +104,11 @@ class _Values:
         self._root = root
         self._where = where
 
-    def fields(self, shape: Shape, depth: int) -> str:
-        """The properties of an object, the required ones first: each once, the others where the model likes."""
+    def fields(self, shape: Shape, depth: int, *, quoted: bool = False) -> str:
+        """The properties of an object, the required ones first: each once, the others where the model likes.
+
+        `quoted` ones are those of a dictionary in Python.
+        """
         schemas = [one for one in shape.alternatives if isinstance(one.get("properties"), Mapping)]
         if len(schemas) > 1:
             self._warn("only the first of its alternatives is allowed")
@@ -113,11 +116,11 @@ class _Values:
             self._warn("it names no parameters, so that none can be given")
         schema: Mapping[str, Any] = schemas[0] if schemas else {}
         required = [key for key in schema.get("required") or () if key in schema.get("properties", {})]
-        free = [key for key in schema.get("properties", {}) if key not in required]
-        rules = {key: self._field(key, shape.of(key), depth) for key in (*required, *free)}
+        free = [key for key in schema.get("properties", {}) if key not in required and depth < _DEEPEST]
+        rules = {key: self._field(key, shape.of(key), depth, quoted=quoted) for key in (*required, *free)}
         comma = {Python: '", "', Gemma: '","'}.get(type(self._style), "")
-        needed = f" {comma} ".join(rules[key] for key in required)
         if required:
+            needed = f" {comma} ".join(rules[key] for key in required)
             return self._calls.rule(" ".join([needed, *(f"({comma} {rules[key]})?" for key in free)]))
         ways = [
             " ".join([rules[key], *(f"({comma} {rules[later]})?" for later in free[i + 1 :])])
@@ -130,15 +133,17 @@ class _Values:
         if said not in self._calls.warnings:
             self._calls.warnings.append(said)
 
-    def _field(self, key: str, shape: Shape, depth: int) -> str:
+    def _field(self, key: str, shape: Shape, depth: int, *, quoted: bool) -> str:
         terms = self._calls.terms
         match self._style:
             case Tagged() as style:
                 return self._tagged(style, key, shape)
             case Gemma():
                 return self._calls.rule(f"{terms(key + ':')} {self._value(shape, depth + 1)}")
-            case Python():
-                return self._calls.rule(f"{terms(key + '=')} {self._value(shape, depth + 1)}")
+            case Python() as style:
+                return self._calls.rule(
+                    f"{terms(style.value(key) + ': ' if quoted else key + '=')} {self._value(shape, depth + 1)}"
+                )
             case Elements(mark=mark):
                 return self._element(mark, key, shape, depth)
 
@@ -174,11 +179,12 @@ class _Values:
                     ways.append(f"{self._calls.until(mark)} {terms(f'</{key}>')}")
                 else:
                     ways.append(f"({' | '.join(map(terms, values))}) {terms(close)}")
-            elif kind == "object" and depth < _DEEPEST:
+            elif kind == "object" and depth < 2 * _DEEPEST:
                 ways.append(f"{self.fields(shape, depth + 1)} {terms(close)}")
-            elif kind == "array" and depth < _DEEPEST:
+            elif kind == "array":
                 self._held(shape, _OF_LISTS)
-                ways.append(f"{self._element(mark, 'item', shape.items, depth + 1)}* {terms(close)}")
+                item = f"{self._element(mark, 'item', shape.items, depth + 1)}*" if depth < _DEEPEST else ""
+                ways.append(f"{item} {terms(close)}")
             else:
                 ways += [f"{self._json(schema)} {terms(close)}" for schema in _of_kind(shape, kind)]
         return self._calls.rule(f"{terms(f'{mark}<{key}>')} ({' | '.join(ways)})")
@@ -186,7 +192,7 @@ class _Values:
     def _value(self, shape: Shape, depth: int) -> str:
         """A value in the notation of Gemma or Python."""
         python = isinstance(self._style, Python)
-        if depth > _DEEPEST:
+        if depth > 2 * _DEEPEST:  # what is required goes on for ever: there is no such value
             shape = Shape({"type": ["number", "boolean"]})
         ways: list[str] = []
         for kind in sorted(shape.kinds - {"integer"}):
@@ -195,13 +201,11 @@ class _Values:
                 ways += self._string(_strings(shape))
             elif kind == "array":
                 self._held(shape, _OF_LISTS)
-                item = self._value(shape.items, depth + 1)
                 comma = '", "' if python else '","'
-                ways.append(f'"[" ({item} ({comma} {item})*)? "]"')
-            elif kind == "object" and python:
-                ways.append(self._mapping(shape, depth))
+                item = self._value(shape.items, depth + 1) if depth < _DEEPEST else ""
+                ways.append(f'"[" ({item} ({comma} {item})*)? "]"' if item else '"[]"')
             elif kind == "object":
-                ways.append(f'"{{" {self.fields(shape, depth + 1)} "}}"')
+                ways.append(f'"{{" {self.fields(shape, depth + 1, quoted=python)} "}}"')
             elif python and kind in _PYTHON_WORDS:
                 ways.append(_PYTHON_WORDS[kind])
             else:
@@ -216,16 +220,6 @@ class _Values:
                 return [f"{terms(quote)} {self._calls.until(quote)}"]
             return [terms(f"{quote}{value}{quote}") for value in values]
         return [_PYTHON_STRING] if values is None else [terms(Python().value(value)) for value in values]
-
-    def _mapping(self, shape: Shape, depth: int) -> str:
-        """A dictionary of Python, whose keys are strings."""
-        known = [key for one in shape.alternatives for key in one.get("properties") or ()]
-        if not known:
-            return '"{}"'
-        fields = [
-            f"{self._calls.terms(f'{Python().value(key)}: ')} {self._value(shape.of(key), depth + 1)}" for key in known
-        ]
-        return '"{" ' + ' ", " '.join(fields) + ' "}"'
 
     def _held(self, shape: Shape, words: Sequence[str]) -> None:
         for word in words:

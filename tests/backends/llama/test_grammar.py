@@ -80,6 +80,7 @@ class Chance:
         texts = [line for text in dialect.tools.texts for line in (text, *text.split("\n")) if line.strip()]
         if isinstance(style := dialect.tools.arguments, Elements):
             keys = {key for one in TOOLS for key in one.parameters["properties"]} | {"item", "amount", "currency"}
+            keys |= {"tree", "name", "next", "all"}
             texts += [f"{style.mark}</{key}>" for key in sorted(keys)]
         self._marks = [
             vocabulary.tokenize(text, special=True) for text in (*dict.fromkeys(texts), '"', "'", '"}', "}", "]")
@@ -225,6 +226,41 @@ def test_what_a_syntax_cannot_hold_is_said(grammars: Grammars) -> None:
         dialect=DIALECTS["kimi"],
     )
     assert weak == []
+
+
+@pytest.mark.parametrize("kind", ["gemma", "python", "minimax", "kimi"])
+def test_values_that_may_nest_for_ever_come_to_an_end(grammars: Grammars, vocabulary: Vocabulary, kind: str) -> None:
+    node = {
+        "type": "object",
+        "properties": {
+            "name": {"enum": ["a", "b"]},
+            "next": {"$ref": "#/$defs/node"},
+            "all": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+        },
+        "required": ["name", "all"],
+    }
+    spec = ToolSpec(
+        name="f",
+        parameters={
+            "type": "object",
+            "properties": {"tree": {"$ref": "#/$defs/node"}},
+            "required": ["tree"],
+            "$defs": {"node": node},
+        },
+    )
+
+    def fits(tree: Any) -> bool:
+        below = [*tree["all"], *([tree["next"]] if "next" in tree else [])]
+        return tree["name"] in {"a", "b"} and tree.keys() <= {"name", "next", "all"} and all(map(fits, below))
+
+    grammar, _ = grammars.answer(output=None, tools=[spec], calls=True, many=False, dialect=DIALECTS[kind])
+    ended = [Chance(vocabulary, DIALECTS[kind], seed).write(grammars.matcher(grammar)) for seed in range(8)]
+    assert any(ended)
+    for text in filter(None, ended):
+        (call,) = parse(text, dialect=DIALECTS[kind], tools=[spec])
+        assert isinstance(call, ToolCall)
+        assert call.complete
+        assert fits(json.loads(call.arguments)["tree"]), text
 
 
 def test_an_answer_of_a_model_with_channels_has_its_header(grammars: Grammars, vocabulary: Vocabulary) -> None:
