@@ -188,15 +188,12 @@ class Grammars:
     def _literal(self, text: str) -> str:
         """Fixed text in a grammar: the vocabulary's own tokens for its marks, letters for the rest.
 
-        A mark that ends an answer is left out: the end itself says as much.
+        A mark that ends an answer is left out at the end: the end itself says as much.
         """
-        terms = []
-        for piece in re.split(self._spelt, text) if self._tokens else [text]:
-            token = self._tokens.get(piece)
-            if token is None and piece:
-                terms.append(json.dumps(piece, ensure_ascii=False))
-            elif token is not None and token not in self._vocabulary.eog:
-                terms.append(f"<[{token}]>")
+        pieces = [piece for piece in (re.split(self._spelt, text) if self._tokens else [text]) if piece]
+        if pieces and self._tokens.get(pieces[-1]) in self._vocabulary.eog:
+            pieces.pop()
+        terms = [f"<[{self._tokens[p]}]>" if p in self._tokens else json.dumps(p, ensure_ascii=False) for p in pieces]
         return " ".join(terms) or '""'
 
     def _special(self, text: str) -> bool:
