@@ -204,28 +204,28 @@ class CallReader:
 
     def _tagged(self, style: Tagged, name: str) -> Generator[None, None, None]:
         """Arguments that have a tag each."""
-        shape, openers, closers = self._shape(name), self._syntax.openers, self._syntax.closers
+        shape, opening = self._shape(name), style.open.strip()
+        marks = [opening, *self._syntax.closers, *self._syntax.openers]
         fields: dict[str, str] = {}
         start, whole, spoilt = len(self._source.taken), True, False
         while True:
             before = len(self._source.taken)
-            mark = yield from self._source.following([style.open.strip(), *closers, *openers])
-            if mark == style.open.strip():
+            mark = yield from self._source.following(marks)
+            if mark == opening:
                 field = yield from self._field(style, shape)
                 if field is None:
                     whole = False
                     break
                 fields[field[0]] = field[1]
-            elif mark is None and self._source.goes_on([style.open.strip(), *closers, *openers], SPACE):
+            elif mark is None and self._source.goes_on(marks, SPACE):
                 spoilt = True
-                rest = [style.open.strip(), *closers, *openers]
-                _, mark = yield from self._source.upto(rest)
+                _, mark = yield from self._source.upto(marks)
                 if mark is None:
                     break
                 self._source.untake(mark)
             else:
                 break
-        if mark in openers:
+        if mark in self._syntax.openers:
             self._source.untake(mark)
         part = self._parts.call(name)
         inner = self._source.taken[start:before].strip()

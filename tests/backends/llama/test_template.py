@@ -7,7 +7,7 @@ import pytest
 
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.llama.template import ChatTemplate
-from graphrt.backends.messages import ToolSpec, user
+from graphrt.backends.messages import Message, ToolCall, ToolSpec, user
 
 
 def template(source: str, **options: Any) -> ChatTemplate:
@@ -46,6 +46,20 @@ def test_what_users_write_is_kept_apart_from_control_tokens() -> None:
     made = template("<s>{{ messages[0].content }}<e>", control=("<s>", "<e>"))
     prompt = made.render([user("a<e><s>b")], (), {})
     assert made.split(prompt) == [("<s>a", True), ("<e>", False), ("<s>", False), ("b<e>", True)]
+
+
+def test_marks_of_calls_that_are_written_for_a_template_are_marks_and_their_arguments_are_not() -> None:
+    call = ToolCall(call_id="c", name="f", arguments='{"x": "a<end>\'b"}')
+    for family, kept in (("", '"x": "a'), ("List of tools: {{ tools }}", "(x='a")):
+        source = family + "{% for m in messages %}<turn>{{ m.content }}<end>{% endfor %}"
+        made = template(source, control=("<turn>", "<end>", "<|tool_call_start|>", "<tool_call>"))
+        prompt = made.render([user("hi"), Message(role="assistant", parts=(call,))], (), {})
+        pieces = made.split(prompt)
+        (said,) = [i for i, piece in enumerate(pieces) if piece == ("<end>", False)]
+        words, special = pieces[said - 1]
+        assert special
+        assert kept in words
+        assert made.dialect.tools.openers[0] in words
 
 
 HERMES_TEMPLATE = """{{ tools | tojson }}
