@@ -115,8 +115,9 @@ class _Values:
         elif not schemas and any(one.get(word) for one in shape.alternatives for word in _OPEN):
             self._warn("it names no parameters, so that none can be given")
         schema: Mapping[str, Any] = schemas[0] if schemas else {}
-        required = [key for key in schema.get("required") or () if key in schema.get("properties", {})]
-        free = [key for key in schema.get("properties", {}) if key not in required and depth < _DEEPEST]
+        wanted = schema["required"] if isinstance(schema.get("required"), list) else []
+        required = [key for key in schema.get("properties", {}) if key in wanted]
+        free = [key for key in schema.get("properties", {}) if key not in wanted and depth < _DEEPEST]
         rules = {key: self._field(key, shape.of(key), depth, quoted=quoted) for key in (*required, *free)}
         comma = {Python: '", "', Gemma: '","'}.get(type(self._style), "")
         if required:

@@ -18,13 +18,17 @@ from graphrt.backends.llama.json_text import loads
 Schema = Mapping[str, Any]
 _PYTHON_NAMES = {"true": True, "false": False, "null": None}
 _PYTHON_STRINGS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
-_PYTHON_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_PYTHON_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\x00"})
 _KINDS = {bool: "boolean", int: "number", float: "number", str: "string", type(None): "null", list: "array"}
 
 
 def kind(value: Any) -> str:
     """The JSON type of `value`; integers are numbers."""
     return _KINDS.get(type(value), "object")
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 class Shape:
@@ -45,7 +49,7 @@ class Shape:
                 found = found.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
             yield from self._alternatives(found, depth - 1)
             return
-        union = [one for word in ("anyOf", "oneOf", "allOf") for one in schema.get(word) or ()]
+        union = [one for word in ("anyOf", "oneOf", "allOf") for one in _listed(schema.get(word))]
         for one in union:
             yield from self._alternatives(one, depth - 1)
         if not union or "properties" in schema:
@@ -61,7 +65,7 @@ class Shape:
             if isinstance(values, list) and named is None:
                 found |= {kind(value) for value in values}
             elif isinstance(named, list):
-                found |= set(named)
+                found |= {one for one in named if isinstance(one, str)}
             elif isinstance(named, str):
                 found.add(named)
             elif "properties" in schema:
@@ -169,7 +173,7 @@ class Python:
     def _read(self, text: str) -> Any:
         try:
             found = self._value(ast.parse(text.strip(), mode="eval").body)
-            json.dumps(found)  # bytes, sets and complex numbers are no arguments: TypeError
+            json.dumps(found, allow_nan=False)  # bytes, sets and endless numbers are no arguments
         except (SyntaxError, RecursionError, MemoryError, TypeError) as error:
             raise ValueError(str(error)) from error
         return found

@@ -35,11 +35,6 @@ class ObjectCall:
         self._part: CallPart | None = None
         self._sent = 0
 
-    @property
-    def begun(self) -> bool:
-        """Whether it is certainly a call."""
-        return self._part is not None
-
     def feed(self, text: str) -> int:
         """Take more; return how much of it belongs to the object."""
         used = self.outer.feed(text)
