@@ -38,8 +38,8 @@ class Manner:
     """Whether it refuses content beside thoughts and calls."""
     one_call: bool = False
     """Whether it takes one call a turn."""
-    descriptions: bool = False
-    """Whether it refuses parameters without a description."""
+    explicit: bool = False
+    """Whether it refuses schemas that leave out what may be left out, or that name several types at once."""
     short_ids: bool = False
     """Whether a call's id must be nine letters or digits."""
 
@@ -50,8 +50,8 @@ class Manner:
         adapted = [self._entry(dict(entry), syntax) for entry in (_one_by_one(chat) if self.one_call else chat)]
         if tools and not self.tools:
             adapted, tools = _told(adapted, _briefing(tools, syntax)), ()
-        if self.descriptions:
-            tools = [_described(tool) for tool in tools]
+        if self.explicit:
+            tools = [_explicit(tool) for tool in tools]
         if not self.results:
             adapted = _joined(adapted)
         if not self.system and adapted and adapted[0]["role"] == "system":
@@ -107,14 +107,26 @@ def _one_by_one(chat: Sequence[Entry]) -> list[Entry]:
     return apart + waiting
 
 
-def _described(tool: Entry) -> Entry:
+def _explicit(tool: Entry) -> Entry:
+    """The tool with nothing left out of its schema."""
     function = tool["function"]
-    schema = function["parameters"]
+    parameters = {"type": "object", "properties": {}, **function["parameters"]}
     properties = {
         name: {"description": "", **one} if isinstance(one, Mapping) else one
-        for name, one in (schema.get("properties") or {}).items()
+        for name, one in parameters["properties"].items()
     }
-    return {**tool, "function": {**function, "parameters": {**schema, "properties": properties}}}
+    return {**tool, "function": {**function, "parameters": _one_typed({**parameters, "properties": properties})}}
+
+
+def _one_typed(schema: Any) -> Any:
+    """The schema with a union in the place of several types."""
+    if isinstance(schema, Mapping):
+        inner = {key: _one_typed(value) for key, value in schema.items()}
+        if isinstance(kinds := inner.get("type"), list):
+            del inner["type"]
+            return {"anyOf": [{"type": kind} for kind in kinds], **inner}
+        return inner
+    return [_one_typed(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def _short(id_: str) -> str:

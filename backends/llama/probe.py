@@ -57,9 +57,15 @@ _TOOL = {
     },
 }
 _TOOLS: tuple[Entry, ...] = (_TOOL, {**_TOOL, "function": {**_TOOL["function"], "name": _NAMES[1]}})  # type: ignore[dict-item]
-_UNDESCRIBED: tuple[Entry, ...] = (
-    {"type": "function", "function": {"name": "bare", "description": "", "parameters": {"properties": {"x": {}}}}},
+_CARELESS: tuple[Entry, ...] = tuple(
+    {"type": "function", "function": {"name": "bare", "description": "", "parameters": parameters}}
+    for parameters in (
+        {},
+        {"type": "object", "properties": {"x": {}}},
+        {"type": "object", "properties": {"x": {"type": ["string", "null"], "description": "x"}}},
+    )
 )
+"""Tools whose schemas leave things out, or name two types at once."""
 _USER: Entry = {"role": "user", "content": "Question?"}
 
 
@@ -90,7 +96,7 @@ def look(fill: Fill, source: str, *, eos: str) -> Found:
         mapped_arguments=manner.calls and not manner.text_arguments and probe.maps(manner),
         calls_with_content=not manner.calls or probe.writes_beside_content(manner),
         one_call=syntax is not None and manner.calls and not syntax.parallel,
-        descriptions=tools and probe.try_([_USER], _UNDESCRIBED) is None,
+        explicit=tools and any(probe.try_([_USER], [tool]) is None for tool in _CARELESS),
     )
     key, thoughts = probe.thoughts(manner)
     manner = replace(manner, thoughts=key)

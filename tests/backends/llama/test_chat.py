@@ -121,6 +121,21 @@ def test_content_joins_the_thoughts_where_a_template_takes_one_of_them() -> None
     assert (said["thinking"], said["content"]) == ("hm\n\nso", "")
 
 
-def test_parameters_are_described_where_a_template_insists() -> None:
-    _, (tool,) = Manner(descriptions=True).adapt([], to_tools([TOOL]), HERMES)
-    assert tool["function"]["parameters"]["properties"] == {"x": {"description": "", "type": "integer"}}
+def test_nothing_is_left_out_of_a_schema_where_a_template_insists() -> None:
+    odd = ToolSpec(
+        name="f",
+        parameters={"properties": {"x": {"type": ["string", "null"]}, "y": {"items": {"type": ["null"]}}, "z": True}},
+    )
+    _, (one, bare) = Manner(explicit=True).adapt([], to_tools([odd, ToolSpec(name="g", parameters={})]), HERMES)
+    assert one["function"]["parameters"] == {
+        "type": "object",
+        "properties": {
+            "x": {"description": "", "anyOf": [{"type": "string"}, {"type": "null"}]},
+            "y": {"description": "", "items": {"anyOf": [{"type": "null"}]}},
+            "z": True,
+        },
+    }
+    assert bare["function"]["parameters"] == {"type": "object", "properties": {}}
+    kept = {"properties": {"x": {"type": ["string", "null"]}}}
+    _, (same,) = Manner().adapt([], to_tools([ToolSpec(name="f", parameters=kept)]), HERMES)
+    assert same["function"]["parameters"] == kept

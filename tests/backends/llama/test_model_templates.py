@@ -170,6 +170,27 @@ def test_every_template_takes_every_kind_of_conversation(kind: str) -> None:
             assert not [word for word in f"{words} {shown}".split() if word not in prompt], (name, tools)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"enum": ["a", "b"]},
+        {"const": 1},
+        {"type": ["string", "null"]},
+        {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "title": "X"},
+        {"type": "array", "items": {"type": ["integer", "null"]}},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"$ref": "#/$defs/a"},
+        {},
+    ],
+    ids=json.dumps,
+)
+def test_every_template_takes_every_kind_of_parameter(schema: dict[str, Any]) -> None:
+    parameters = {"type": "object", "properties": {"somewhere": schema}, "$defs": {"a": {"type": "string"}}}
+    for name in NAMES:
+        for given, word in ((parameters, "somewhere"), ({"type": "object"}, "tool_name"), ({}, "tool_name")):
+            assert word in template(name).render([ASKED], [ToolSpec(name="tool_name", parameters=given)], {}), name
+
+
 def test_the_prompt_shows_past_calls_as_the_model_writes_them() -> None:
     for name in NAMES:
         made = template(name)

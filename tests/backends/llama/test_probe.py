@@ -121,7 +121,7 @@ def test_a_template_of_the_usual_kind_takes_everything_as_it_is() -> None:
         ("m.tool_calls and m.tool_calls | length > 1", {"one_call": True}),
         (
             "tools and not (tools[0].function.parameters.properties.values() | first).description",
-            {"descriptions": True},
+            {"explicit": True},
         ),
     ],
 )
