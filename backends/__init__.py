@@ -7,6 +7,7 @@
     remote                             a dialect behind an address: a model over HTTP
     llama  scripted  recorded          a model in this process, a script, a recording
     policies                           backends over backends: fallback, hedge, limited, cached …
+    probing                            what an endpoint really does, against what is written down of it
     uri                                from a name to a backend
 
 Importing this package imports no HTTP client and no native library; the backend that is opened does.

@@ -17,6 +17,8 @@ class Capabilities(Frozen):
     """What a backend can do natively. `None` means that nobody knows before trying."""
 
     streaming: bool = True
+    usage: bool | None = None
+    """Whether it tells how many tokens an answer was."""
     tools: bool | None = None
     parallel_tools: bool | None = None
     """Whether one answer may hold several calls."""

@@ -50,7 +50,13 @@ _OPENAI = "openai openai_responses"
 _GOOGLE = "google google_vertex"
 _CLAUDE = frozenset({"anthropic", "bedrock_anthropic", "vertex_anthropic"})
 
+_COUNTING = (
+    f"{_OPENAI} {_GOOGLE} anthropic bedrock_anthropic vertex_anthropic bedrock cohere openrouter groq deepseek mistral "
+    "xai together cerebras ollama vllm llama_server tgi"
+)
+
 _ROWS: Sequence[_Row] = (
+    _row(_COUNTING, r"", usage=True),
     _row(_OPENAI, r"\A(ft:)?gpt-", tools=True, parallel_tools=True, forced_tool=True),
     _row(_OPENAI, r"\A(ft:)?gpt-(3\.5|4(?![\d.o]))", json_schema=False, reasoning=False),
     _row(_OPENAI, r"\A(ft:)?gpt-4(o|\.1)", json_schema=True, images=True, reasoning=False),
@@ -72,6 +78,21 @@ _ROWS: Sequence[_Row] = (
     _row("groq", r"llama-4", forced_tool=True),
     _row("groq", r"gpt-oss|deepseek-r1|qwen3", reasoning=True),
     _row("groq", r"llama-4", images=True),
+    _row("perplexity", r"\Asonar", tools=False, json_schema=True),
+    _row("perplexity", r"\Asonar-(reasoning|deep)", reasoning=True),
+    _row("databricks", r"claude", tools=True),
+    # other families refuse tools there, and take no notice of a schema
+    _row("snowflake", r"\A(?!claude|openai-)", tools=False, json_schema=False),
+    _row("snowflake", r"\A(claude|openai-)", tools=True, json_schema=True),
+    _row("zai", r"\Aglm-", tools=True),
+    _row("zai", r"\Aglm-(4\.[5-9]|5)(?!v)", reasoning=True),
+    _row("moonshot", r"", tools=True),
+    _row("moonshot", r"\A(?!kimi-k3)", forced_tool=False),
+    _row("moonshot", r"\A(?!kimi-(k2\.[6-9]|k3))", json_schema=False),
+    _row("moonshot", r"\Akimi-(k2-thinking|k2\.[5-9]|k3)", reasoning=True),
+    _row("moonshot", r"\Akimi-(k2\.[6-9]|k3)", json_schema=True),
+    _row("alibaba", r"\Aqwen", tools=True),
+    _row("alibaba", r"\A(qwq|qvq|qwen3.*-thinking)", reasoning=True),
     _row("cohere", r"\Acommand-[ar]", tools=True, parallel_tools=True, forced_tool=True, json_schema=True, seed=True),
     _row("cohere", r"\Acommand-a-(reasoning|plus)", reasoning=True),
     _row("cohere", r"\Acommand-a-(vision|plus)", images=True),
@@ -80,9 +101,10 @@ _ROWS: Sequence[_Row] = (
     _row(_GOOGLE, r"gemini-(2\.5|3)", images=True),
     _row(_GOOGLE, r"gemini-(2\.5|3)(?!.*-(image|tts|live))", reasoning=True),
     _row(_GOOGLE, r"gemini-2\.5-(flash|pro)(?!.*-(image|tts|live))", context_tokens=1_048_576),
+    _row("bedrock", r"", open_schemas=False),
     _row("bedrock", r"nova|claude", tools=True, parallel_tools=True),
-    # both keep to schemas by a grammar
-    _row("vllm llama_server tgi", r"", json_schema=True),
+    # they keep to schemas by a grammar
+    _row("vllm llama_server lmstudio tgi", r"", json_schema=True),
     # hosted, it accepts a schema and does not keep to it; `tool_choice` is nothing to it
     _row("ollama", r"", forced_tool=False, seed=True),
 )

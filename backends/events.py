@@ -171,6 +171,10 @@ class Fold:
         if self.terminal is not None:
             raise StreamProtocolError(f"{type(event).__name__} after {type(self.terminal).__name__}")
         match event:
+            case PartDelta(id=id_, text=text):  # the first, since nearly all are
+                if id_ not in self._open:
+                    raise StreamProtocolError(f"a delta for part {id_!r}, which is not open")
+                self._open[id_][1].append(text)
             case Started():
                 self._started = event
             case Warned(message=message):
@@ -186,10 +190,6 @@ class Fold:
                     raise StreamProtocolError(f"part {id_!r} started twice")
                 self._order.append(id_)
                 self._open[id_] = (event, [])
-            case PartDelta(id=id_, text=text):
-                if id_ not in self._open:
-                    raise StreamProtocolError(f"a delta for part {id_!r}, which is not open")
-                self._open[id_][1].append(text)
             case PartEnded(id=id_, part=part):
                 if self._open.pop(id_, None) is None:
                     raise StreamProtocolError(f"the end of part {id_!r}, which is not open")

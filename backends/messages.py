@@ -20,6 +20,11 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _later(default: Any, **more: Any) -> Any:
+    """A field that older versions have not: as long as nobody sets it, what they recorded is what is recorded now."""
+    return Field(default=default, exclude_if=lambda value: bool(value == default), **more)
+
+
 class Opaque(Frozen):
     """A payload of one provider's, carried and not read."""
 
@@ -28,12 +33,52 @@ class Opaque(Frozen):
     payload: Any
 
 
+class TokenLogprob(Frozen):
+    """How likely a token was: the natural logarithm of its probability, and what else could have stood there.
+
+    A provider that counts several tokens as one piece of text has their sum here. `bytes` is told where a token may be
+    half a character.
+    """
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...] | None = None
+    top: tuple[TokenLogprob, ...] = ()
+    """The likeliest tokens at this place, as many as were asked for; the chosen one may be among them."""
+
+
+class Citation(Frozen):
+    """Where words of an answer come from. What the provider does not say is None.
+
+    Attributes:
+        url: The page that is cited.
+        title: What the page or the document is called.
+        source: What else is cited: the id of a file or of a tool's result, or `document 2`, the second of those sent.
+        quote: The words of the source.
+        start: Where the cited words begin in the text part that holds the citation, in characters.
+        end: Where they end. Some providers mark the link that they wrote into the text, and not the words before it.
+    """
+
+    url: str | None = None
+    title: str | None = None
+    source: str | None = None
+    quote: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
 class Text(Frozen):
-    """Words for the reader."""
+    """Words for the reader.
+
+    A text of no words holds citations of the whole answer that no other part could take.
+    """
 
     kind: Literal["text"] = "text"
     id: str = ""
     text: str
+    citations: tuple[Citation, ...] = _later(())
+    logprobs: tuple[TokenLogprob, ...] | None = _later(None)
+    """How likely its tokens were, if `Settings.logprobs` asked for it and the provider said so."""
     opaque: Opaque | None = None
 
 
@@ -52,6 +97,7 @@ class Refusal(Frozen):
     kind: Literal["refusal"] = "refusal"
     id: str = ""
     text: str
+    logprobs: tuple[TokenLogprob, ...] | None = _later(None)
     opaque: Opaque | None = None
 
 
@@ -72,26 +118,36 @@ class ToolCall(Frozen):
     opaque: Opaque | None = None
 
 
-class ToolResult(Frozen):
-    """What a called tool answered, as text."""
-
-    kind: Literal["tool_result"] = "tool_result"
-    id: str = ""
-    call_id: str
-    name: str
-    content: str
-    is_error: bool = False
-    opaque: Opaque | None = None
-
-
 class Media(Frozen):
-    """An image, a sound or a file: exactly one of base64 `data` and `url`."""
+    """An image, a sound or a file: exactly one of base64 `data` and `url`.
+
+    `name` is what a file is called. Where `cite` is set, the answer is to say what of this document it goes back to
+    (`Text.citations`); a provider that cannot do so is a `Warned`.
+    """
 
     kind: Literal["media"] = "media"
     id: str = ""
     media_type: str
     data: str | None = None
     url: str | None = None
+    name: str | None = _later(None)
+    cite: bool = _later(False)
+    opaque: Opaque | None = None
+
+
+class ToolResult(Frozen):
+    """What a called tool answered: text, and what it has to show beside it, such as a screenshot.
+
+    To a model that reads only text in a result, `media` is shown by the user right after the results.
+    """
+
+    kind: Literal["tool_result"] = "tool_result"
+    id: str = ""
+    call_id: str
+    name: str
+    content: str
+    media: tuple[Media, ...] = _later(())
+    is_error: bool = False
     opaque: Opaque | None = None
 
 
@@ -108,10 +164,15 @@ Part = Annotated[Text | Reasoning | Refusal | ToolCall | ToolResult | Media | Se
 
 
 class Message(Frozen):
-    """One turn: a role and its parts in order."""
+    """One turn: a role and its parts in order.
+
+    `cache` marks a place up to which other requests will be the same: the provider may keep the prompt so far, for
+    `Settings.cache` or else five minutes. Providers that keep prompts of their own accord need no mark.
+    """
 
     role: Role
     parts: tuple[Part, ...]
+    cache: bool = _later(False)
 
     @property
     def text(self) -> str:
@@ -124,14 +185,14 @@ class Message(Frozen):
         return tuple(part for part in self.parts if isinstance(part, ToolCall))
 
 
-def system(text: str) -> Message:
+def system(text: str, *, cache: bool = False) -> Message:
     """Make a system message."""
-    return Message(role="system", parts=(Text(text=text),))
+    return Message(role="system", parts=(Text(text=text),), cache=cache)
 
 
-def user(text: str) -> Message:
+def user(text: str, *, cache: bool = False) -> Message:
     """Make a user message."""
-    return Message(role="user", parts=(Text(text=text),))
+    return Message(role="user", parts=(Text(text=text),), cache=cache)
 
 
 def assistant(text: str) -> Message:
@@ -139,9 +200,9 @@ def assistant(text: str) -> Message:
     return Message(role="assistant", parts=(Text(text=text),))
 
 
-def tool_result(call: ToolCall, content: str, *, is_error: bool = False) -> Message:
-    """Answer `call` with `content`."""
-    result = ToolResult(call_id=call.call_id, name=call.name, content=content, is_error=is_error)
+def tool_result(call: ToolCall, content: str, *, media: Sequence[Media] = (), is_error: bool = False) -> Message:
+    """Answer `call` with `content`, and with what there is to show."""
+    result = ToolResult(call_id=call.call_id, name=call.name, content=content, media=tuple(media), is_error=is_error)
     return Message(role="tool", parts=(result,))
 
 
@@ -163,6 +224,9 @@ class OutputSchema(Frozen):
 
 ToolChoice = Literal["auto", "required", "none"]
 
+Kept = Literal["5m", "1h"]
+"""How long a provider is asked to keep a prompt."""
+
 
 class Settings(Frozen):
     """How to sample. `None` leaves the choice to the backend.
@@ -181,6 +245,12 @@ class Settings(Frozen):
     frequency_penalty: float | None = None
     reasoning_effort: str | None = None
     parallel_tool_calls: bool | None = None
+    logprobs: int | None = _later(None, ge=0)
+    """Say how likely each token of the text was, and this many alternatives to it; 0 is only the chosen one. Thoughts
+    and calls have none."""
+    cache: Kept | None = _later(None)
+    """The tools, the instructions and the conversation so far will come again: the provider may keep them for this
+    long. `Message.cache` marks further places."""
     strict: bool = False
 
 

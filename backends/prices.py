@@ -46,6 +46,12 @@ _SELLERS: Mapping[str, str] = MappingProxyType(
         "xai": "x-ai",
         "together": "together",
         "cerebras": "cerebras",
+        "azure": "azure",
+        "perplexity": "perplexity",
+        "databricks": "databricks",
+        "cloudflare": "cloudflare",
+        "zai": "zai",
+        "moonshot": "moonshotai",
     }
 )
 """From our providers to the package's. Servers of one's own (vLLM, Ollama, llama.cpp) are nobody's there: the package

@@ -1,7 +1,8 @@
 """What a model was asked and what it said, as a step's record keeps it, and a backend that says it again (D10).
 
 A record is for reading and for comparing: roles, words, tool calls, the settings that were given. Of a schema, a tool
-or an image it keeps a hash. It holds no provider's payload, and of a URL neither query nor credentials (M9).
+or an image it keeps a hash. It holds no provider's payload, and of the URL of media neither query nor credentials (M9).
+What an answer cites is noted as it was said.
 
     {"asked": {"messages": [["user", "Hello"]], "settings": {"seed": 1}, "output": "plan#1f0c88aa"}, "said": "Hi."}
     {"asked": {"messages": [["user", "Hello"]]}, "error": {"type": "RateLimited", "message": "slow down"}}
@@ -74,7 +75,7 @@ def said(answer: Answer) -> Any:
 
 def _said(message: Message) -> Any:
     parts = [_part(part, whole=True) for part in message.parts]
-    return parts[0]["text"] if len(parts) == 1 and "text" in parts[0] else parts
+    return _plain(parts)
 
 
 def failed(error: BaseException) -> dict[str, Any]:
@@ -118,29 +119,40 @@ def _failure(call: Mapping[str, Any], usage: Usage) -> BackendError:
 
 def _message(message: Message) -> list[Any]:
     parts = [_part(part, whole=False) for part in message.parts]
-    return [message.role, parts[0]["text"] if len(parts) == 1 and "text" in parts[0] else parts]
+    return [message.role, _plain(parts)]
+
+
+def _plain(parts: list[dict[str, Any]]) -> Any:
+    """A text alone, where that is all there is."""
+    return parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"text"} else parts
 
 
 def _part(part: Part, *, whole: bool) -> dict[str, Any]:
     match part:
         case Text(text=text):
-            return {"text": text}
+            return {"text": text, **(_beside(part) if whole else {})}
         case Reasoning(text=text):
             return {"reasoning": text}
         case Refusal(text=text):
-            return {"refusal": text}
+            return {"refusal": text, **(_beside(part) if whole else {})}
         case ToolCall(name=name, arguments=arguments, call_id=call_id, complete=complete):
             cut = {} if complete else {"complete": False}
             return {"tool_call": name, "arguments": arguments, "call_id": call_id, **cut}
-        case ToolResult(name=name, content=content, call_id=call_id, is_error=is_error):
+        case ToolResult(name=name, content=content, call_id=call_id, is_error=is_error, media=media):
             error = {"error": True} if is_error else {}
-            return {"tool_result": name, "content": content, "call_id": call_id, **error}
+            shown = {"media": [_part(each, whole=whole) for each in media]} if media else {}
+            return {"tool_result": name, "content": content, "call_id": call_id, **error, **shown}
         case Media(media_type=kind, data=data, url=url):
             if data is not None:
                 return {"media": kind, "data": data if whole else f"#{_digest(data)}"}
             return {"media": kind, "url": _bare(url or "")}
         case ServerTool(name=name):
             return {"server_tool": name}
+
+
+def _beside(part: Text | Refusal) -> dict[str, Any]:
+    """What was said of words that a model said: where they come from, and how likely they were."""
+    return part.model_dump(mode="json", include={"citations", "logprobs"}, exclude_defaults=True)
 
 
 def _digest(value: Any) -> str:
@@ -162,22 +174,28 @@ def _read(written: Any) -> tuple[Part, ...]:
 
 def _read_part(part: Mapping[str, Any]) -> Part:
     match part:
-        case {"text": text}:
-            return Text(text=text)
+        case {"text": _}:
+            return Text.model_validate(part)
         case {"reasoning": text}:
             return Reasoning(text=text)
         case {"refusal": text}:
-            return Refusal(text=text)
+            return Refusal(text=text, logprobs=part.get("logprobs"))
         case {"tool_call": name, "arguments": arguments, "call_id": call_id}:
             return ToolCall(name=name, arguments=arguments, call_id=call_id, complete=part.get("complete", True))
         case {"tool_result": name, "content": content, "call_id": call_id}:
-            return ToolResult(name=name, content=content, call_id=call_id, is_error=part.get("error", False))
-        case {"media": kind}:
-            return Media(media_type=kind, data=part.get("data"), url=part.get("url"))
+            media = tuple(_read_media(each) for each in part.get("media", ()))
+            error = part.get("error", False)
+            return ToolResult(name=name, content=content, call_id=call_id, media=media, is_error=error)
+        case {"media": _}:
+            return _read_media(part)
         case {"server_tool": name}:
             return ServerTool(name=name)
         case _:
             raise ValueError(f"{part!r} is nothing that a model says")
+
+
+def _read_media(part: Mapping[str, Any]) -> Media:
+    return Media(media_type=part["media"], data=part.get("data"), url=part.get("url"))
 
 
 def complete(calls: Sequence[Mapping[str, Any]]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,11 +19,13 @@ from graphrt.backends.capabilities import capabilities_of
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.dialect import Dialect
 from graphrt.backends.errors import BackendError, BadRequest
-from graphrt.backends.events import Failed, StreamEvent
+from graphrt.backends.events import Failed, Finished, StreamEvent
+from graphrt.backends.keys import Held, Key, Quiet, header
 from graphrt.backends.messages import Request
 from graphrt.backends.wire.classify import classify
-from graphrt.backends.wire.http import Http, read
+from graphrt.backends.wire.http import Http, drain, read
 from graphrt.backends.wire.ratelimits import rate_limits
+from graphrt.backends.wire.redaction import pieces
 
 _ERROR_LIMIT = 256 << 10
 _REFUSED = 300
@@ -44,8 +47,9 @@ class Remote:
     """One model behind one address.
 
     `base_url` is what stands before the dialect's own path. `auth` puts the key into headers, `sign` makes headers of
-    the whole request, and `headers` go along with every one. `idle` is how many seconds may pass without a byte. The
-    key is kept where no `repr` and no error shows it (M9).
+    the whole request, and `headers` go along with every one. `idle` is how many seconds may pass without a byte. `key`
+    is one, or a function that gives one, called before each request (see `keys`); a 401 is then worth another try. It
+    is kept where no `repr` and no error shows it (M9).
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class Remote:
         model: str,
         *,
         base_url: str,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         auth: Auth = bearer,
         sign: Sign | None = None,
         headers: Mapping[str, str] | None = None,
@@ -66,11 +70,10 @@ class Remote:
         self._base_url = base_url.rstrip("/")
         if "@" in urlsplit(base_url).netloc:
             raise ValueError("base_url holds a password; give it as key or headers, where nobody shows it")
-        key = key.get_secret_value() if isinstance(key, SecretStr) else key
-        self._key = _header("the key", key) if key else None
+        self._key = Held(key)
         self._auth = auth
         self._sign = sign
-        self._headers = {name: _header(name, value) for name, value in (headers or {}).items()}
+        self._headers = {name: header(name, value) for name, value in (headers or {}).items()}
         self._http = Http(connect=connect, idle=idle)
 
     def __repr__(self) -> str:
@@ -92,27 +95,31 @@ class Remote:
         try:
             asked = self.dialect.write(request, self.model)
             payload = _payload(asked.body)
-            url, headers = self._base_url + asked.path, self._wire_headers(asked.headers)
+            key = await self._key.get(self.name)
+            url, headers = self._base_url + asked.path, self._wire_headers(asked.headers, key)
             signed = await self._signed(url, headers, payload)
         except BackendError as error:
             yield Failed(error)
             return
-        # a server that finds a signature wrong quotes what it was made of
-        secrets = (*self._secrets(), *signed.values())
         headers |= signed
         answer = Answering(provider, self.model, warnings=asked.warnings)
-        reader = self.dialect.read(answer, secrets=secrets)
+        reader = self.dialect.read(answer, secrets=self._secrets(key, signed))
         try:
             async with self._http.post(url, headers=headers, body=payload) as reply:
                 answer.limits = rate_limits(reply.headers)
                 if reply.status >= _REFUSED:
-                    words = await read(reply.chunks, limit=_ERROR_LIMIT)
+                    words, secrets = await read(reply.chunks, limit=_ERROR_LIMIT), self._secrets(key, signed)
                     refusal = classify(reply.status, reply.headers, words, provider=provider, secrets=secrets)
+                    # a key that has expired meanwhile is another one the next time
+                    refusal.retryable |= self._key.changes and reply.status == HTTPStatus.UNAUTHORIZED
                     for event in reader.broken(refusal):
                         yield event
                     return
                 async for chunk in reply.chunks:
                     for event in reader.feed(chunk):
+                        if isinstance(event, Finished):
+                            # before it is told: whoever hears it may leave at once
+                            await drain(reply.chunks)
                         yield event
                     if reader.closed:
                         return
@@ -126,30 +133,25 @@ class Remote:
         """Close the connections. Idempotent."""
         await self._http.aclose()
 
-    async def _signed(self, url: str, headers: Mapping[str, str], payload: bytes) -> Mapping[str, str]:
+    async def _signed(self, url: str, headers: Mapping[str, str], payload: bytes) -> Quiet:
         if self._sign is None:
-            return {}
-        return await anyio.to_thread.run_sync(self._sign, "POST", url, headers, payload)
+            return Quiet()
+        return Quiet(await anyio.to_thread.run_sync(self._sign, "POST", url, headers, payload))
 
-    def _wire_headers(self, own: Mapping[str, str]) -> dict[str, str]:
+    def _wire_headers(self, own: Mapping[str, str], key: SecretStr | None) -> Quiet:
         # a compressed stream would wait in the compressor for more
-        headers = {"accept": "text/event-stream", "accept-encoding": "identity", "content-type": "application/json"}
-        headers |= own
-        if self._key is not None:
-            headers |= self._auth(self._key.get_secret_value())
-        return headers | {name: value.get_secret_value() for name, value in self._headers.items()}
+        headers = Quiet({"accept": "text/event-stream", "accept-encoding": "identity"})
+        headers |= {"content-type": "application/json", **own}
+        if key is not None:
+            headers |= self._auth(key.get_secret_value())
+        headers |= {name: value.get_secret_value() for name, value in self._headers.items()}
+        return headers
 
-    def _secrets(self) -> tuple[str, ...]:
-        kept = [*self._headers.values(), *([self._key] if self._key is not None else [])]
-        return tuple(secret.get_secret_value() for secret in kept)
-
-
-def _header(name: str, value: str) -> SecretStr:
-    """A value that a header can carry. A file's newline at the end of a key is common, and no part of it."""
-    value = value.strip()
-    if not (value.isascii() and value.isprintable()):
-        raise ValueError(f"{name} holds characters that no header can carry")
-    return SecretStr(value)
+    def _secrets(self, key: SecretStr | None, signed: Mapping[str, str]) -> tuple[str, ...]:
+        """What to take out of a provider's words: one that finds a signature wrong quotes what it was made of."""
+        sent = [*(value.get_secret_value() for value in self._headers.values()), *signed.values()]
+        own = () if key is None else (key.get_secret_value(),)
+        return (*own, *(piece for value in sent for piece in pieces(value)))
 
 
 def _payload(body: Mapping[str, Any]) -> bytes:

@@ -75,7 +75,7 @@ ANTHROPIC = Rules(
     recursive=False,
     few_items=1,
 )
-"""Anthropic's `output_config.format`."""
+"""Anthropic's `output_config.format`, and Bedrock's `outputConfig.textFormat` whoever made the model."""
 
 GEMINI = Rules(
     keywords=frozenset({"additionalProperties", "prefixItems", "minItems", "maxItems", "minimum", "maximum"})

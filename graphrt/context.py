@@ -18,7 +18,7 @@ from graphrt.clock import Clock
 from graphrt.errors import UsageError
 from graphrt.facts import Emitted
 from graphrt.node import FunctionNode, node
-from graphrt.types import Json, RunId, StepKey
+from graphrt.types import Json, RunId, Secrets, StepKey
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -77,6 +77,8 @@ class Context:
     emitted: list[Emitted] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     """What is recorded beside the step's output: the model that answered, its usage."""
+    secrets: Secrets | None = field(default=None, repr=False)
+    """Gives the keys of models that are bound by URI; None leaves them to the environment."""
     perform: Callable[[Context, FunctionNode[..., Any], tuple[Any, ...], dict[str, Any]], Awaitable[Any]] | None = None
     """Does a substep of the context it is given, which is this one; None in a substep, which has none of its own."""
     replayed: Callable[[str], Any] | None = None

@@ -59,7 +59,7 @@ from graphrt.scheduler import Driver, Shared
 from graphrt.state import apply
 from graphrt.travel import UNCHANGED, compare_runs, plan_fork, plan_resume, plan_retry, replay_run
 from graphrt.tree import AWAITING, UNKNOWN, State
-from graphrt.types import ENDED, Durability, Json, RunId, Status, StepKey
+from graphrt.types import ENDED, Durability, Json, RunId, Secrets, Status, StepKey
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,6 +89,8 @@ class Runtime:
     """Runs graphs against one store.
 
     `store`: a path to a SQLite file, a Journal, or None to keep runs in memory. `models`: role -> URI or backend.
+    `secrets`: gives the keys of models that are bound by URI, each by its name (`OPENAI_API_KEY`), before each request;
+    by default they are in the environment.
     `limits`: name -> how many steps may hold it at once, over all runs. `concurrency`: how many steps of one run may be
     in flight.
     `retry_budget`: how many retries one run may spend in all. `durability`: what an acknowledged step survives (D12).
@@ -105,6 +107,7 @@ class Runtime:
         store: str | Path | Journal | None = None,
         *,
         models: Mapping[str, Any] | None = None,
+        secrets: Secrets | None = None,
         limits: Mapping[str, int] | None = None,
         durability: Durability = "power",
         concurrency: int = 64,
@@ -123,6 +126,7 @@ class Runtime:
         self.clock: Clock = clock or SystemClock()
         around = load_config() if config is None else config
         self.models = {**around.models, **(models or {})}
+        self._secrets = secrets
         self.limits = Limits({**around.limits, **(limits or {})})
         self._store = store
         self._durability: Durability = durability
@@ -155,6 +159,7 @@ class Runtime:
                 limits=self.limits,
                 resources=resources,
                 models=self.models,
+                secrets=self._secrets,
                 threads=anyio.CapacityLimiter(max(4, self._concurrency)),
                 concurrency=self._concurrency,
                 retry_budget=self._retry_budget,

@@ -20,7 +20,7 @@ import inspect
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
@@ -80,7 +80,7 @@ from graphrt.outcome import after_failure, describe, written
 from graphrt.snapshot import dump
 from graphrt.state import apply
 from graphrt.tree import State, Step, Value
-from graphrt.types import Json, RunId, StepKey
+from graphrt.types import Json, RunId, Secrets, StepKey
 
 SNAPSHOT_FACTS = 1000
 """A snapshot is taken when this many facts came since the last one, and at least twice its bytes: its cost is
@@ -103,6 +103,7 @@ class Shared:
     limits: Limits
     resources: Resources
     models: Mapping[str, Any]
+    secrets: Secrets | None = field(repr=False)
     threads: anyio.CapacityLimiter
     concurrency: int
     retry_budget: int
@@ -627,6 +628,7 @@ class Driver:
             step=start.step,
             attempt=start.attempt,
             models={**self.shared.models, **self.state.models} if self.state.models else self.shared.models,
+            secrets=self.shared.secrets,
             resources=self.shared.resources,
             clock=self.shared.clock,
             seed=f"{self.state.seed}/{start.step}",

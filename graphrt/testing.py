@@ -20,7 +20,6 @@ from graphrt.failpoints import Point
 from graphrt.journal import Claim, History, Journal, Message, Renewal, RunInfo
 from graphrt.types import Json, RunId, Status
 
-
 TURNS = 10
 """Turns of the event loop that are given to whoever can go on, before it is asked whether anybody can."""
 

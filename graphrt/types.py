@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NewType
+from typing import TYPE_CHECKING, Literal, NewType, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pydantic import SecretStr
 
 RunId = NewType("RunId", str)
 """Names one durable execution. Chosen by the caller or made by the runtime; unique in its store."""
@@ -20,5 +25,8 @@ died is still `running`: nothing recorded says otherwise until it is resumed."""
 
 Durability = Literal["power", "process"]
 """What an acknowledged commit survives: the loss of power, or only the death of the process (D12)."""
+
+Secrets: TypeAlias = "Callable[[str], str | SecretStr | Awaitable[str | SecretStr | None] | None]"
+"""Gives a secret by its name, such as `OPENAI_API_KEY`. An ordinary function runs in a worker thread."""
 
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled"})

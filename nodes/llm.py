@@ -225,7 +225,7 @@ async def _bound(here: Context, role: str) -> Backend:
         return found
 
     async def make() -> Backend:
-        return open_backend(str(found))
+        return open_backend(str(found), secrets=here.secrets)
 
     return await here.resources.get(("model", str(found)), make)
 

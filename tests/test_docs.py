@@ -9,7 +9,8 @@ from types import ModuleType
 import pytest
 
 from graphrt.backends import policies
-from graphrt.backends.errors import BackendError
+from graphrt.backends.errors import BackendError, BindingError
+from graphrt.backends.uri import open_backend
 from tests import documents
 from tests.documents import ROOT
 from tests.graphrt.command import Child
@@ -66,12 +67,13 @@ def test_the_scripts_of_the_page_about_durability_run(folder: Path) -> None:
 
 
 def test_what_the_page_about_models_shows_runs(bare: Path) -> None:
-    """M7, M8: its files, its commands with the exit codes that are told, and its scripts, twice: a recording answers the
-    second time."""
+    """M7, M8: its files, its commands with the exit codes that are told, and its scripts, twice: the second time a
+    recording answers."""
     assert documents.write_files(MODELS, bare) == {"graphrt.toml", "triage.py", "letters.py"}
     said = [Child(*argv).end() for argv, code in documents.commands(MODELS)]
     assert [each.code for each in said] == [code for _, code in documents.commands(MODELS)]
-    triage, shown, summary = said
+    examined, triage, shown, summary = said
+    assert "JSON schema" in examined.out, examined
     assert triage.out == summary.out == "We have returned your money.\n"
     assert "tokens unknown + 2 calls whose usage nobody told" in shown.out, shown.out
     [script] = documents.scripts(MODELS)
@@ -87,6 +89,14 @@ def test_the_page_about_models_names_every_category_and_every_policy() -> None:
     assert told - {"fallback"} == subclasses
     for policy in (name for name in policies.__all__ if name.islower()):
         assert f"| `{policy}(" in MODELS
+
+
+def test_the_page_about_models_names_every_scheme() -> None:
+    """What the opener knows, and its own list of it, are what the page says."""
+    with pytest.raises(BindingError) as told:
+        open_backend("nobody:m")
+    known = set(str(told.value).rpartition("there are ")[2].split(", "))
+    assert known == set(re.findall(r"`(\w+):[A-Z]", MODELS.partition("| name |")[2].partition("\n\n")[0]))
 
 
 def _below(kind: type[BackendError]) -> set[type[BackendError]]:

@@ -10,13 +10,13 @@ whatever it is told, it ends in exactly one terminal event.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Protocol
 
-from graphrt.backends.dialects.values import is_json, mend
+from graphrt.backends.dialects.values import is_json, json_of, mend
 from graphrt.backends.errors import BackendError, ConnectionFailed, StreamTruncated, TimedOut
 from graphrt.backends.events import (
     Failed,
@@ -31,7 +31,17 @@ from graphrt.backends.events import (
     Usage,
     Warned,
 )
-from graphrt.backends.messages import Opaque, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
+from graphrt.backends.messages import (
+    Citation,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    ServerTool,
+    Text,
+    TokenLogprob,
+    ToolCall,
+)
 from graphrt.backends.wire.ratelimits import RateLimit
 
 
@@ -77,6 +87,8 @@ class _Open:
     pieces: list[str] = field(default_factory=list)
     half: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    citations: list[Citation] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -117,6 +129,7 @@ class Answering:
         self._parts: dict[Hashable, _Open] = {}
         self._taken: set[str] = set()
         self._speaking: Hashable | None = None
+        self._astray: list[Citation] = []
 
     @property
     def closed(self) -> bool:
@@ -169,11 +182,8 @@ class Answering:
 
     def add(self, key: Hashable, text: str | None) -> None:
         """More of a part."""
-        if not text:
-            return
-        part = self._parts[key]
-        text, part.half = mend(part.half, text)
-        self._tell(part, text)
+        if text:
+            self._hear(self._parts[key], text)
 
     def restart(self, key: Hashable) -> None:
         """What comes now is all of a part, and not more of it."""
@@ -195,18 +205,60 @@ class Answering:
     def prose(self, kind: str) -> dict[str, Any]:
         """Go on with prose of a kind, where the wire does not say where parts begin and end: another kind ends the
         last. Returns the part's `facts`."""
-        key = ("prose", kind)
-        if self._speaking != key:
-            self.hush()
-            self.open(key, kind)
-            self._speaking = key
-        return self.facts(key)
+        return self._prose(kind).facts
 
     def say(self, kind: str, text: str | None) -> None:
         """More prose of a kind; see `prose`."""
         if text:
-            self.prose(kind)
-            self.add(("prose", kind), text)
+            self._hear(self._prose(kind), text)
+
+    def said(self, key: Hashable) -> str:
+        """Return the words of an open part so far."""
+        return self._parts[key].text
+
+    def text(self) -> str:
+        """Return all words for the reader so far."""
+        return self._fold.partial().text
+
+    # What is known of words.
+
+    def weigh(self, tokens: Sequence[TokenLogprob], *, kind: str = "text", key: Hashable = None) -> None:
+        """Hear how likely tokens of an open part were, of the prose that is being said unless `key` is given. What is
+        told of no such part is about a thought or a call, and is not kept."""
+        part = self._parts.get(self._speaking if key is None else key)
+        if part is not None and part.kind == kind:
+            part.logprobs += tokens
+
+    def cited(self, key: Hashable, citations: Sequence[Citation]) -> None:
+        """Hear where the words of an open part come from."""
+        self._parts[key].citations += citations
+
+    def cite(self, citations: Sequence[Citation] = ()) -> None:
+        """Hear where words of the answer come from, by their places in all of its text. One that no open part holds
+        goes without its place to the last text that is open, or waits for one; in the end, to one of no words."""
+        if not citations and not self._astray:
+            return
+        open_ = self._open_texts()
+        for citation in citations:
+            for key, first, end in open_:
+                found = _within(citation, first, end)
+                if found is not None:
+                    self.cited(key, [found])
+                    break
+            else:
+                self._astray.append(citation.model_copy(update={"start": None, "end": None}))
+        if open_:
+            self.cited(open_[-1][0], self._astray)
+            self._astray = []
+
+    def _open_texts(self) -> list[tuple[Hashable, int, int]]:
+        """The texts that are open, and where each begins and ends in all of the text."""
+        keys = {part.id: key for key, part in self._parts.items()}
+        texts = [part for part in self._fold.partial().parts if isinstance(part, Text)]
+        ends = accumulate(len(part.text) for part in texts)
+        return [
+            (keys[part.id], end - len(part.text), end) for part, end in zip(texts, ends, strict=True) if part.id in keys
+        ]
 
     def hush(self) -> None:
         """End the prose that is being said, if there is any."""
@@ -242,8 +294,11 @@ class Answering:
         if self.closed:
             return []
         self.begin()
+        self.cite()
         self.close_all(cut=reason in {"length", "content_filter"})
         parts = self._fold.partial().parts
+        if self._astray:
+            self.put(Text(text="", citations=tuple(self._astray)))
         if reason == "stop" and any(isinstance(part, ToolCall) for part in parts):
             reason = "tool_calls"
         elif reason == "stop" and any(isinstance(part, Refusal) for part in parts):
@@ -281,11 +336,17 @@ class Answering:
             case "reasoning":
                 return Reasoning(id=part.id, text=part.text, opaque=opaque)
             case "refusal":
-                return Refusal(id=part.id, text=part.text, opaque=opaque)
+                return Refusal(id=part.id, text=part.text, logprobs=tuple(part.logprobs) or None, opaque=opaque)
             case "server_tool":
                 return ServerTool(id=part.id, name=part.name, opaque=opaque)
             case _:
-                return Text(id=part.id, text=part.text, opaque=opaque)
+                return Text(
+                    id=part.id,
+                    text=part.text,
+                    citations=tuple(part.citations),
+                    logprobs=tuple(part.logprobs) or None,
+                    opaque=opaque,
+                )
 
     def _call(self, part: _Open, *, complete: bool) -> ToolCall:
         return ToolCall(
@@ -308,6 +369,18 @@ class Answering:
         elif part.call_id is None:
             part.facts["id"] = call_id
 
+    def _prose(self, kind: str) -> _Open:
+        key = ("prose", kind)
+        if self._speaking != key:
+            self.hush()
+            self.open(key, kind)
+            self._speaking = key
+        return self._parts[key]
+
+    def _hear(self, part: _Open, text: str) -> None:
+        text, part.half = mend(part.half, text)
+        self._tell(part, text)
+
     def _tell(self, part: _Open, text: str) -> None:
         if text:
             part.pieces.append(text)
@@ -322,6 +395,15 @@ class Answering:
         self._events.append(event)
 
 
+def _within(citation: Citation, first: int, end: int) -> Citation | None:
+    """The citation by its place in a part that stands there in the text; None if it is about none of it."""
+    places = [place for place in (citation.start, citation.end) if place is not None]
+    if not places or min(places) < first or max(places) > end:
+        return None
+    start, stop = (None if place is None else place - first for place in (citation.start, citation.end))
+    return citation.model_copy(update={"start": start, "end": stop})
+
+
 def lost(error: BackendError) -> bool:
     """Whether an error is the connection's and not the provider's: after the terminal signal it loses nothing."""
     return isinstance(error, (ConnectionFailed, TimedOut))
@@ -330,7 +412,7 @@ def lost(error: BackendError) -> bool:
 def object_of(text: str) -> dict[str, Any] | None:
     """Return the JSON object that a frame holds; None if it is none."""
     try:
-        found = json.loads(text)
+        found = json_of(text)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

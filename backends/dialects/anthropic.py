@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.anthropic_request import DIRECT, Place, request_body, vertex
 from graphrt.backends.dialects.anthropic_stream import AnthropicStream
 from graphrt.backends.dialects.dialect import Asked
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Request
 from graphrt.backends.remote import Remote
 from graphrt.backends.wire.reading import EventReader
@@ -59,7 +58,7 @@ class Anthropic(Remote):
         self,
         model: str,
         *,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         base_url: str = "https://api.anthropic.com",
         betas: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
@@ -89,7 +88,7 @@ class VertexAnthropic(Remote):
         *,
         project: str,
         location: str = "global",
-        key: str | SecretStr | None = None,
+        key: Key = None,
         base_url: str | None = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, Literal
 
+from graphrt.backends.dialects.caching import mark, marked
 from graphrt.backends.dialects.dialect import honest
 from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired
 from graphrt.backends.errors import BadRequest
@@ -145,7 +146,7 @@ def traits_of(model: str) -> Traits:
 _BUDGETS: Mapping[str, int] = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384}
 """The thinking that an effort is worth, in tokens, for models that count it; the first is the least the API takes."""
 _EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max")
-_NOWHERE = ("min_p", "seed", "presence_penalty", "frequency_penalty")
+_NOWHERE = ("min_p", "seed", "presence_penalty", "frequency_penalty", "logprobs")
 _FREE_WITH_THINKING = 0.95
 """The lowest `top_p` that goes with thinking."""
 
@@ -177,6 +178,8 @@ def request_body(request: Request, *, model: str, place: Place = DIRECT) -> tupl
         body["stream"] = True
     _put_conversation(body, request, _Writer(request.messages, model, place, warnings), traits)
     _put_tools(body, request, traits, place, warnings)
+    if request.settings.cache and "tools" in body:
+        body["tools"][-1]["cache_control"] = mark(request)
     thinks = _put_thinking(body, request.settings, traits, warnings)
     _put_sampling(body, request.settings, traits, warnings, thinks=thinks)
     if request.output is not None:
@@ -365,14 +368,19 @@ def _put_output(body: dict[str, Any], output: OutputSchema, traits: Traits, warn
 
 def _put_conversation(body: dict[str, Any], request: Request, writer: _Writer, traits: Traits) -> None:
     messages = repaired(request.messages, writer.warnings)
+    kept = marked(request, messages, writer.warnings)
     leading = list(takewhile(lambda message: message.role == "system", messages))
-    system = [block for message in leading for block in writer.instructions(message)]
+    system: list[dict[str, Any]] = []
+    for at, message in enumerate(leading):
+        system += writer.instructions(message)
+        _mark(system, request, here=at in kept)
     if system:
         body["system"] = system
     turns: list[dict[str, Any]] = []
     open_ = _open_answer(messages)
-    for message in messages[len(leading) :]:
+    for at, message in enumerate(messages[len(leading) :], len(leading)):
         blocks = writer.blocks(message, still_open=message is open_)
+        _mark(blocks, request, here=at in kept)
         role = "assistant" if _is_answer(message) else "user"
         if blocks and turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
@@ -387,6 +395,13 @@ def _put_conversation(body: dict[str, Any], request: Request, writer: _Writer, t
     container = writer.container(open_)
     if container is not None:
         body["container"] = container
+
+
+def _mark(blocks: list[dict[str, Any]], request: Request, *, here: bool) -> None:
+    """Have the prompt kept up to the last of the blocks, which is no thought: those take no mark."""
+    if here and blocks:
+        # a block may be the provider's own, as it is in the caller's message
+        blocks[-1] = {**blocks[-1], "cache_control": mark(request)}
 
 
 def _end_conversation(turns: list[dict[str, Any]], last: Message, writer: _Writer, traits: Traits) -> None:
@@ -473,7 +488,7 @@ class _Writer:
             case ToolResult() if message.role == "tool":
                 failed = {"is_error": True} if part.is_error else {}
                 id_ = self._ids[part.call_id]
-                result = {"type": "tool_result", "tool_use_id": id_, "content": part.content, **failed}
+                result = {"type": "tool_result", "tool_use_id": id_, "content": self._content(part), **failed}
                 yield result | self.own(part.opaque)
             case Media():
                 yield self._media(part)
@@ -519,11 +534,20 @@ class _Writer:
         whole = isinstance(block, dict) and isinstance(block.get("type"), str) and "partial_json" not in own
         return block if whole else None
 
+    def _content(self, result: ToolResult) -> str | list[dict[str, Any]]:
+        if not result.media:
+            return result.content
+        return [*self._text(result.content, None), *map(self._media, result.media)]
+
     def _media(self, part: Media) -> dict[str, Any]:
         own = self.own(part.opaque)
         kind = "image" if part.media_type.startswith("image/") else "document"
         source = own.get("source") or self._source(part)
-        return {"type": kind, "source": source} | own if source else self._left_out(part)
+        title = {"title": part.name} if part.name and kind == "document" else {}
+        cite = {"citations": {"enabled": True}} if part.cite and kind == "document" else {}
+        if part.cite and not cite:
+            self.warnings.append(Warned("cite", f"documents are cited, and no {part.media_type}"))
+        return {"type": kind, "source": source, **title, **cite} | own if source else self._left_out(part)
 
     def _source(self, part: Media) -> dict[str, Any] | None:
         kind, data = part.media_type.lower(), part.data

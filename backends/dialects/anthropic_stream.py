@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphrt.backends.dialects.answering import Answering, lost, object_of
+from graphrt.backends.dialects.citations import of_anthropic
 from graphrt.backends.dialects.values import count, dicts, index_of, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError, StreamTruncated
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 _FINISH: Mapping[str, FinishReason] = {
     "end_turn": "stop",
@@ -126,7 +128,7 @@ class AnthropicStream:
             return self._refused(text)
         if self._stop_reason is not None or is_json(text):
             return []
-        words = redact(text[:80], self._secrets)
+        words = redact(text, self._secrets)[:80]
         return self.broken(ServerError(f"an event that is not JSON: {words!r}"))
 
     def _is_another(self, message: Any) -> bool:
@@ -223,6 +225,9 @@ class AnthropicStream:
             said = _SAID.get(block.kind, {"type"})
             kept = {name: value for name, value in block.fields.items() if name not in said}
             facts.update(mended({name: value for name, value in kept.items() if value not in (None, "", [])}))
+            if block.kind == "text" and block.fields.get("citations"):
+                cited = of_anthropic(block.fields["citations"], len(self._answer.said(key)))
+                self._answer.cited(key, cited)
             if block.kind == "tool_use" and not block.input and block.fields.get("input"):
                 self._answer.add(key, json.dumps(block.fields["input"], ensure_ascii=False))
         elif not block.input or is_json(block.input):

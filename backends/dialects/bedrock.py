@@ -6,11 +6,12 @@ What goes out is in `bedrock_request`, what comes back in `bedrock_stream`, how 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote
-
-from pydantic import SecretStr
 
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering
@@ -18,6 +19,7 @@ from graphrt.backends.dialects.bedrock_request import request_body
 from graphrt.backends.dialects.bedrock_stream import EXCEPTIONS, ConverseStream
 from graphrt.backends.dialects.dialect import Asked
 from graphrt.backends.errors import AuthFailed, BindingError
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Request
 from graphrt.backends.remote import Remote, Sign
 from graphrt.backends.wire.eventstream import FrameReader
@@ -58,7 +60,7 @@ class Bedrock(Remote):
         *,
         region: str = "us-east-1",
         base_url: str | None = None,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,
@@ -99,8 +101,28 @@ def sigv4(model: str, region: str) -> Sign:
             raise AuthFailed("no AWS credentials: neither environment nor profile nor role has any", provider="bedrock")
         kept = {name: value for name, value in headers.items() if name == "content-type"}
         request = requests.AWSRequest(method=method, url=url, headers=kept, data=body)
-        auth.SigV4Auth(frozen, "bedrock", region).add_auth(request)
+        with _unlogged("botocore.auth"):
+            auth.SigV4Auth(frozen, "bedrock", region).add_auth(request)
         signed = {name.lower(): str(value) for name, value in request.headers.items()}
         return {name: value for name, value in signed.items() if name not in kept}
 
     return sign
+
+
+_silent: ContextVar[bool] = ContextVar("graphrt signing", default=False)
+
+
+@contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    """Keep a logger silent about what happens in the block, and in it alone: botocore logs what it signs, the session's
+    token too, to whoever debugs it (M9)."""
+    logging.getLogger(name).addFilter(_is_said)  # it keeps one of each
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
+def _is_said(_: logging.LogRecord) -> bool:
+    return not _silent.get()

@@ -15,13 +15,15 @@ import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from graphrt.backends.dialects.caching import keeps, marked
 from graphrt.backends.dialects.dialect import honest
-from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired
+from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired, uncited
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
 from graphrt.backends.messages import (
+    Kept,
     Media,
     Message,
     Opaque,
@@ -36,12 +38,16 @@ from graphrt.backends.messages import (
     ToolCall,
     ToolResult,
 )
+from graphrt.backends.schemas import ANTHROPIC, closed, fitted
 
 Block = dict[str, Any]
 
 _ID_LENGTH = 64
 _ALPHABET = string.digits + string.ascii_letters
+_HOUR = re.compile(r"claude-[a-z]+-(?:4-[5-9]|[5-9])")
+"""The models that keep a prompt for an hour; others refuse to hear of it."""
 _NAME = re.compile(r"[^a-zA-Z0-9_-]")
+_TITLE = re.compile(r"[^a-zA-Z0-9 ()\[\]-]")
 _INFERENCE = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP", "stop": "stopSequences"}
 _BEGIN = "Continue."
 """What the user says where the API wants a word of the user's and there is none."""
@@ -87,17 +93,19 @@ _FORMATS: Mapping[str, Mapping[str, str]] = {
 @dataclass(frozen=True, slots=True)
 class _Maker:
     """What the models of one maker take beyond the API itself, or refuse. `top_k` and `effort` are where the settings
-    go among the fields for the model."""
+    go among the fields for the model; `marks` is where they keep prompts."""
 
     top_k: tuple[str, ...] = ()
     effort: tuple[str, ...] = ()
     mixed_turns: bool = False
     """Whether the user may speak in the turn that brings results."""
+    marks: Literal["tools and words", "words"] | None = None
+    cites: bool = False
 
 
 _MAKERS: Sequence[tuple[str, _Maker]] = (
-    ("anthropic.", _Maker(top_k=("top_k",), mixed_turns=True)),
-    ("amazon.nova", _Maker(top_k=("inferenceConfig", "topK"), mixed_turns=True)),
+    ("anthropic.", _Maker(top_k=("top_k",), mixed_turns=True, marks="tools and words", cites=True)),
+    ("amazon.nova", _Maker(top_k=("inferenceConfig", "topK"), mixed_turns=True, marks="words")),
     ("openai.", _Maker(effort=("reasoning_effort",), mixed_turns=True)),
     ("qwen.", _Maker(effort=("reasoning_config",), mixed_turns=True)),
     ("meta.", _Maker()),
@@ -113,14 +121,16 @@ def request_body(request: Request, *, model: str, provider: str) -> tuple[dict[s
     """The body to send, and what will not be honoured of the request. Raises BadRequest for one that contradicts
     itself."""
     warnings: list[Warned] = []
-    turns = _Turns(request.messages, model, provider, warnings)
+    turns = _Turns(request, model, provider, warnings)
     body: dict[str, Any] = {"messages": turns.messages}
     if turns.system:
         body["system"] = turns.system
     _put_settings(body, request, model, warnings)
     _put_tools(body, request, turns.called, provider, warnings)
+    if request.settings.cache and _maker(model).marks == "tools and words" and "toolConfig" in body:
+        body["toolConfig"]["tools"].append(_cache_point(request, model))
     if request.output is not None:
-        body["outputConfig"] = {"textFormat": _output(request.output)}
+        _put_output(body, request.output, warnings)
     return _merged(body, request.extra), honest(warnings, request, provider)
 
 
@@ -138,6 +148,8 @@ def _put_settings(body: dict[str, Any], request: Request, model: str, warnings: 
             _put(fields, maker.top_k, value)
         elif name == "reasoning_effort" and maker.effort:
             _put(fields, maker.effort, value)
+        elif name == "cache":
+            pass  # see `_Turns`
         elif name == "parallel_tool_calls":
             if request.tools and not value:
                 warnings.append(Warned(name, "bedrock has no such setting: the model may ask for several calls"))
@@ -196,14 +208,28 @@ def _tool(name: str, description: str, parameters: Mapping[str, Any]) -> Block:
     return {"toolSpec": {"name": name, **said, "inputSchema": {"json": dict(parameters)}}}
 
 
-def _output(output: OutputSchema) -> Block:
+def _put_output(body: dict[str, Any], output: OutputSchema, warnings: list[Warned]) -> None:
+    """Ask for a schema. AWS documents one subset for all the models that take any, and it is Anthropic's."""
+    fit = fitted(closed(output.schema_), ANTHROPIC)
+    lost = ", ".join(map(str, fit.dropped))
+    if fit.schema is None:
+        warnings.append(Warned("output", f"bedrock has no form for such a schema ({lost}): it is asked for no schema"))
+        return
+    if lost:
+        warnings.append(Warned("output", f"bedrock does not promise {lost}"))
     # the API takes the schema as text
-    schema = {"name": _name(output.name), "schema": json.dumps(dict(output.schema_), ensure_ascii=False)}
-    return {"type": "json_schema", "structure": {"jsonSchema": schema}}
+    text = json.dumps(dict(fit.schema), ensure_ascii=False)
+    structure = {"jsonSchema": {"name": _name(output.name), "schema": text}}
+    body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": structure}}
 
 
 def _name(name: str) -> str:
     return _NAME.sub("_", name)[:_ID_LENGTH] or "_"
+
+
+def _cache_point(request: Request, model: str) -> Block:
+    lasts = {"ttl": "1h"} if request.settings.cache == "1h" and _HOUR.search(model) else {}
+    return {"cachePoint": {"type": "default", **lasts}}
 
 
 def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,7 +244,8 @@ def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
 class _Turns:
     """A conversation as the API takes it: `system` blocks, and `messages` whose roles alternate."""
 
-    def __init__(self, messages: Sequence[Message], model: str, provider: str, warnings: list[Warned]) -> None:
+    def __init__(self, request: Request, model: str, provider: str, warnings: list[Warned]) -> None:
+        messages = request.messages
         self.system: list[Block] = []
         self.messages: list[Block] = []
         self.called = list(dict.fromkeys(_name(call.name) for message in messages for call in message.tool_calls))
@@ -226,14 +253,27 @@ class _Turns:
         self._model = model
         self._provider = provider
         self._warnings = warnings
-        self._documents = 0
+        self._documents: list[str] = []
         fit = repaired(messages, warnings)
         self._ids = renamed(call_ids(fit), _ALPHABET + "_-", _ID_LENGTH, _ALPHABET)
-        for message in fit:
+        kept = self._kept(request, fit)
+        for at, message in enumerate(fit):
             self._take(message)
+            said = self.system if message.role == "system" else self.messages and self.messages[-1]["content"]
+            if at in kept and said and "cachePoint" not in said[-1]:
+                said.append(_cache_point(request, model))
         if not self.messages or self.messages[0]["role"] != "user":
             warnings.append(Warned("messages", f"bedrock wants the user to begin: told {_BEGIN!r}"))
             self.messages.insert(0, _turn("user", [{"text": _BEGIN}]))
+
+    def _kept(self, request: Request, messages: Sequence[Message]) -> frozenset[int]:
+        """After which messages the prompt is to be kept."""
+        maker = _maker(self._model)
+        if not maker.cites:
+            uncited(messages, self._model, self._warnings)
+        lasts: Kept | None = None if maker.marks is None else "1h" if _HOUR.search(self._model) else "5m"
+        keeps(request, lasts, self._model, self._warnings)
+        return marked(request, messages, self._warnings) if maker.marks else frozenset()
 
     def _take(self, message: Message) -> None:
         match message.role:
@@ -300,7 +340,8 @@ class _Turns:
     def _results(self, parts: Iterable[Part]) -> Iterable[Block]:
         for part in parts:
             if isinstance(part, ToolResult):
-                content = self._ours(part.opaque).get("content") or [{"text": part.content}]
+                words = [{"text": part.content}] if part.content or not part.media else []
+                content = self._ours(part.opaque).get("content") or [*words, *map(self._media, part.media)]
                 # only some models take a status at all, and it says nothing new of what went well
                 status = {"status": "error"} if part.is_error else {}
                 id_ = self._ids.get(part.call_id, part.call_id)
@@ -322,9 +363,19 @@ class _Turns:
         source: Block = {"bytes": data} if data else {"s3Location": {"uri": url}}
         block: Block = {"format": form, "source": source}
         if kind == "document":
-            self._documents += 1
-            block["name"] = f"document {self._documents}"
+            block["name"] = self._document(part.name)
+            if part.cite and _maker(self._model).cites:
+                block["citations"] = {"enabled": True}
+        elif part.cite and _maker(self._model).cites:
+            self._warnings.append(Warned("cite", f"documents are cited, and no {part.media_type}"))
         return {kind: {**block, **self._ours(part.opaque)}}
+
+    def _document(self, name: str | None) -> str:
+        """A document's name as the API takes it: of few letters, and no other's."""
+        clean = " ".join(_TITLE.sub(" ", name or "").split()) or "document"
+        made = clean if name and clean not in self._documents else f"{clean} {len(self._documents) + 1}"
+        self._documents.append(made)
+        return made
 
     def _with_words(self, blocks: list[Block]) -> list[Block]:
         """The API refuses a document that comes without a word."""

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphrt.backends.dialects.answering import Answering, lost, object_of
+from graphrt.backends.dialects.citations import of_bedrock
 from graphrt.backends.dialects.values import count, dicts, mended, text_of
 from graphrt.backends.errors import BackendError, InvalidOutput
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
@@ -155,6 +156,9 @@ class ConverseStream:
         """End a block. A call stays open until the stop reason tells whether it was cut."""
         for key in ((index, "text"), (index, "reasoning")):
             if self._answer.is_open(key):
+                cited = self._answer.facts(key).get("citations")
+                if cited:
+                    self._answer.cited(key, of_bedrock(cited, len(self._answer.said(key))))
                 self._answer.close(key)
         if index in self._blocks:
             kind, value = self._blocks.pop(index)
@@ -224,7 +228,8 @@ class ConverseStream:
         facts: dict[str, Any] = {"citations": mended(cited.get("citations") or [])}
         if content and content != [{"text": words}]:
             facts["content"] = content  # in pieces of its own
-        return Text(text=words, opaque=self._answer.opaque(facts))
+        citations = tuple(of_bedrock(facts["citations"], len(words)))
+        return Text(text=words, citations=citations, opaque=self._answer.opaque(facts))
 
     def _put_thought(self, thought: Mapping[str, Any]) -> None:
         said = thought.get("reasoningText")

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.cohere_request import PROVIDER, request_body
 from graphrt.backends.dialects.cohere_stream import CohereStream
 from graphrt.backends.dialects.dialect import Asked, honest
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Request
 from graphrt.backends.remote import Remote
 from graphrt.backends.wire.reading import EventReader
@@ -52,7 +51,7 @@ class Cohere(Remote):
         model: str,
         *,
         base_url: str = BASE_URL,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,

@@ -6,12 +6,14 @@ offering nothing else. Nothing is dropped in silence (M6).
 
 from __future__ import annotations
 
+import base64
 import json
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired
+from graphrt.backends.dialects.caching import keeps
+from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired, shown, uncited
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
 from graphrt.backends.messages import (
@@ -49,13 +51,18 @@ def request_body(request: Request, *, model: str) -> tuple[dict[str, Any], list[
     """The body to send, and what of the request will not be honoured. Raises BadRequest for one that contradicts
     itself."""
     warnings: list[Warned] = []
-    body: dict[str, Any] = {"model": model, "messages": _messages(request, model, warnings), "stream": True}
+    body: dict[str, Any] = {"model": model, "stream": True}
+    messages, documents = _documents(request.messages, warnings)
+    body["messages"] = _messages(messages, model, warnings)
+    if documents:
+        body["documents"] = documents
     _put_settings(body, request, warnings)
     _put_tools(body, request)
     if request.output is not None and request.tools:
         warnings.append(Warned("output", f"{PROVIDER} promises no schema beside tools"))
     elif request.output is not None:
         body["response_format"] = {"type": "json_object", "json_schema": dict(request.output.schema_)}
+    keeps(request, "5m", PROVIDER, warnings)
     body.update(request.extra)
     return body, warnings
 
@@ -66,6 +73,10 @@ def _put_settings(body: dict[str, Any], request: Request, warnings: list[Warned]
         value = getattr(settings, name)
         if value is not None:
             body[wire] = value
+    if settings.logprobs is not None:
+        body["logprobs"] = True
+        if settings.logprobs:
+            warnings.append(Warned("logprobs", f"{PROVIDER} tells of no token but the chosen one"))
     if settings.min_p is not None:
         warnings.append(Warned("min_p", f"{PROVIDER} has no such setting"))
     if settings.stop:
@@ -105,8 +116,37 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
 # messages
 
 
-def _messages(request: Request, model: str, warnings: list[Warned]) -> list[dict[str, Any]]:
-    messages = repaired(request.messages, warnings)
+def _documents(
+    messages: Sequence[Message], warnings: list[Warned]
+) -> tuple[Sequence[Message], Sequence[dict[str, Any]]]:
+    """Take the documents that are to be cited out of a conversation: the API has a place for them, and takes words."""
+    documents: list[dict[str, Any]] = []
+    left: list[Message] = []
+    for message in messages:
+        parts: list[Part] = []
+        for part in message.parts:
+            words = _words(part) if isinstance(part, Media) and part.cite else None
+            if words is None or not isinstance(part, Media):
+                parts.append(part)
+                continue
+            title = {"title": part.name} if part.name else {}
+            documents.append({"id": f"document {len(documents) + 1}", "data": {"text": words, **title}})
+        left.append(message if len(parts) == len(message.parts) else message.model_copy(update={"parts": tuple(parts)}))
+    uncited(left, PROVIDER, warnings)
+    return left, documents
+
+
+def _words(part: Media) -> str | None:
+    if part.data is None or not part.media_type.startswith("text/"):
+        return None
+    try:
+        return base64.b64decode(part.data).decode("utf-8", "replace")
+    except ValueError:
+        return None
+
+
+def _messages(given: Sequence[Message], model: str, warnings: list[Warned]) -> list[dict[str, Any]]:
+    messages = shown(repaired(given, warnings), PROVIDER, warnings)
     ids = renamed(call_ids(messages), _ID_LETTERS, _ID_LENGTH, _ALPHABET)
     wire: list[dict[str, Any]] = []
     for message in messages:

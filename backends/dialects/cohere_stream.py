@@ -14,11 +14,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphrt.backends.dialects.answering import Answering, object_of
+from graphrt.backends.dialects.citations import of_cohere
+from graphrt.backends.dialects.logprobs import of_cohere as weighed
 from graphrt.backends.dialects.values import count, dicts, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError, TimedOut
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 FINISH: Mapping[str, FinishReason] = {
     "COMPLETE": "stop",
@@ -42,6 +45,7 @@ class CohereStream:
         self._begun = 0
         self._blocks: dict[Any, list[Any]] = {}
         self._citations: list[Any] = []
+        self._before = 0
 
     @property
     def closed(self) -> bool:
@@ -71,14 +75,21 @@ class CohereStream:
             return self._refused(parsed)
         self._answer.named(None, text_of(parsed.get("id")))
         self._answer.begin()
+        cited = _some(message.get("citations"))
         content = message.get("content")
-        for number, block in enumerate(content if isinstance(content, list) else [content]):
-            self._content(number, {"type": "text", "text": block} if isinstance(block, str) else block)
-            self._answer.hush()
+        blocks = [
+            {"type": "text", "text": block} if isinstance(block, str) else block
+            for block in (content if isinstance(content, list) else [content])
+        ]
+        first = next((number for number, block in enumerate(blocks) if _object(block).get("type") == "text"), 0)
+        for number, block in enumerate(blocks):
+            self._begin_block()
+            self._content(number, block)
+            self._cite([it for it in cited if it.get("content_index", first) == number])
+        self._answer.weigh(weighed(parsed.get("logprobs")))
         self._think(message.get("tool_plan"), "tool_plan")
         for number, call in enumerate(dicts(message.get("tool_calls"))):
             self._call(number, call)
-        self._cite(message.get("citations"))
         return self._finish(parsed)
 
     def end(self) -> list[StreamEvent]:
@@ -103,12 +114,12 @@ class CohereStream:
                 self._answer.named(None, text_of(parsed.get("id")))
                 self._answer.begin()
             case "content-start":
-                self._answer.hush()
+                self._begin_block()
                 self._content(index, message.get("content"))
             case "content-delta":
                 self._content(index, message.get("content"))
-            case "content-end":
-                self._answer.hush()
+                if "logprobs" in parsed:
+                    self._answer.weigh(weighed(parsed["logprobs"]))
             case "tool-plan-delta":
                 self._think(message.get("tool_plan"), "tool_plan")
             case "tool-call-start":
@@ -118,7 +129,7 @@ class CohereStream:
                 for call in _some(message.get("tool_calls")):
                     self._arguments(index, call)
             case "citation-start":
-                self._cite(message.get("citations"))
+                self._cite(_some(message.get("citations")))
             case "message-end":
                 return self._finish(delta)
             case _ if kind == "error" or (not kind and any(parsed.get(key) for key in ("message", "error", "detail"))):
@@ -163,8 +174,14 @@ class CohereStream:
             arguments = json.dumps(mended(arguments), ensure_ascii=False)
         self._answer.add(key, arguments)
 
-    def _cite(self, citations: Any) -> None:
-        self._citations += [mended(citation) for citation in _some(citations)]
+    def _begin_block(self) -> None:
+        """End the words of the last block. They are open until then: what they go back to may come after them."""
+        self._answer.hush()
+        self._before = len(self._answer.text())
+
+    def _cite(self, citations: Sequence[dict[str, Any]]) -> None:
+        self._citations += map(mended, citations)
+        self._answer.cite(of_cohere(citations, self._before))
 
     def _finish(self, said: dict[str, Any]) -> list[StreamEvent]:
         self._answer.hush()

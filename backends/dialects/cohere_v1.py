@@ -16,8 +16,9 @@ from graphrt.backends.dialects.values import dicts, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.events import StreamEvent
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
 from graphrt.backends.wire.lines import LineReader
+from graphrt.backends.wire.redaction import redact
 
 _BESIDE = ("citations", "documents", "search_results", "search_queries")
 """What was done on the provider's side: carried as it came (M2)."""

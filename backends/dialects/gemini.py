@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.dialect import Asked, honest
 from graphrt.backends.dialects.gemini_request import request_body
 from graphrt.backends.dialects.gemini_stream import GeminiStream
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Request
 from graphrt.backends.remote import Auth, Remote, bearer
 from graphrt.backends.wire.reading import EventReader
@@ -64,7 +63,7 @@ class Gemini(Remote):
         model: str,
         *,
         base_url: str = GEMINI_API,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         auth: Auth = google_key,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
@@ -92,7 +91,7 @@ class VertexGemini(Remote):
         project: str,
         location: str = "global",
         base_url: str | None = None,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         auth: Auth = bearer,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from graphrt.backends.dialects.history import arguments_of, ours, repaired
+from graphrt.backends.dialects.caching import keeps
+from graphrt.backends.dialects.history import arguments_of, ours, repaired, shown, uncited
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
 from graphrt.backends.messages import (
@@ -54,7 +55,8 @@ _THINKING: Sequence[tuple[re.Pattern[str], Mapping[str, Mapping[str, Any]]]] = (
 )
 """What an effort is called, by family; the budgets are the ones of Google's own OpenAI dialect."""
 _OLD = re.compile(r"gemini-[12]\b")
-"""The generations that promise a schema only without tools, and want no signature on what is not theirs."""
+"""The generations that promise a schema only without tools, take only words in a tool's result, and want no signature
+on what is not theirs."""
 
 _UNSIGNED = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 """What Google takes in place of the signature of a call that another model made: `skip_thought_signature_validator`."""
@@ -74,6 +76,8 @@ def request_body(request: Request, *, model: str, provider: str) -> tuple[dict[s
     config = _config(request, model, warnings)
     if config:
         body["generationConfig"] = config
+    uncited(request.messages, provider, warnings)
+    keeps(request, "5m", provider, warnings)
     return _merged(body, request.extra), warnings
 
 
@@ -102,6 +106,8 @@ def _config(request: Request, model: str, warnings: list[Warned]) -> dict[str, A
     } | _stops(settings, warnings)
     if settings.min_p is not None:
         warnings.append(Warned("min_p", "Google has no such setting"))
+    if settings.logprobs is not None:
+        config |= {"responseLogprobs": True, **({"logprobs": settings.logprobs} if settings.logprobs else {})}
     if settings.parallel_tool_calls is False and request.tools:
         warnings.append(Warned("parallel_tool_calls", "Google has no such setting: several calls may come at once"))
     if settings.reasoning_effort is not None:
@@ -190,7 +196,8 @@ def _instructions(messages: Iterable[Message], warnings: list[Warned]) -> list[d
 def _contents(messages: Sequence[Message], model: str, provider: str, warnings: list[Warned]) -> list[dict[str, Any]]:
     writer = _Writer(model, provider)
     contents: list[dict[str, Any]] = []
-    for message in repaired([message for message in messages if message.role != "system"], warnings):
+    said = repaired([message for message in messages if message.role != "system"], warnings)
+    for message in shown(said, model, warnings) if _OLD.match(_family(model)) else said:
         writer.hear(message)
         role = "model" if message.role == "assistant" else "user"
         parts = [wire for part in message.parts if (wire := writer.part(part)) is not None]
@@ -257,7 +264,8 @@ class _Writer:
     def _result(self, part: ToolResult) -> dict[str, Any]:
         call = self._calls.get(part.call_id)
         named = _name(call.name if call else part.name)
-        return {**self._id(part.call_id), "name": named, "response": {_outcome(part): part.content}}
+        beside = {"parts": [_media(media) for media in part.media]} if part.media else {}
+        return {**self._id(part.call_id), "name": named, "response": {_outcome(part): part.content}, **beside}
 
     def _id(self, call_id: str) -> dict[str, Any]:
         """Google's own id of a call. Where it gave none, a result is paired with its call by name and order."""

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphrt.backends.dialects.answering import Answering, lost
-from graphrt.backends.dialects.values import count, dicts, index_of, mended, text_of
+from graphrt.backends.dialects.citations import of_gemini
+from graphrt.backends.dialects.logprobs import of_gemini as weighed
+from graphrt.backends.dialects.values import count, dicts, index_of, json_of, mended, text_of
 from graphrt.backends.errors import BackendError, BadRequest, InvalidOutput, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import Media, ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 _FINISH: Mapping[str, FinishReason] = {
     "STOP": "stop",
@@ -43,6 +46,8 @@ _FAILURES: Mapping[str, type[BackendError]] = {
 }
 _BESIDE = ("groundingMetadata", "urlContextMetadata", "citationMetadata")
 """What Google did on its own side, told beside the parts (M2)."""
+_PLACED = frozenset({"groundingMetadata", "citationMetadata"})
+"""Those of them that are about places in the text."""
 _MARKS = frozenset({"thought", "thoughtSignature", "partMetadata", "mediaResolution", "videoMetadata"})
 """Fields of a part that are not what it holds."""
 _STEP = re.compile(r"""\.([^.\[\]]+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
@@ -69,6 +74,10 @@ class GeminiStream:
         self._calls: list[_Call] = []
         self._going: _Call | None = None
         self._beside: dict[str, list[Any]] = {}
+        self._speaking: tuple[str, Hashable] | None = None
+        self._said: list[Hashable] = []
+        self._begins: list[int] = []
+        self._count = 0
         self._finish: str | None = None
         self._finish_words: str | None = None
         self._blocked: str | None = None
@@ -84,11 +93,11 @@ class GeminiStream:
         if self.closed or not text:
             return []
         try:
-            parsed = json.loads(text)
+            parsed = json_of(text)
         except (ValueError, RecursionError):
             if self._finish is not None:
                 return []
-            words = redact(text[:80], self._secrets)
+            words = redact(text, self._secrets)[:80]
             return self.broken(ServerError(f"a chunk that is not JSON: {words!r}"))
         return self._take(parsed)
 
@@ -101,6 +110,7 @@ class GeminiStream:
         if self.closed:
             return []
         self._tell_going()
+        self._tell_usage()
         raw = self._finish or self._blocked
         if raw is None:
             return self._answer.truncated("finish reason")
@@ -109,7 +119,9 @@ class GeminiStream:
             return self._answer.fail(_FAILURES[raw](redact(words, self._secrets), code=raw))
         reason = _FINISH.get(raw, "other") if self._finish is not None else "content_filter"
         self._answer.begin()
-        self._answer.hush()
+        self._hush()
+        self._answer.cite(of_gemini(self._beside, self._answer.text(), self._begins))
+        self._end_said()
         for call in self._calls:
             # Vertex may leave out the piece that says that a call is whole
             self._answer.close(call, complete=call.whole or reason == "stop")
@@ -123,6 +135,8 @@ class GeminiStream:
             return self.end()
         if not self.closed:
             self._tell_going()
+            self._end_said()
+            self._tell_usage()
         return self._answer.fail(error)
 
     # what a chunk says
@@ -143,7 +157,6 @@ class GeminiStream:
         if usage and isinstance(usage, dict):
             # the numbers are totals, but not every chunk has all of them
             self._usage |= usage
-            self._answer.usage = normal_usage(self._usage)
         feedback = chunk.get("promptFeedback")
         if isinstance(feedback, dict):
             self._blocked = text_of(feedback.get("blockReason")) or self._blocked
@@ -157,8 +170,16 @@ class GeminiStream:
 
     def _take_candidate(self, candidate: dict[str, Any]) -> None:
         content = candidate.get("content")
+        placed = not _PLACED.isdisjoint(candidate)
+        if placed:
+            self._begins = []
         for part in dicts(content.get("parts") if isinstance(content, dict) else None):
+            if placed:
+                self._begins.append(len(self._answer.text().encode("utf-8", "replace")))
             self._take_part(part)
+        words = self._speaking[1] if self._speaking else self._said[-1] if self._said else None
+        if words is not None and "logprobsResult" in candidate:
+            self._answer.weigh(weighed(candidate["logprobsResult"]), key=words)
         for name in _BESIDE:
             fact = candidate.get(name)
             if isinstance(fact, dict) and any(fact.values()):
@@ -171,18 +192,29 @@ class GeminiStream:
             self._finish_words = text_of(candidate.get("finishMessage"))
 
     def _take_part(self, part: dict[str, Any]) -> None:
-        held = next((key for key, value in part.items() if key not in _MARKS and value is not None), None)
-        call, text, media = part.get("functionCall"), part.get("text"), _media(part)
+        call, text = part.get("functionCall"), part.get("text")
         if isinstance(call, dict):
             self._take_call(call, text_of(part.get("thoughtSignature")))
-        elif isinstance(text, str) or held is None:
-            self._take_text(part, text or "")
+        elif isinstance(text, str):
+            self._take_text(part, text)
+        else:
+            self._take_other(part)
+
+    def _take_other(self, part: dict[str, Any]) -> None:
+        held = next((key for key, value in part.items() if key not in _MARKS and value is not None), None)
+        media = _media(part)
+        if held is None:
+            self._take_text(part, "")
         elif media is not None and not part.get("thought"):
             signature = text_of(part.get("thoughtSignature"))
             sealed = self._answer.opaque({"thoughtSignature": signature}) if signature else None
+            self._hush()
             self._answer.put(media.model_copy(update={"opaque": sealed}))
         else:
+            self._hush()
             self._answer.put(ServerTool(name=held, opaque=self._answer.opaque({"part": mended(part)})))
+
+    # words: what they go back to comes after all of them, so that they are open until then
 
     def _take_text(self, part: dict[str, Any], text: str) -> None:
         """Words or a thought. What is signed is a part of its own: its signature goes back on it, and on nothing
@@ -190,13 +222,44 @@ class GeminiStream:
         kind = "reasoning" if part.get("thought") else "text"
         signature = text_of(part.get("thoughtSignature"))
         if signature is None:
-            self._answer.say(kind, text)
+            if text:
+                self._answer.add(self._speak(kind), text)
             return
-        self._answer.hush()
-        self._answer.open("signed", kind)
-        self._answer.facts("signed")["thoughtSignature"] = signature
-        self._answer.add("signed", text)
-        self._answer.close("signed")
+        self._hush()
+        key = self._speak(kind)
+        self._answer.facts(key)["thoughtSignature"] = signature
+        self._answer.add(key, text)
+        self._hush()
+
+    def _speak(self, kind: str) -> Hashable:
+        """The part that more words of a kind go to."""
+        if self._speaking is None or self._speaking[0] != kind:
+            self._hush()
+            self._speaking = (kind, ("words", self._count))
+            self._count += 1
+            self._answer.open(self._speaking[1], kind)
+        return self._speaking[1]
+
+    def _hush(self) -> None:
+        """Whatever is said now is another part."""
+        if self._speaking is None:
+            return
+        kind, key = self._speaking
+        self._speaking = None
+        if kind == "text":
+            self._said.append(key)
+        else:
+            self._answer.close(key)
+
+    def _end_said(self) -> None:
+        for key in self._said:
+            self._answer.close(key)
+        self._said.clear()
+
+    def _tell_usage(self) -> None:
+        """Say what was spent: nearly every chunk does, and only the last word counts."""
+        if self._usage:
+            self._answer.usage = normal_usage(self._usage)
 
     # calls
 
@@ -225,7 +288,7 @@ class GeminiStream:
 
     def _begin_call(self, name: str) -> _Call:
         self._end_going()
-        self._answer.hush()
+        self._hush()
         call = self._going = _Call(name)
         self._calls.append(call)
         self._answer.open(call, "tool_call", name=name)

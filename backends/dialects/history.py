@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphrt.backends.events import Warned
-from graphrt.backends.messages import Message, Opaque, Part, Text, ToolCall, ToolResult, ToolSpec
+from graphrt.backends.messages import Media, Message, Opaque, Part, Text, ToolCall, ToolResult, ToolSpec
 
 NOT_RUN = "This call was not executed."
 
@@ -31,21 +31,56 @@ def repaired(messages: Sequence[Message], warnings: list[Warned]) -> list[Messag
 
     A call without a result gets one that says that it was not executed; a result whose call is not there becomes words
     of the user; of several results of one call the first counts. An id may come again in a later turn: a result is its
-    last call's. What else stands in a `tool` message, such as a picture, is said by the user after the results.
+    last call's. What else stands in a `tool` message, such as a picture, is said by the user after the results. A mark
+    (`Message.cache`) stays behind what it was behind.
     """
     results, spare = _matched(messages)
+    marks = [message for message in messages if message.role == "tool" and message.cache]
     fit: list[Message] = []
     for at, message in enumerate(messages):
         if message.role == "tool":
             rest = tuple(part for part in message.parts if not isinstance(part, ToolResult))
             rest += tuple(_orphan(part, warnings) for part in spare if any(part is own for own in message.parts))
-            fit += [Message(role="user", parts=rest)] if rest else []
+            rest += tuple(media for part in spare if any(part is own for own in message.parts) for media in part.media)
+            fit += [Message(role="user", parts=rest, cache=message.cache)] if rest else []
             continue
         fit.append(message)
         if message.tool_calls:
             found = [_counted(call, results.get((at, call.call_id), ()), warnings) for call in message.tool_calls]
-            fit.append(Message(role="tool", parts=tuple(found)))
+            marked = any(part is own for other in marks for own in other.parts for part in found)
+            fit.append(Message(role="tool", parts=tuple(found), cache=marked))
     return fit
+
+
+def shown(messages: Sequence[Message], provider: str, warnings: list[Warned]) -> list[Message]:
+    """Return repaired messages for a provider whose results are text: what a result has to show is shown by the user,
+    right after the results, in words that say whose it is."""
+    told: list[Message] = []
+    for message in messages:
+        if not any(isinstance(part, ToolResult) and part.media for part in message.parts):
+            told.append(message)
+            continue
+        results = [part for part in message.parts if isinstance(part, ToolResult)]
+        beside: list[Part] = []
+        for number, part in enumerate(results, 1):
+            if part.media:
+                kinds = ", ".join(media.media_type for media in part.media)
+                warnings.append(
+                    Warned("messages", f"{provider} takes no {kinds} in a tool's result: the user shows it")
+                )
+                beside += [Text(text=f"Result {number}, of {part.name}, also holds:"), *part.media]
+        plain = tuple(part.model_copy(update={"media": ()}) for part in results)
+        told.append(message.model_copy(update={"parts": plain, "cache": False}))
+        told.append(Message(role="user", parts=tuple(beside), cache=message.cache))
+    return told
+
+
+def uncited(messages: Iterable[Message], provider: str, warnings: list[Warned]) -> None:
+    """Warn where an answer is to cite a document, and cannot."""
+    parts = (part for message in messages for part in message.parts)
+    media = (each for part in parts for each in (part.media if isinstance(part, ToolResult) else (part,)))
+    if any(isinstance(each, Media) and each.cite for each in media):
+        warnings.append(Warned("cite", f"{provider} does not say what of a document it goes back to"))
 
 
 def _matched(messages: Sequence[Message]) -> tuple[dict[tuple[int, str], list[ToolResult]], list[ToolResult]]:

@@ -11,19 +11,21 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering, object_of
+from graphrt.backends.dialects.caching import keeps
 from graphrt.backends.dialects.dialect import Asked, honest
-from graphrt.backends.dialects.history import arguments_of, ours, repaired
+from graphrt.backends.dialects.history import arguments_of, ours, repaired, shown, uncited
+from graphrt.backends.dialects.logprobs import listed
 from graphrt.backends.dialects.values import count, dicts, is_json, mended, text_of
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage, Warned
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Media, Message, Reasoning, Refusal, Request, Text, ToolCall, ToolResult, ToolSpec
 from graphrt.backends.remote import Remote
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
 from graphrt.backends.wire.lines import LineReader
+from graphrt.backends.wire.redaction import redact
 
 PROVIDER = "ollama"
 BASE_URL = "http://localhost:11434"
@@ -65,6 +67,8 @@ class OllamaDialect:
         _put_settings(body, request, warnings)
         if request.output is not None:
             body["format"] = dict(request.output.schema_)
+        uncited(request.messages, PROVIDER, warnings)
+        keeps(request, "5m", PROVIDER, warnings)  # while the model is loaded
         said = honest(warnings, request, PROVIDER)
         return Asked("/api/chat", body | dict(request.extra), said, {"accept": "application/x-ndjson"})
 
@@ -81,7 +85,7 @@ class Ollama(Remote):
         model: str,
         *,
         base_url: str = BASE_URL,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,
@@ -144,6 +148,8 @@ class OllamaStream:
             self._think(source.get("thinking"))
         for words in (said.get("content"), parsed.get("response")):
             self._answer.say("text", words if isinstance(words, str) else None)
+        if "logprobs" in parsed:
+            self._answer.weigh(listed(parsed["logprobs"]))
         images = said.get("images")
         for image in images if isinstance(images, list) else ():
             if text_of(image):
@@ -198,6 +204,8 @@ def _put_settings(body: dict[str, Any], request: Request, warnings: list[Warned]
         options["stop"] = list(settings.stop)
     if options:
         body["options"] = options
+    if settings.logprobs is not None:
+        body |= {"logprobs": True, **({"top_logprobs": settings.logprobs} if settings.logprobs else {})}
     effort = settings.reasoning_effort
     if effort is not None:
         body["think"] = _EFFORTS.get(effort, True)
@@ -232,7 +240,7 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
 
 def _messages(request: Request, model: str, warnings: list[Warned]) -> list[dict[str, Any]]:
     wire: list[dict[str, Any]] = []
-    for message in repaired(request.messages, warnings):
+    for message in shown(repaired(request.messages, warnings), PROVIDER, warnings):
         if message.role == "tool":
             wire += _results(message)
             continue

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.dialect import Asked
 from graphrt.backends.dialects.openai_request import request_body
 from graphrt.backends.dialects.openai_stream import ChatStream
 from graphrt.backends.dialects.profiles import OPENAI_LIKE, Profile
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Request
-from graphrt.backends.remote import Remote
+from graphrt.backends.remote import Auth, Remote, bearer
 from graphrt.backends.wire.reading import EventReader
 
 
 class ChatDialect:
-    """The dialect as one server speaks it: a `Dialect`."""
+    """The dialect as one server speaks it: a `Dialect`. `query` goes after the path of every request."""
 
-    def __init__(self, profile: Profile = OPENAI_LIKE) -> None:
+    def __init__(self, profile: Profile = OPENAI_LIKE, *, query: str = "") -> None:
         self.profile = profile
+        self._path = "/chat/completions" + (f"?{query}" if query else "")
 
     @property
     def provider(self) -> str:
@@ -43,7 +43,7 @@ class ChatDialect:
     def write(self, request: Request, model: str) -> Asked:
         """See Dialect.write."""
         body, warnings = request_body(request, model=model, profile=self.profile)
-        return Asked("/chat/completions", body, tuple(warnings))
+        return Asked(self._path, body, tuple(warnings))
 
     def read(self, answer: Answering, *, secrets: tuple[str, ...] = ()) -> EventReader:
         """See Dialect.read."""
@@ -52,20 +52,30 @@ class ChatDialect:
 
 
 class OpenAIChat(Remote):
-    """One model behind one server of the dialect. See Remote; `base_url` is what stands before `/chat/completions`."""
+    """One model behind one server of the dialect. See Remote; `base_url` is what stands before `/chat/completions`, and
+    `query` what goes after it."""
 
     def __init__(
         self,
         model: str,
         *,
         base_url: str,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         profile: Profile = OPENAI_LIKE,
+        query: str = "",
+        auth: Auth = bearer,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,
     ) -> None:
         super().__init__(
-            ChatDialect(profile), model, base_url=base_url, key=key, headers=headers, connect=connect, idle=idle
+            ChatDialect(profile, query=query),
+            model,
+            base_url=base_url,
+            key=key,
+            auth=auth,
+            headers=headers,
+            connect=connect,
+            idle=idle,
         )
         self.profile = profile

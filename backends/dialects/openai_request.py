@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from graphrt.backends.dialects.history import fit_names, repaired
+from graphrt.backends.dialects.caching import keeps, mark, marked
+from graphrt.backends.dialects.history import fit_names, repaired, shown, uncited
 from graphrt.backends.dialects.openai_values import merge_details
 from graphrt.backends.dialects.profiles import Profile
 from graphrt.backends.dialects.values import is_json
@@ -33,7 +34,9 @@ from graphrt.backends.messages import (
 )
 from graphrt.backends.schemas import OPENAI_STRICT, fitted
 
-_SETTINGS = tuple(name for name in Settings.model_fields if name != "strict")
+_SETTINGS = tuple(name for name in Settings.model_fields if name not in {"strict", "cache"})
+_BETWEEN = "(no answer)"
+"""What the model says where a server refuses words of the user right after results."""
 _NINE = re.compile(r"[A-Za-z0-9]{9}\Z")
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -49,6 +52,9 @@ def request_body(request: Request, *, model: str, profile: Profile) -> tuple[dic
     _put_tools(body, request, profile)
     if request.output is not None:
         _put_output(body, request.output, profile, warnings)
+    uncited(request.messages, profile.provider, warnings)
+    if profile.keeps != "marks":
+        keeps(request, profile.keeps, profile.provider, warnings)
     if warnings and request.settings.strict:
         first = warnings[0]
         raise UnsupportedSetting(f"{first.setting}: {first.message}", provider=profile.provider)
@@ -64,6 +70,10 @@ def _put_settings(body: dict[str, Any], request: Request, profile: Profile, warn
         wire = profile.settings.get(name)
         if wire is None:
             warnings.append(Warned(name, f"{profile.provider} has no such setting"))
+        elif name == "logprobs":
+            body["logprobs"] = max(value, 1) if wire == name else True
+            if value and wire != name:
+                body[wire] = value
         elif name == "stop":
             stops = list(value)
             if profile.max_stops is not None and len(stops) > profile.max_stops:
@@ -92,6 +102,8 @@ def _put_tools(body: dict[str, Any], request: Request, profile: Profile) -> None
         }
         for tool in request.tools
     ]
+    if profile.keeps == "marks" and request.settings.cache:
+        body["tools"][-1]["cache_control"] = mark(request)
     if choice == "required":
         body["tool_choice"] = profile.required_tool
     elif choice == "none":
@@ -137,7 +149,9 @@ def strictly(schema: Mapping[str, Any], provider: str, warnings: list[Warned]) -
 def _messages(request: Request, model: str, profile: Profile, warnings: list[Warned]) -> list[dict[str, Any]]:
     ids = _ids(request.messages, profile)
     wire: list[dict[str, Any]] = []
-    for message in repaired(fit_names(request.messages, request.tools), warnings):
+    messages = shown(repaired(fit_names(request.messages, request.tools), warnings), profile.provider, warnings)
+    kept = marked(request, messages, warnings) if profile.keeps == "marks" else frozenset[int]()
+    for at, message in enumerate(messages):
         match message.role:
             case "tool":
                 wire += _tool_results(message, ids)
@@ -145,8 +159,24 @@ def _messages(request: Request, model: str, profile: Profile, warnings: list[War
                 wire.append(_assistant(message, ids, model, profile))
             case role:
                 named = profile.system_role if role == "system" else role
+                if profile.answers_results and wire and wire[-1]["role"] == "tool":
+                    warnings.append(
+                        Warned("messages", f"{profile.provider} wants results answered: told that it said {_BETWEEN!r}")
+                    )
+                    wire.append({"role": "assistant", "content": _BETWEEN})
                 wire.append({"role": named, "content": _content(message)})
+        if at in kept:
+            _mark(wire[-1], request)
     return wire
+
+
+def _mark(wire: dict[str, Any], request: Request) -> None:
+    """Mark the end of a message; one of nothing but calls is kept with the next."""
+    content = wire.get("content")
+    if content and isinstance(content, str):
+        wire["content"] = [{"type": "text", "text": content, "cache_control": mark(request)}]
+    elif content:
+        content[-1]["cache_control"] = mark(request)
 
 
 def _assistant(message: Message, ids: Mapping[str, str], model: str, profile: Profile) -> dict[str, Any]:
@@ -167,6 +197,8 @@ def _put_reasoning(wire: dict[str, Any], message: Message, model: str, profile: 
     """Hand the model its own thoughts back, if they are its own: nobody else can read or would accept them (M2)."""
     thoughts = [part for part in message.parts if isinstance(part, Reasoning) and _ours(part.opaque, model, profile)]
     if not thoughts:
+        if profile.echo_reasoning and profile.always_echoed and message.tool_calls:
+            wire[profile.echo_reasoning] = ""
         return
     payloads = [part.opaque.payload for part in thoughts if part.opaque]
     if any(payload.get("field") == "content" for payload in payloads):
@@ -212,7 +244,7 @@ def _media(part: Media) -> dict[str, Any]:
     if kind == "audio" and part.data:
         return {"type": "input_audio", "input_audio": {"data": part.data, "format": {"mpeg": "mp3"}.get(form, form)}}
     if part.data:
-        return {"type": "file", "file": {"filename": f"file.{form}", "file_data": data}}
+        return {"type": "file", "file": {"filename": part.name or f"file.{form}", "file_data": data}}
     raise BadRequest(f"{part.media_type} cannot be sent as an address, only as data")
 
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.dialect import Asked
 from graphrt.backends.dialects.responses_request import OPENAI, Variant, request_body
 from graphrt.backends.dialects.responses_stream import ResponsesStream
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Request
 from graphrt.backends.remote import Auth, Remote, bearer
 from graphrt.backends.wire.reading import EventReader
@@ -53,7 +52,7 @@ class OpenAIResponses(Remote):
         model: str,
         *,
         base_url: str = "https://api.openai.com/v1",
-        key: str | SecretStr | None = None,
+        key: Key = None,
         variant: Variant = OPENAI,
         auth: Auth = bearer,
         headers: Mapping[str, str] | None = None,

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphrt.backends.dialects.answering import Answering, lost
+from graphrt.backends.dialects.citations import of_annotations, of_sources
+from graphrt.backends.dialects.logprobs import in_columns, listed
 from graphrt.backends.dialects.openai_values import error_in, merge_details, normal_usage, thought
 from graphrt.backends.dialects.profiles import Profile
-from graphrt.backends.dialects.values import dicts, index_of, is_json, mended, text_of
+from graphrt.backends.dialects.values import dicts, index_of, is_json, json_of, mended, text_of
 from graphrt.backends.errors import BackendError, InvalidOutput, Overloaded, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent
 from graphrt.backends.messages import Media, ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 _FINISH: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -60,6 +63,9 @@ _FAILURES: Mapping[str, type[BackendError]] = {
 }
 _BESIDE = ("annotations", "executed_tools", "citations", "search_results", "audio")
 """Where servers put what they did on their own side: carried as it came, for whoever knows the provider (M2)."""
+_SEEN_BESIDE = frozenset({"images", *_BESIDE})
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+_THOUGHT = frozenset({"reasoning_details", *_THOUGHTS})
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +100,8 @@ class ChatStream:
         self._calls: list[_Call] = []
         self._legacy: _Call | None = None
         self._beside: dict[str, list[Any]] = {}
+        self._noted = 0
+        self._sources: set[str | None] = set()
         self._raw_finish: str | None = None
         self._blank_finish = False
         self._done = False
@@ -112,8 +120,8 @@ class ChatStream:
             self._done = True
             return self.end()
         try:
-            parsed = json.loads(text)
-        except ValueError:
+            parsed = json_of(text)
+        except (ValueError, RecursionError):
             if event == "error":
                 return self.broken(classify_error(data, provider=self._profile.provider, secrets=self._secrets))
             if self._raw_finish is not None:
@@ -156,6 +164,7 @@ class ChatStream:
         # without a finish reason, what was called is wanted
         reason: FinishReason = _FINISH.get(raw.lower(), "other") if raw is not None else "stop" if calls else "other"
         self._answer.begin()
+        self._cite()
         self._answer.hush()
         self._end_calls(calls, cut=reason in {"length", "content_filter"})
         self._end_beside()
@@ -194,18 +203,21 @@ class ChatStream:
         delta, message = choice.get("delta"), choice.get("message")
         said = message if whole else delta or (message if not self._answer.said_anything else None)
         if isinstance(said, dict):
-            self._take_delta(said, whole=whole)
+            self._take_delta(said, choice.get("logprobs"), whole=whole)
         finish = choice.get("finish_reason")
         if finish:
             self._raw_finish = str(finish)
         elif finish == "":
             self._blank_finish = True
 
-    def _take_delta(self, delta: dict[str, Any], *, whole: bool) -> None:
+    def _take_delta(self, delta: dict[str, Any], logprobs: Any, *, whole: bool) -> None:
         self._take_reasoning(delta)
         self._take_content(delta.get("content"))
         refusal = delta.get("refusal")
         self._answer.say("refusal", refusal if isinstance(refusal, str) else None)
+        if logprobs and isinstance(logprobs, dict):
+            self._answer.weigh(listed(logprobs.get("content")) or in_columns(logprobs))
+            self._answer.weigh(listed(logprobs.get("refusal")), kind="refusal")
         self._take_beside(delta)
         legacy = delta.get("function_call")
         if isinstance(legacy, dict) and (legacy.get("name") or legacy.get("arguments")):
@@ -215,8 +227,9 @@ class ChatStream:
             self._take_fragment(fragment, whole=whole)
 
     def _take_reasoning(self, delta: dict[str, Any]) -> None:
-        names = ("reasoning_content", "reasoning", "thinking")
-        name = next((name for name in names if isinstance(delta.get(name), str)), None)
+        if _THOUGHT.isdisjoint(delta):
+            return
+        name = next((name for name in _THOUGHTS if isinstance(delta.get(name), str)), None)
         if name is not None:
             self._think(delta[name], name)
         for detail in dicts(delta.get("reasoning_details")):
@@ -254,6 +267,8 @@ class ChatStream:
                     pass
 
     def _take_beside(self, said: dict[str, Any]) -> None:
+        if _SEEN_BESIDE.isdisjoint(said):
+            return
         for image in dicts(said.get("images")):
             self._take_image(image.get("image_url"))
         for name in _BESIDE:
@@ -268,11 +283,21 @@ class ChatStream:
         url = text_of(address.get("url")) if isinstance(address, dict) else None
         if url is None:
             return
+        self._cite()
         head, comma, data = url.partition(";base64,")
         if head.startswith("data:") and comma:
             self._answer.put(Media(media_type=head.removeprefix("data:"), data=data))
         else:
             self._answer.put(Media(media_type="image/*", url=url))
+
+    def _cite(self) -> None:
+        """Say where the words come from that are about to end."""
+        notes = self._beside.get("annotations", [])[self._noted :]
+        self._noted += len(notes)
+        sources = of_sources(self._beside.get("citations"), self._beside.get("search_results"))
+        sources = [source for source in sources if source.url not in self._sources]
+        self._sources.update(source.url for source in sources)
+        self._answer.cite([*of_annotations(notes), *sources])
 
     def _end_beside(self) -> None:
         for name, facts in self._beside.items():
@@ -320,6 +345,7 @@ class ChatStream:
         pieces = [arguments] if arguments else []
         if not call.started and call.name:
             call.started = True
+            self._cite()
             self._answer.hush()
             self._answer.open(call, "tool_call", name=call.name, call_id=call.wire_id)
             pieces, call.pieces = call.pieces + pieces, []

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graphrt.backends.dialects.caching import keeps
 from graphrt.backends.dialects.dialect import honest
-from graphrt.backends.dialects.history import arguments_of, fit_names, ours, renamed, repaired
+from graphrt.backends.dialects.history import arguments_of, fit_names, ours, renamed, repaired, uncited
 from graphrt.backends.dialects.openai_request import strictly
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
 from graphrt.backends.messages import (
+    Kept,
     Media,
     Message,
     Opaque,
@@ -60,16 +62,18 @@ class Variant:
         provider: what errors call it and what its opaque payloads are tagged with.
         sealed: whether to ask for sealed thoughts; None where the model's name decides.
         calls_last: whether the calls of a turn must stand together at its end.
+        keeps: how long it keeps prompts of its own accord.
     """
 
     provider: str = "openai_responses"
     sealed: bool | None = None
     calls_last: bool = False
+    keeps: Kept | None = "5m"
 
 
 OPENAI = Variant()
 """The API as OpenAI has it."""
-DEEPSEEK = Variant("deepseek", sealed=False, calls_last=True)
+DEEPSEEK = Variant("deepseek", sealed=False, calls_last=True, keeps="1h")
 """It thinks in the open, and loses the results of calls between which something stands."""
 
 
@@ -113,6 +117,8 @@ def request_body(request: Request, *, model: str, variant: Variant) -> tuple[dic
     _put_tools(body, request, variant)
     if request.output is not None:
         body["text"] = {"format": _format(request.output, variant, warnings)}
+    uncited(request.messages, variant.provider, warnings)
+    keeps(request, variant.keeps, variant.provider, warnings)
     body.update(request.extra)
     return body, honest(warnings, request, variant.provider)
 
@@ -125,6 +131,11 @@ def _put_settings(body: dict[str, Any], request: Request, variant: Variant, warn
             continue
         if name in _SETTINGS:
             body[_SETTINGS[name]] = value
+        elif name == "logprobs":
+            body["include"] = [*body.get("include", ()), "message.output_text.logprobs"]
+            body["top_logprobs"] = value
+        elif name == "cache":
+            pass  # see `keeps`
         elif name == "reasoning_effort":
             body["reasoning"] = {"effort": value}
         else:
@@ -342,8 +353,13 @@ def _result(result: ToolResult, context: _Context) -> dict[str, Any]:
     return {
         "type": f"{kind}_output",
         "call_id": context.ids.get(result.call_id, result.call_id),
-        "output": result.content,
+        "output": _output(result, context) if result.media else result.content,
     }
+
+
+def _output(result: ToolResult, context: _Context) -> list[dict[str, Any]]:
+    shown = [_media(part) or {"type": "input_text", "text": _in_words(part, context)} for part in result.media]
+    return [*([{"type": "input_text", "text": result.content}] if result.content else []), *shown]
 
 
 def _server_item(part: ServerTool, context: _Context) -> dict[str, Any] | None:
@@ -364,7 +380,7 @@ def _media(part: Media) -> dict[str, Any] | None:
         return {"type": "input_image", "image_url": part.url or data}
     if part.url:
         return {"type": "input_file", "file_url": part.url}
-    return {"type": "input_file", "filename": f"file.{form}", "file_data": data}
+    return {"type": "input_file", "filename": part.name or f"file.{form}", "file_data": data}
 
 
 def _in_words(part: Media, context: _Context) -> str:

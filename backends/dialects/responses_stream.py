@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphrt.backends.dialects.answering import Answering
-from graphrt.backends.dialects.values import count, dicts, index_of, is_json, mend, mended, text_of
+from graphrt.backends.dialects.citations import of_annotations
+from graphrt.backends.dialects.logprobs import listed
+from graphrt.backends.dialects.values import count, dicts, index_of, is_json, json_of, mend, mended, text_of
 from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage
 from graphrt.backends.messages import ServerTool
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
+from graphrt.backends.wire.redaction import redact
 
 Slot = tuple[str, int]
 """Where in its item a part stands: in which of its lists, and as which of that list."""
@@ -103,8 +106,8 @@ class ResponsesStream:
         if text == "[DONE]":
             return self.end()
         try:
-            parsed = json.loads(text)
-        except ValueError:
+            parsed = json_of(text)
+        except (ValueError, RecursionError):
             if event == "error":
                 return self._refused(data)
             return self.broken(ServerError(f"a chunk that is not JSON: {redact(text, self._secrets)[:80]!r}"))
@@ -275,9 +278,11 @@ class ResponsesStream:
             if slot in item.keys:
                 facts = self._answer.facts(item.keys[slot])
                 facts["item"] = meta
-                known = ("text", "refusal", *(["type"] if kind in {"output_text", "refusal"} else []))
+                known = ("text", "refusal", "logprobs", *(["type"] if kind in {"output_text", "refusal"} else []))
                 rest = {name: value for name, value in _without(part, *known).items() if value}
                 facts["part"] = {**facts.get("part", {}), **rest}
+                self._answer.cited(item.keys[slot], of_annotations(facts["part"].get("annotations")))
+                self._answer.weigh(listed(part.get("logprobs")), key=item.keys[slot])
         for key in item.keys.values():
             self._answer.close(key)
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr
-
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering, object_of
+from graphrt.backends.dialects.caching import keeps
 from graphrt.backends.dialects.dialect import Asked, honest
-from graphrt.backends.dialects.history import repaired
-from graphrt.backends.dialects.values import count, is_json, text_of
+from graphrt.backends.dialects.history import repaired, shown, uncited
+from graphrt.backends.dialects.logprobs import of_tgi
+from graphrt.backends.dialects.values import count, dicts, is_json, text_of
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import FinishReason, StreamEvent, Usage, Warned
+from graphrt.backends.keys import Key
 from graphrt.backends.messages import Media, Message, Part, Refusal, Request, Text, ToolCall, ToolResult
 from graphrt.backends.remote import Remote
-from graphrt.backends.wire.classify import classify_error, redact
+from graphrt.backends.wire.classify import classify_error
 from graphrt.backends.wire.reading import EventReader
+from graphrt.backends.wire.redaction import redact
 
 PROVIDER = "tgi"
 BASE_URL = "http://localhost:8080"
@@ -58,6 +60,8 @@ class TgiDialect:
         _put_settings(parameters, request, warnings)
         if request.output is not None:
             parameters["grammar"] = {"type": "json", "value": dict(request.output.schema_)}
+        uncited(request.messages, PROVIDER, warnings)
+        keeps(request, None, PROVIDER, warnings)
         body = {"inputs": _prompt(request.messages, warnings), "parameters": parameters}
         return Asked("/generate_stream", body | dict(request.extra), honest(warnings, request, PROVIDER))
 
@@ -74,7 +78,7 @@ class Tgi(Remote):
         model: str,
         *,
         base_url: str = BASE_URL,
-        key: str | SecretStr | None = None,
+        key: Key = None,
         headers: Mapping[str, str] | None = None,
         connect: float = 10.0,
         idle: float = 300.0,
@@ -133,16 +137,24 @@ class TgiStream:
             self._answer.begin()
             if not token.get("special"):
                 self._answer.say("text", text_of(token.get("text")))
+                if "top_tokens" in parsed:  # every token has its number, but only a question for more is about it
+                    self._answer.weigh(of_tgi(token, parsed["top_tokens"]))
         if not isinstance(whole, str):
             return self._answer.flush()
-        if not self._answer.said_anything:
-            self._answer.say("text", whole)
         details = parsed.get("details")
         details = details if isinstance(details, dict) else {}
+        if not self._answer.said_anything:
+            self._answer.say("text", whole)
+            self._weigh(dicts(details.get("tokens")), details.get("top_tokens"))
         if details.get("generated_tokens") is not None:
             self._answer.usage = _usage(details)
         raw = text_of(details.get("finish_reason"))
         return self._answer.finish(_FINISH.get(raw or "", "other"), raw)
+
+    def _weigh(self, tokens: Sequence[Mapping[str, Any]], tops: Any) -> None:
+        if isinstance(tops, list):
+            for token, top in zip(tokens, tops, strict=False):
+                self._answer.weigh([] if token.get("special") else of_tgi(token, top))
 
 
 def _usage(details: Mapping[str, Any]) -> Usage:
@@ -163,6 +175,8 @@ def _put_settings(parameters: dict[str, Any], request: Request, warnings: list[W
             parameters[wire] = getattr(settings, name)
     if settings.stop:
         parameters["stop"] = list(settings.stop)
+    if settings.logprobs is not None:
+        parameters["top_n_tokens"] = max(settings.logprobs, 1)  # 0 would be answered as if nobody had asked
     if settings.top_p is not None and settings.top_p < 1:  # 1 is refused, and means nothing
         parameters["top_p"] = settings.top_p
     if settings.temperature is not None:
@@ -189,7 +203,7 @@ def _refuse_tools(request: Request, warnings: list[Warned]) -> None:
 
 
 def _prompt(messages: Sequence[Message], warnings: list[Warned]) -> str:
-    fit = repaired(messages, warnings)
+    fit = shown(repaired(messages, warnings), PROVIDER, warnings)
     if len(fit) == 1 and fit[0].role == "user":
         return "".join(_words(fit[0].parts, warnings))
     warnings.append(Warned("messages", f"{PROVIDER} has no roles here: the conversation is told as a transcript"))

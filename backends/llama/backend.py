@@ -115,7 +115,7 @@ class LlamaCpp:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do; the context and the tools are known once the model is loaded."""
-        return Capabilities(streaming=True, json_schema=True, seed=True, **self._known)
+        return Capabilities(streaming=True, usage=True, json_schema=True, seed=True, **self._known)
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request`, beside others. Where there is no room for all, the runs that ask take turns."""

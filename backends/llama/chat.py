@@ -1,161 +1,195 @@
-"""Between messages and the model's text: the chat template one way, the parser of what the model writes the other way.
-
-`ChatTemplate` runs the template that came with the model, in a sandbox. Text that happens to spell one of the model's
-control tokens stays text (`split`). `AnswerParser` cuts what the model writes into parts while it is written. It emits
-nothing that it would have to take back: what may be the beginning of a tag waits until that is settled, and a call is
-whole only when its JSON is. It reads `<think>…</think>` and `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, the
-syntax of Hermes, Qwen 2.5 and 3, Granite 4 and others.
-"""
+"""Messages as chat templates want them: dictionaries in the shape that Hugging Face made common."""
 
 from __future__ import annotations
 
-import datetime
-import functools
+import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
-
-import jinja2
-import jinja2.ext
-import jinja2.nodes
-import jinja2.parser
-import jinja2.sandbox
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from graphrt.backends.errors import BadRequest
-from graphrt.backends.events import PartDelta, PartEnded, PartStarted, StreamEvent
-from graphrt.backends.llama.constrain import CALL, END_CALL
-from graphrt.backends.messages import (
-    Media,
-    Message,
-    Reasoning,
-    Refusal,
-    Text,
-    ToolCall,
-    ToolResult,
-    ToolSpec,
-    tool_result,
-)
+from graphrt.backends.llama.syntax import ToolSyntax
+from graphrt.backends.messages import Media, Message, Reasoning, Refusal, Text, ToolCall, ToolResult, ToolSpec
 
-THINK, END_THINK = "<think>", "</think>"
-_OPEN, _CLOSE = "\ue000", "\ue001"
-_WRITTEN = re.compile(CALL + r'\s*\{\s*"name":\s*"probe"')
-_HIDDEN = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+Entry = dict[str, Any]
 
 
-class ChatTemplate:
-    """A model's own chat template, in the dialect of Jinja that model makers write."""
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What a template does by itself, and the shape in which it wants things. `adapt` makes up for the rest."""
 
-    def __init__(self, source: str, *, bos: str, eos: str, control: Sequence[str] = ()) -> None:
-        self.source = source
-        self._control = tuple(control)
-        self._spelt = re.compile("|".join(map(re.escape, control))) if control else None
-        self._tokens = {"bos_token": bos, "eos_token": eos}
-        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            trim_blocks=True,
-            lstrip_blocks=True,
-            autoescape=False,  # the result is a prompt, not a page
-            extensions=[jinja2.ext.loopcontrols, _Generation],
-        )
-        environment.filters["tojson"] = _tojson
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = _now
-        try:
-            self._template = environment.from_string(source)
-        except jinja2.TemplateError as error:
-            raise BadRequest(f"the model's chat template cannot be read: {error}", provider="llama_cpp") from error
+    system: bool = True
+    tools: bool = True
+    calls: bool = True
+    results: bool = True
+    thoughts: str = "reasoning_content"
+    """The key under which it looks for an assistant's thoughts."""
+    text_arguments: bool = False
+    """Whether it wants arguments as JSON text."""
+    mapped_arguments: bool = False
+    """Whether it refuses arguments that are no object, as a model's mistakes may be."""
+    no_content: bool = False
+    """Whether it writes calls only where the content is None."""
+    calls_with_content: bool = True
+    """Whether it writes calls beside content."""
+    one_voice: bool = False
+    """Whether it refuses content beside thoughts and calls."""
+    one_call: bool = False
+    """Whether it takes one call a turn."""
+    explicit: bool = False
+    """Whether it refuses schemas that leave out what may be left out, or that name several types at once."""
+    short_ids: bool = False
+    """Whether a call's id must be nine letters or digits."""
 
-    @functools.cached_property
-    def takes_tools(self) -> bool:
-        """Whether the template shows tools and writes calls the way the parser reads them: found out by trying."""
-        tool = ToolSpec(name="probe", parameters={"type": "object", "properties": {"x": {"type": "integer"}}})
-        call = ToolCall(call_id="call00001", name="probe", arguments='{"x": 1}')
-        question = Message(role="user", parts=(Text(text="?"),))
-        try:
-            offered = self.render([question], [tool], {})
-            called = self.render(
-                [question, Message(role="assistant", parts=(call,)), tool_result(call, "1")], [tool], {}
-            )
-        except BadRequest:
-            return False
-        return "probe" in offered and _WRITTEN.search(called) is not None
+    def adapt(
+        self, chat: Sequence[Entry], tools: Sequence[Entry], syntax: ToolSyntax
+    ) -> tuple[list[Entry], list[Entry]]:
+        """Messages and tools that this template can take."""
+        adapted = [self._entry(dict(entry), syntax) for entry in (_one_by_one(chat) if self.one_call else chat)]
+        if tools and not self.tools:
+            adapted, tools = _told(adapted, _briefing(tools, syntax)), ()
+        if self.explicit:
+            tools = [_explicit(tool) for tool in tools]
+        if not self.results:
+            adapted = _joined(adapted)
+        if not self.system and adapted and adapted[0]["role"] == "system":
+            adapted = _said_by_the_user(adapted)
+        return adapted, list(tools)
 
-    def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec], extra: Mapping[str, Any]) -> str:
-        """Write the prompt, up to where the assistant's answer begins."""
-        offered = [
-            {
-                "type": "function",
-                "function": {"name": t.name, "description": t.description, "parameters": dict(t.parameters)},
-            }
-            for t in tools
-        ]
-        try:
-            return self._template.render(
-                {
-                    **self._tokens,
-                    **extra,
-                    "messages": self._hide(to_chat(messages)),
-                    "tools": self._hide(offered) if offered else None,
-                    "add_generation_prompt": True,
-                }
-            )
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
-            raise BadRequest(
-                f"the model's chat template refuses the messages: {error}", provider="llama_cpp"
-            ) from error
-
-    def _hide(self, value: Any) -> Any:
-        """Replace what is spelt like a control token by a stand-in that survives the template."""
-        if self._spelt is None:
-            return value
-        if isinstance(value, str):
-            return self._spelt.sub(lambda found: f"{_OPEN}{self._control.index(found[0])}{_CLOSE}", value)
-        if isinstance(value, Mapping):
-            return {self._hide(key): self._hide(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._hide(item) for item in value]
-        return value
-
-    def split(self, prompt: str) -> list[tuple[str, bool]]:
-        """The prompt in pieces: the template's text, which may hold control tokens, and others' text that must not."""
-        pieces = _HIDDEN.split(prompt)
-        return [
-            (self._control[int(piece)], False) if i % 2 and int(piece) < len(self._control) else (piece, not i % 2)
-            for i, piece in enumerate(pieces)
-            if piece
-        ]
+    def _entry(self, entry: Entry, syntax: ToolSyntax) -> Entry:
+        calls = [{**call, "function": dict(call["function"])} for call in entry.pop("tool_calls", ())]
+        if (thoughts := entry.pop("reasoning_content", None)) is not None:
+            entry[self.thoughts] = thoughts
+        if self.short_ids:
+            for owner, key in [(entry, "tool_call_id"), *((call, "id") for call in calls)]:
+                if key in owner:
+                    owner[key] = _short(owner[key])
+        for call in calls:
+            function = call["function"]
+            if self.text_arguments:
+                function["arguments"] = json.dumps(function["arguments"], ensure_ascii=False)
+            elif self.mapped_arguments:
+                function["arguments"] = _mapping(function["arguments"])
+        if calls and self.calls and (self.calls_with_content or not entry["content"]):
+            entry["tool_calls"] = calls
+            if self.one_voice and entry["content"] and thoughts:
+                entry[self.thoughts], entry["content"] = f"{thoughts}\n\n{entry['content']}", ""
+            entry["content"] = None if self.no_content and not entry["content"] else entry["content"]
+        elif calls:
+            said = [(c["function"]["name"], c["id"], _mapping(c["function"]["arguments"])) for c in calls]
+            entry["content"] = "\n".join(filter(None, (entry["content"], syntax.write(said))))
+        if entry["role"] == "tool" and not self.results:
+            return {"role": "user", "content": f"<tool_response>\n{entry['content']}\n</tool_response>"}
+        return entry
 
 
-class _Generation(jinja2.ext.Extension):
-    """`{% generation %}` marks the assistant's words for training; a prompt has them as they are."""
-
-    tags = {"generation"}  # noqa: RUF012 - declared so by its base
-
-    def parse(self, parser: jinja2.parser.Parser) -> jinja2.nodes.Node | list[jinja2.nodes.Node]:
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return jinja2.nodes.Scope(body, lineno=line)
+def _mapping(arguments: Any) -> Mapping[str, Any]:
+    """Arguments as an object; a model that wrote none is shown what it wrote."""
+    return arguments if isinstance(arguments, Mapping) else {"arguments": arguments}
 
 
-def _tojson(value: Any, indent: int | None = None, **options: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent, **options)
+def _one_by_one(chat: Sequence[Entry]) -> list[Entry]:
+    """Calls of one turn as turns of their own, each with its result."""
+    apart: list[Entry] = []
+    waiting: list[Entry] = []
+    for entry in chat:
+        first, *rest = entry.get("tool_calls") or [None]
+        if entry["role"] == "tool":
+            ids = [turn["tool_calls"][0]["id"] for turn in waiting]
+            at = ids.index(entry["tool_call_id"]) if entry["tool_call_id"] in ids else None
+            apart += [entry] if at is None else [waiting.pop(at), entry]
+            continue
+        apart += waiting
+        apart.append({**entry, "tool_calls": [first]} if rest else entry)
+        waiting = [{"role": "assistant", "content": "", "tool_calls": [call]} for call in rest]
+    return apart + waiting
 
 
-def _refuse(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)
+def _explicit(tool: Entry) -> Entry:
+    """The tool with nothing left out of its schema."""
+    function = tool["function"]
+    parameters = {"type": "object", "properties": {}, **function["parameters"]}
+    properties = {
+        name: {"description": "", **one} if isinstance(one, Mapping) else one
+        for name, one in parameters["properties"].items()
+    }
+    return {**tool, "function": {**function, "parameters": _one_typed({**parameters, "properties": properties})}}
 
 
-def _now(pattern: str) -> str:
-    return datetime.datetime.now(tz=datetime.UTC).strftime(pattern)
+def _one_typed(schema: Any) -> Any:
+    """The schema with a union in the place of several types."""
+    if isinstance(schema, Mapping):
+        inner = {key: _one_typed(value) for key, value in schema.items()}
+        if isinstance(kinds := inner.get("type"), list):
+            del inner["type"]
+            return {"anyOf": [{"type": kind} for kind in kinds], **inner}
+        return inner
+    return [_one_typed(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def to_chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def _short(id_: str) -> str:
+    """An id of nine letters and digits: itself, or one that stands for it."""
+    return id_ if re.fullmatch("[A-Za-z0-9]{9}", id_) else hashlib.blake2b(id_.encode(), digest_size=5).hexdigest()[:9]
+
+
+def _briefing(tools: Sequence[Entry], syntax: ToolSyntax) -> str:
+    """What the model is told of its tools."""
+    example = syntax.write([("name of the tool", "call00001", {"argument": "value"})])
+    listed = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
+    return (
+        "You may call tools to help with the user's request. These are the tools:\n"
+        f"<tools>\n{listed}\n</tools>\n\nTo call one, write the call like this and nothing after it:\n{example}\n"
+        "The result will be given to you in <tool_response></tool_response>."
+    )
+
+
+def _told(chat: Sequence[Entry], briefing: str) -> list[Entry]:
+    first = chat[0] if chat and chat[0]["role"] == "system" else None
+    if first is None:
+        return [{"role": "system", "content": briefing}, *chat]
+    return [{**first, "content": f"{first['content']}\n\n{briefing}"}, *chat[1:]]
+
+
+def _joined(chat: Sequence[Entry]) -> list[Entry]:
+    """What the user says in a row becomes one message: such templates often want the roles to alternate."""
+    joined: list[Entry] = []
+    for entry in chat:
+        if joined and joined[-1]["role"] == entry["role"] == "user":
+            joined[-1] = {**entry, "content": f"{joined[-1]['content']}\n{entry['content']}"}
+        else:
+            joined.append(entry)
+    return joined
+
+
+def _said_by_the_user(chat: Sequence[Entry]) -> list[Entry]:
+    """The system's words before the user's first ones, for a template that knows no system."""
+    system, *rest = chat
+    if rest and rest[0]["role"] == "user":
+        return [{**rest[0], "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+    return [{**system, "role": "user"}, *rest]
+
+
+def to_tools(tools: Sequence[ToolSpec]) -> list[Entry]:
+    """Tools as chat templates want them."""
+    return [
+        {
+            "type": "function",
+            "function": {"name": t.name, "description": t.description, "parameters": dict(t.parameters)},
+        }
+        for t in tools
+    ]
+
+
+def to_chat(messages: Sequence[Message]) -> list[Entry]:
     """Messages as chat templates want them. Leading system messages become one: most templates read only the first."""
-    chat: list[dict[str, Any]] = []
+    chat: list[Entry] = []
     for message in messages:
-        if media := next((part for part in message.parts if isinstance(part, Media)), None):
-            raise BadRequest(f"this backend reads text, not {media.media_type}", provider="llama_cpp")
         results = [part for part in message.parts if isinstance(part, ToolResult)]
+        shown = (*message.parts, *(media for result in results for media in result.media))
+        if media := next((part for part in shown if isinstance(part, Media)), None):
+            raise BadRequest(f"this backend reads text, not {media.media_type}", provider="llama_cpp")
         chat += [
             {"role": "tool", "tool_call_id": part.call_id, "name": part.name, "content": part.content}
             for part in results
@@ -163,7 +197,7 @@ def to_chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
         text = "".join(part.text for part in message.parts if isinstance(part, (Text, Refusal)))
         if results and not text:
             continue
-        entry: dict[str, Any] = {"role": message.role, "content": text}
+        entry: Entry = {"role": message.role, "content": text}
         if thoughts := "".join(part.text for part in message.parts if isinstance(part, Reasoning)):
             entry["reasoning_content"] = thoughts
         if message.tool_calls:
@@ -175,305 +209,9 @@ def to_chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return chat
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _call(call: ToolCall) -> Entry:
     try:
         arguments: Any = json.loads(call.arguments or "{}")
     except ValueError:
         arguments = call.arguments
     return {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
-
-
-class StopStrings:
-    """Lets text through up to the first stop string. What may be the beginning of one waits."""
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = tuple(stops)
-        self._held = ""
-        self.hit = False
-
-    def feed(self, text: str) -> str:
-        """Take more text; return what is certainly before any stop string. After a hit there is nothing more."""
-        if self.hit:
-            return ""
-        if not self._stops:
-            return text
-        text = self._held + text
-        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        if found:
-            self.hit, self._held = True, ""
-            return text[: min(found)]
-        keep = max(_overlap(text, stop) for stop in self._stops)
-        self._held = text[len(text) - keep :]
-        return text[: len(text) - keep]
-
-    def end(self) -> str:
-        """What waited in vain."""
-        held, self._held = self._held, ""
-        return held
-
-
-def _overlap(text: str, mark: str) -> int:
-    """How many characters at the end of `text` may be the beginning of `mark`."""
-    for size in range(min(len(mark) - 1, len(text)), 0, -1):
-        if text.endswith(mark[:size]):
-            return size
-    return 0
-
-
-class AnswerParser:
-    """Cuts the model's text into parts. `ids` names the parts and the calls of this answer."""
-
-    def __init__(
-        self,
-        emit: Callable[[StreamEvent], None],
-        *,
-        ids: str,
-        tools: bool,
-        thinking: bool = False,
-    ) -> None:
-        self._emit = emit
-        self._ids = ids
-        self._tools = tools
-        self._count = 0
-        self._waiting = ""
-        """Text that is not settled yet."""
-        self._part: tuple[str, str, list[str]] | None = None
-        """The open text or reasoning part: id, kind, pieces."""
-        self._call: _Call | None = None
-        self._blank = True
-        """Whether nothing but space has been written outside tags: only then does `<think>` open a thought."""
-        self._mode = "reasoning" if thinking else "text"
-        self.calls = 0
-        """Complete calls so far."""
-
-    @property
-    def thinking(self) -> bool:
-        """Whether the model is writing to itself."""
-        return self._mode == "reasoning"
-
-    def feed(self, text: str) -> None:
-        """Take more of the model's text."""
-        self._waiting += text
-        while self._waiting and self._step():
-            pass
-
-    def end(self, *, cut: bool) -> None:
-        """Close everything. `cut` says that the model did not come to its own end."""
-        if self._call is not None:
-            self._call.feed(self._waiting)
-            self._close_call(closed=False, cut=cut)
-        elif self._waiting and (self._part is not None or self._waiting.strip()):
-            self._say(self._waiting)
-        self._waiting = ""
-        self._close_part()
-
-    def _step(self) -> bool:
-        """Settle some of what waits; False when more text is needed."""
-        if self._mode == "call":
-            return self._in_call()
-        tags = [END_THINK] if self._mode == "reasoning" else [CALL] * self._tools + [THINK] * self._may_think()
-        found = min(((at, tag) for tag in tags if (at := self._waiting.find(tag)) >= 0), default=None)
-        if found is not None:
-            at, tag = found
-            before, self._waiting = self._waiting[:at].rstrip(), self._waiting[at + len(tag) :]
-            self._say(before)
-            self._close_part()
-            self._mode = {END_THINK: "text", THINK: "reasoning", CALL: "call"}[tag]
-            if tag == CALL:
-                self._call = _Call(self._emit, f"{self._ids}_{self._next()}")
-            return True
-        # Space at the end waits too: it is dropped if a tag follows and kept if text does.
-        settled = self._waiting[
-            : len(self._waiting) - max((_overlap(self._waiting, tag) for tag in tags), default=0)
-        ].rstrip()
-        self._waiting = self._waiting[len(settled) :]
-        self._say(settled)
-        return False
-
-    def _may_think(self) -> bool:
-        begun = self._waiting.lstrip()
-        return self._blank and (begun.startswith(THINK) or THINK.startswith(begun))
-
-    def _in_call(self) -> bool:
-        call = self._call
-        if call is None:
-            return False
-        # A closing tag inside a JSON string belongs to the string.
-        at = call.outside(self._waiting, END_CALL)
-        if at is None:
-            settled = len(self._waiting) - _overlap(self._waiting, END_CALL)
-            call.feed(self._waiting[:settled])
-            self._waiting = self._waiting[settled:]
-            return False
-        call.feed(self._waiting[:at])
-        self._waiting = self._waiting[at + len(END_CALL) :].lstrip()
-        self._close_call(closed=True)
-        return True
-
-    def _close_call(self, *, closed: bool, cut: bool = False) -> None:
-        if self._call is not None:
-            text = self._call.finish(closed=closed, cut=cut)
-            self.calls += self._call.complete
-            self._call, self._mode = None, "text"
-            if text:
-                self._say(text)
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count - 1
-
-    def _say(self, text: str) -> None:
-        if self._part is None:
-            text = text.lstrip()
-        if not text:
-            return
-        if self._part is None:
-            kind = "reasoning" if self.thinking else "text"
-            self._part = (f"{self._ids}_{self._next()}", kind, [])
-            self._emit(PartStarted(self._part[0], kind))
-        if not self.thinking:
-            self._blank = False
-        self._part[2].append(text)
-        self._emit(PartDelta(self._part[0], text))
-
-    def _close_part(self) -> None:
-        if self._part is not None:
-            id_, kind, pieces = self._part
-            text = "".join(pieces)
-            self._emit(PartEnded(id_, Reasoning(id=id_, text=text) if kind == "reasoning" else Text(id=id_, text=text)))
-            self._part = None
-
-
-_HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)', re.DOTALL)
-
-
-class _Call:
-    """One `<tool_call>`: its arguments stream as soon as the name is known and an object has begun.
-
-    A call written in another order is read when it is whole.
-    """
-
-    def __init__(self, emit: Callable[[StreamEvent], None], id_: str) -> None:
-        self._emit = emit
-        self._id = id_
-        self._text = ""
-        self._json = _Scan()
-        self._name: str | None = None
-        self._start = 0
-        self._sent = 0
-        self._end: int | None = None
-        self._inner = _Scan()
-        self._depth = 0
-        self.complete = False
-
-    def outside(self, text: str, mark: str) -> int | None:
-        """Where `mark` stands in `text`, which goes on from what was fed, outside any JSON string."""
-        at = text.find(mark)
-        while at >= 0:
-            scan = self._json.copy()
-            scan.feed(text[:at])
-            if not scan.quoted:
-                return at
-            at = text.find(mark, at + 1)
-        return None
-
-    def feed(self, text: str) -> None:
-        """Take more of the call."""
-        self._text += text
-        self._json.feed(text)
-        if self._name is None and (head := _HEAD.match(self._text)):
-            name = _loads(head[1])
-            if isinstance(name, str):
-                self._name, self._start, self._sent = name, head.end(), head.end()
-                self._emit(PartStarted(self._id, "tool_call", name=name, call_id=f"call_{self._id}"))
-        if self._name is not None:
-            self._send()
-
-    def _send(self) -> None:
-        """Hand out the arguments up to the brace that closes them."""
-        if self._end is None:
-            self._end = self._object_end()
-        end = len(self._text) if self._end is None else self._end
-        if end > self._sent:
-            self._emit(PartDelta(self._id, self._text[self._sent : end]))
-            self._sent = end
-
-    def _object_end(self) -> int | None:
-        """The index after the brace that closes the arguments, once it is there."""
-        for at in range(self._sent, len(self._text)):
-            char = self._text[at]
-            self._inner.feed(char)
-            if not self._inner.quoted:
-                self._depth += (char in "{[") - (char in "}]")
-                if self._depth == 0:
-                    return at + 1
-        return None
-
-    def finish(self, *, closed: bool, cut: bool) -> str:
-        """Close the call; return the text that turned out to be no call at all.
-
-        A call that the model closed with its tag is whole even if its arguments are wrong: that is the model's
-        mistake, and it is told so. One that was cut off, or that the model left open in the middle of its JSON, is
-        not.
-        """
-        if self._name is not None:
-            arguments = self._text[self._start : self._end]
-            self.complete = closed or (self._end is not None and not cut)
-            self._close(self._name, arguments)
-            return ""
-        whole = _loads(self._text)
-        if isinstance(whole, dict) and isinstance(whole.get("name"), str):
-            given = whole.get("arguments", whole.get("parameters"))
-            arguments = (
-                given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False)
-            )
-            self.complete = not cut
-        elif not closed:
-            whole, arguments = {"name": ""}, self._text
-        else:
-            return f"{CALL}{self._text}{END_CALL}"
-        self._emit(PartStarted(self._id, "tool_call", name=whole["name"], call_id=f"call_{self._id}"))
-        if arguments:
-            self._emit(PartDelta(self._id, arguments))
-        self._close(whole["name"], arguments)
-        return ""
-
-    def _close(self, name: str, arguments: str) -> None:
-        part = ToolCall(
-            id=self._id,
-            call_id=f"call_{self._id}",
-            name=name,
-            arguments=arguments,
-            complete=self.complete,
-            synthetic_id=True,
-        )
-        self._emit(PartEnded(self._id, part))
-
-
-class _Scan:
-    """Whether a place in JSON text is inside a string, read a piece at a time."""
-
-    def __init__(self) -> None:
-        self.quoted = False
-        self._escaped = False
-
-    def copy(self) -> _Scan:
-        twin = _Scan()
-        twin.quoted, twin._escaped = self.quoted, self._escaped
-        return twin
-
-    def feed(self, text: str) -> None:
-        for char in text:
-            if self._escaped:
-                self._escaped = False
-            elif self.quoted and char == "\\":
-                self._escaped = True
-            elif char == '"':
-                self.quoted = not self.quoted
-
-
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None

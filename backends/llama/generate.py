@@ -15,15 +15,15 @@ from typing import Any
 
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, ServerError, UnsupportedSetting
 from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Started, StreamEvent, Usage, Warned
-from graphrt.backends.llama.chat import END_THINK, THINK, AnswerParser, ChatTemplate, StopStrings
-from graphrt.backends.llama.constrain import CALL, END_CALL, Grammars, Matcher
+from graphrt.backends.llama.constrain import Grammars, LazyMatcher, Matcher
 from graphrt.backends.llama.engine import Engine
 from graphrt.backends.llama.library import log
+from graphrt.backends.llama.parsing import AnswerParser
 from graphrt.backends.llama.sampling import Sampler
+from graphrt.backends.llama.stops import StopStrings
 from graphrt.backends.llama.task import Effort, Work
+from graphrt.backends.llama.template import ChatTemplate
 from graphrt.backends.messages import Request, Settings, ToolSpec
-
-TAGS = frozenset({CALL, END_CALL, THINK, END_THINK})
 
 
 class Speaker:
@@ -40,6 +40,9 @@ class Speaker:
         self.template = ChatTemplate(
             source, bos=vocabulary.bos_text, eos=vocabulary.eos_text, control=vocabulary.control_texts
         )
+        spells = self.template.dialect.spells
+        self.tags = frozenset(token for token in vocabulary.control if spells(vocabulary.text(token)))
+        """The control tokens that mean something to the parser."""
         self._grammars: Grammars | None = None
 
     @property
@@ -152,10 +155,12 @@ class _Answer:
         tools = self._tools()
         template_options = self._options(settings)
         prompt = self.speaker.template.render(self.request.messages, tools, template_options)
-        thinking = prompt.rstrip().endswith(THINK)
+        thoughts = self.speaker.template.dialect.thoughts
+        thinking = prompt.rstrip().endswith(thoughts.open)
         grammar = self._grammar(tools)
         if grammar is not None and thinking:
-            prompt, thinking = f"{prompt.rstrip()}\n\n{END_THINK}\n\n", False
+            gap = "\n\n" if prompt.endswith("\n") else ""  # as the template itself writes an empty thought
+            prompt, thinking = f"{prompt.rstrip()}{gap}{thoughts.close}{gap}", False
         tokens = self.speaker.tokens(prompt)
         if settings.strict and self.warnings:
             said = "; ".join(f"{warning.setting}: {warning.message}" for warning in self.warnings)
@@ -170,8 +175,13 @@ class _Answer:
                 f"the prompt has {len(tokens)} tokens and the context holds {self.engine.n_ctx}",
                 provider=self.speaker.name,
             )
-        parser = AnswerParser(self.emit, ids=id_, tools=bool(tools), thinking=thinking)
-        matcher = None if grammar is None else self.speaker.grammars.matcher(grammar)
+        dialect = self.speaker.template.dialect
+        parser = AnswerParser(self.emit, ids=id_, tools=tools, dialect=dialect, thinking=thinking)
+        matcher: Matcher | LazyMatcher | None = None
+        if grammar is not None:
+            matcher = self.speaker.grammars.matcher(grammar)
+        elif tools:
+            matcher = LazyMatcher(self.speaker.grammars, tools, many=self._many, syntax=dialect.calls)
         yield from self._write(tokens, parser, matcher)
 
     def _tools(self) -> tuple[ToolSpec, ...]:
@@ -185,17 +195,22 @@ class _Answer:
         elif not request.tools:
             raise BadRequest("tool_choice is 'required' and no tool is offered", provider="llama_cpp")
         if not self.speaker.template.takes_tools:
-            self._warn("tools", "the model's chat template has no tool syntax that is understood here")
+            self._warn("tools", "the model's chat template does not show tools; the system message describes them")
         return request.tools
 
     def _options(self, settings: Settings) -> dict[str, Any]:
         """What goes to the template beside the messages; warns of what cannot be honoured."""
         options: dict[str, Any] = {}
         if settings.reasoning_effort is not None:
-            if settings.reasoning_effort == "none" and "enable_thinking" in self.speaker.template.source:
-                options["enable_thinking"] = False
+            none = settings.reasoning_effort == "none"
+            if none and (quiet := self.speaker.template.thinking(on=False)):
+                options |= quiet
+            elif not none and "reasoning_effort" in self.speaker.template.wants:
+                options["reasoning_effort"] = settings.reasoning_effort
             else:
                 self._warn("reasoning_effort", "this model has no such setting")
+        if settings.logprobs is not None:
+            self._warn("logprobs", "this backend does not tell them")
         if settings.temperature is None:
             for name in ("top_p", "top_k", "min_p"):
                 if getattr(settings, name) is not None:
@@ -220,18 +235,25 @@ class _Answer:
             output=None if forced else request.output,
             tools=offered,
             calls=bool(tools),
-            many=choice in {"auto", "required"} and request.settings.parallel_tool_calls is not False,
+            many=self._many,
+            dialect=self.speaker.template.dialect,
         )
         for message in weak:
             self._warn("tools" if forced else "output", message)
         return grammar
 
-    def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | None) -> Work:
+    @property
+    def _many(self) -> bool:
+        """Whether one answer may hold several calls."""
+        several = self.request.tool_choice in {"auto", "required"}
+        return several and self.request.settings.parallel_tool_calls is not False
+
+    def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | LazyMatcher | None) -> Work:
         engine, settings, spent = self.engine, self.request.settings, self.spent
         choose = sampler(settings)
         if choose.temperature:
             spent.raw["seed"] = choose.seed
-        text = _Text(engine, parser, StopStrings(settings.stop), single=settings.parallel_tool_calls is False)
+        text = _Text(self.speaker, parser, StopStrings(settings.stop), single=settings.parallel_tool_calls is False)
         logits = yield tokens
         room = engine.n_ctx - len(tokens) + 1
         limit = room if settings.max_tokens is None else min(room, settings.max_tokens)
@@ -256,6 +278,8 @@ class _Answer:
                     spent.output += 1
                     spent.thought += parser.thinking
                     ending = text.add(token) or ("max_tokens" if spent.output >= limit else None)
+                    if matcher is not None:
+                        matcher.watch(parser.calling)
                 if ending == "max_tokens" and matcher is not None and matcher.done and i == len(fresh):
                     ending = "grammar"
                 if ending:
@@ -275,8 +299,9 @@ class _Answer:
 class _Text:
     """From tokens to text: bytes to characters, control tokens out, stop strings watched, and on to the parser."""
 
-    def __init__(self, engine: Engine, parser: AnswerParser, stops: StopStrings, *, single: bool) -> None:
-        self._vocabulary = engine.vocabulary
+    def __init__(self, speaker: Speaker, parser: AnswerParser, stops: StopStrings, *, single: bool) -> None:
+        self._vocabulary = speaker.engine.vocabulary
+        self._tags = speaker.tags
         self._parser = parser
         self._stops = stops
         self._single = single
@@ -284,7 +309,7 @@ class _Text:
 
     def add(self, token: int) -> str | None:
         """Take one token; the word for the ending if it ends the answer."""
-        if token in self._vocabulary.control and self._vocabulary.text(token) not in TAGS:
+        if token in self._vocabulary.control and token not in self._tags:
             return None
         self._parser.feed(self._stops.feed(self._decoder.decode(self._vocabulary.pieces[token])))
         if self._stops.hit:

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 from graphrt.backends.messages import (
     Media,
     Message,
+    Part,
     Reasoning,
     Refusal,
     Request,
@@ -34,8 +35,12 @@ def tokens_in(request: Request) -> int:
         shapes.append([request.output.schema_])
     written = len(to_json(shapes, fallback=str)) if shapes else 0
     said = "".join(_words(message) for message in request.messages)
-    pictures = sum(isinstance(part, Media) for message in request.messages for part in message.parts)
+    pictures = sum(_pictures(part) for message in request.messages for part in message.parts)
     return max(1, -(-(written + len(said)) // _CHARACTERS) + pictures * _PICTURE)
+
+
+def _pictures(part: Part) -> int:
+    return len(part.media) if isinstance(part, ToolResult) else int(isinstance(part, Media))
 
 
 def _words(message: Message) -> str:

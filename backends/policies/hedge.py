@@ -65,6 +65,9 @@ class Hedge(Switching):
             yield Chose(self.policy, one.name, "asked first")
             winner, loser = await self._race(one, two)
             await loser.aclose()
+            if loser is two and two.attempt is not None:
+                # named as asked, so that what it spent is known to be its own
+                yield Chose(self.policy, two.name, f"asked too after {self._after:g} s")
             for event in loser.heard:
                 if isinstance(event, Chose):  # what a policy behind it had spent
                     yield event

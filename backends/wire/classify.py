@@ -2,7 +2,7 @@
 
 `classify` reads status, headers and body of a failed answer; `classify_error` reads an error object that came inside a
 successful one. Codes are believed before words: providers change their sentences more often than their codes. Both are
-pure and never raise. A secret in use (some providers quote the key they refuse) is taken out with `redact` first.
+pure and never raise. A secret in use (some providers quote the key they refuse) is taken out first.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from graphrt.backends.errors import (
     ServerError,
     TimedOut,
 )
+from graphrt.backends.wire.ratelimits import duration, rate_limits
+from graphrt.backends.wire.redaction import redact, redacted
 
 _SNIPPET = 500
 """How many characters of a body that is not JSON are kept as the provider's own words."""
@@ -40,7 +42,13 @@ _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
     (
         ContextLengthExceeded,
         frozenset(
-            {"context_length_exceeded", "too_many_prompt_tokens", "too_many_tokens", "model_context_window_exceeded"}
+            {
+                "context_length_exceeded",
+                "exceed_context_size_error",
+                "too_many_prompt_tokens",
+                "too_many_tokens",
+                "model_context_window_exceeded",
+            }
         ),
     ),
     (
@@ -65,6 +73,9 @@ _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
                 "billing_not_active",
                 "billing_error",
                 "insufficient_credits",
+                "exceeded_current_quota_error",
+                "servicequotaexceededexception",
+                "arrearage",
             }
         ),
     ),
@@ -86,16 +97,25 @@ _CODES: tuple[tuple[type[BackendError], frozenset[str]], ...] = (
                 "overloaded_error",
                 "overloaded",
                 "engine_overloaded",
+                "engine_overloaded_error",
                 "unavailable",
                 "server_is_busy",
                 "capacity_exceeded",
+                "modelnotreadyexception",
             }
         ),
     ),
     (
         RateLimited,
         frozenset(
-            {"rate_limit_exceeded", "rate_limit_error", "rate_limited", "ratelimitreached", "throttlingexception"}
+            {
+                "rate_limit_exceeded",
+                "rate_limit_error",
+                "rate_limit_reached_error",
+                "rate_limited",
+                "ratelimitreached",
+                "throttlingexception",
+            }
         ),
     ),
     (ServerError, frozenset({"server_error", "internal_server_error", "api_error", "internal"})),
@@ -106,12 +126,24 @@ _CONTEXT = re.compile(
     r"maximum context length|context length (?:is|of)|context window|prompt (?:is )?too long|input is too long|"
     r"input tokens? exceed|input token count|longer than the model.s context|"
     r"exceed(?:s|ed)? (?:the )?(?:available )?context|maximum number of tokens allowed|"
+    r"(?:prompt|input) exceeds? (?:the )?max(?:imum)? length|range of input length|exceed(?:s|ed)? model token limit|"
+    r"tokens in the prompt cannot exceed|reduce the length of the (?:messages|prompt|input)|"
     r"`inputs` (?:tokens \+ `max_new_tokens` must be|must have less than)",
     re.IGNORECASE,
 )
-_FILTERED = re.compile(r"content (?:management|filter(?:ing)?) policy|flagged by (?:our )?moderation", re.IGNORECASE)
+_FILTERED = re.compile(
+    r"content (?:management|filter(?:ing)?) policy|flagged by (?:our )?moderation|flagged as potentially|"
+    r"(?:input|prompt|content|request) (?:was |is )?flagged|unsafe or sensitive content|inappropriate content",
+    re.IGNORECASE,
+)
 _KEY = re.compile(r"(?:invalid|incorrect) api[ _-]key|api[ _-]key (?:is )?(?:not valid|invalid|missing)", re.IGNORECASE)
-_QUOTA = re.compile(r"credit balance is too low|insufficient (?:balance|credits|funds)|payment required", re.IGNORECASE)
+_NEVER_FITS = re.compile(r"request too large\b.*\btokens per min", re.IGNORECASE | re.DOTALL)
+_QUOTA = re.compile(
+    r"credit balance is too low|insufficient (?:balance|credits|funds)|payment required|credits? (?:are|is) depleted|"
+    r"used (?:all|up) (?:\w+ )?(?:available credits|daily free)|(?:does not|doesn.t) have any credits|"
+    r"(?:calls|requests) ?(?:/|per) ?month",
+    re.IGNORECASE,
+)
 _MODEL = re.compile(
     r"\bmodel\b.{0,80}(?:does not exist|not found|is not supported\. supported models)|model identifier is invalid",
     re.IGNORECASE,
@@ -120,16 +152,6 @@ _BUSY = re.compile(
     r"overloaded|no (?:available )?capacity|at capacity|currently unavailable|temporarily unavailable", re.IGNORECASE
 )
 _PAUSE_IN_WORDS = re.compile(r"(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?(?:ms|us|[hms]))+)\b", re.IGNORECASE)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)", re.IGNORECASE)
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
-
-def redact(text: str, secrets: Sequence[str]) -> str:
-    """Take every secret out of `text`."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[secret]")
-    return text
 
 
 def classify(
@@ -144,8 +166,9 @@ def classify(
     """Name what a failed answer means. `now` is the wall clock, in seconds, that a date in `Retry-After` is measured
     against."""
     head = {name.lower(): redact(value, secrets) for name, value in headers.items()}
-    text = redact(body.decode("utf-8", "replace"), secrets)
-    parsed = _json(text)
+    text = body.decode("utf-8", "replace")
+    parsed = redacted(_json(text), secrets)
+    text = "" if parsed is not None else redact(text, secrets)
     words = _Words.of(parsed) if parsed is not None else _Words(page_words(text) or f"HTTP {status} with an empty body")
     code = words.code or head.get("x-amzn-errortype", "").split(":")[0] or None
     kind, retryable = _judge(status, words, code, parsed)
@@ -165,7 +188,7 @@ def classify(
 
 def classify_error(error: Any, *, provider: str | None = None, secrets: Sequence[str] = ()) -> BackendError:
     """Name what an error object inside a successful answer means: the same error as it would be outside."""
-    parsed = json.loads(redact(json.dumps(error), secrets))
+    parsed = redacted(error, secrets)
     words = _Words.of(parsed)
     kind, retryable = _judge(words.status or 0, words, words.code, parsed)
     pause = retry_after({}, parsed, message=words.message, status=words.status or 0)
@@ -200,19 +223,8 @@ def retry_after(
         return precise if 0 <= seconds - precise < 1 else max(precise, seconds)
     if precise or seconds:
         return precise or seconds
-    exhausted = _exhausted(headers, now) if status == HTTPStatus.TOO_MANY_REQUESTS else None
+    exhausted = _exhausted({**headers, **_inner_headers(body)}, now) if status == HTTPStatus.TOO_MANY_REQUESTS else None
     return _body_pause(body) or exhausted or _words_pause(message)
-
-
-def duration(text: str) -> float | None:
-    """Seconds in a Go-style duration (`6m0s`, `12ms`) or a bare number of seconds; None when it is neither."""
-    bare = _number(text)
-    if bare is not None:
-        return bare
-    pieces = _DURATION.findall(text)
-    if not pieces or "".join(number + unit for number, unit in pieces) != text.strip():
-        return None
-    return sum(float(number) * _UNITS[unit.lower()] for number, unit in pieces)
 
 
 def page_words(text: str) -> str:
@@ -254,7 +266,7 @@ class _Words:
 def _judge(status: int, words: _Words, code: str | None, body: Any) -> tuple[type[BackendError], bool | None]:
     """The class of the error, and whether to try again where that differs from the class's own answer."""
     names = [name.lower() for name in (code, words.type, _innermost(body)) if name]
-    too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _NEVER_FITS.search(words.message)
     for kind, codes in _CODES:
         if kind is RateLimited and (status == HTTPStatus.PAYMENT_REQUIRED or _QUOTA.search(words.message)):
             return QuotaExceeded, None
@@ -275,7 +287,7 @@ def _by_words(status: int, message: str, names: Sequence[str]) -> type[BackendEr
     # a single string over its own limit is not the context, though its sentence sounds so
     if client_fault and "string_above_max_length" not in names and _CONTEXT.search(message):
         return ContextLengthExceeded
-    if client_fault and _FILTERED.search(message):
+    if (client_fault or status == HTTPStatus.FORBIDDEN) and _FILTERED.search(message):
         return ContentFiltered
     if client_fault and _KEY.search(message):
         return AuthFailed
@@ -350,13 +362,16 @@ def _body_pause(body: Any) -> float | None:
 
 def _exhausted(headers: Mapping[str, str], now: float) -> float | None:
     """When the allowance that is used up comes back, if the headers name one that is."""
-    pauses = []
-    for name, left in headers.items():
-        if "ratelimit" in name and "remaining" in name and _number(left) == 0:
-            reset = headers.get(name.replace("remaining", "reset"))
-            if reset is not None:
-                pauses.append(duration(reset) or _until(reset, now) or 0.0)
-    return max(pauses, default=0.0) or None
+    spent = (limit.reset for limit in rate_limits(headers, now) if limit.remaining == 0)
+    return max((reset for reset in spent if reset is not None), default=0.0) or None
+
+
+def _inner_headers(body: Any) -> dict[str, str]:
+    """The headers that OpenRouter repeats in the body of a refusal."""
+    error = body.get("error") if isinstance(body, dict) else None
+    metadata = error.get("metadata") if isinstance(error, dict) else None
+    told = metadata.get("headers") if isinstance(metadata, dict) else None
+    return {str(name).lower(): str(value) for name, value in told.items()} if isinstance(told, dict) else {}
 
 
 def _words_pause(message: str) -> float | None:

@@ -22,6 +22,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from graphrt.backends.dialects.answering import AnswerStream, object_of
@@ -126,7 +127,9 @@ def _frame(whole: bytes, headers: int) -> Frame | Malformed:
         return Malformed("headers")
 
 
-def _headers(data: bytes) -> dict[str, Value]:
+@lru_cache(maxsize=16)
+def _headers(data: bytes) -> Mapping[str, Value]:
+    """A frame's headers. Those of one word are those of the next: they are not read for every word."""
     found: dict[str, Value] = {}
     at = 0
     while at < len(data):

@@ -5,7 +5,8 @@
 
 Every failure of the client becomes one of ours, most specific first, with the cause kept. It never retries and never
 follows a redirect (a key would go along). Leaving the block or being cancelled inside it closes the connection and
-waits for that. It runs on asyncio and on trio.
+waits for that, unless the body has been read to its end: then the connection serves again. It runs on asyncio and on
+trio.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+import anyio
 import anyio.lowlevel
 import httpx
 
@@ -40,6 +42,11 @@ _FAILURES: tuple[tuple[type[Exception], type[BackendError], str], ...] = (
     (anyio.ClosedResourceError, ConnectionFailed, "the connection broke"),
     (anyio.BrokenResourceError, ConnectionFailed, "the connection broke"),
 )
+
+_IDLE = 4.0
+"""Seconds that a connection is kept without a request: less than the five after which many servers hang up."""
+_LINGER = 0.05
+"""Seconds to wait for the end of a body of which everything is known: less than a new connection takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,7 @@ class Http:
                 verify=_tls(),
                 timeout=httpx.Timeout(self.idle, connect=self.connect),
                 # how many requests run at once is a policy, and policies live above this seam
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=_IDLE),
                 # a proxy of the environment is for the world, not for a server on this machine
                 mounts={"all://localhost": None, "all://127.0.0.1": None, "all://[::1]": None},
             )
@@ -127,6 +134,16 @@ def _loop() -> object:
 def _tls() -> ssl.SSLContext:
     """Reading the certificates takes longer than a local answer: once is enough for all pools."""
     return httpx.create_ssl_context()
+
+
+async def drain(chunks: AsyncIterator[bytes]) -> None:
+    """Read on to the end of a body of which nothing more is wanted, so that its connection serves again.
+
+    A body that does not end at once is given up, and its connection closed. Raises nothing.
+    """
+    with suppress(BackendError), anyio.move_on_after(_LINGER):
+        async for _ in chunks:
+            pass
 
 
 async def read(chunks: AsyncIterator[bytes], *, limit: int) -> bytes:

@@ -13,7 +13,8 @@ from graphrt.backends.dialects.answering import AnswerStream
 from graphrt.backends.dialects.values import is_json
 from graphrt.backends.errors import BackendError, ServerError, StreamTruncated
 from graphrt.backends.events import StreamEvent
-from graphrt.backends.wire.classify import page_words, redact
+from graphrt.backends.wire.classify import page_words
+from graphrt.backends.wire.redaction import redact
 
 _LIMIT = 64 << 20
 """Bytes of one line beyond which nobody means it."""
@@ -74,7 +75,7 @@ class LineReader:
             case "json":
                 try:
                     parsed = json.loads(rest)
-                except ValueError:
+                except (ValueError, RecursionError):
                     words = "the answer's JSON ended early"
                     return self._stream.broken(StreamTruncated(words, provider=self._provider))
                 return self._stream.body(parsed)

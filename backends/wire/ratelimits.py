@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from graphrt.backends.wire.classify import duration
-
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
@@ -62,6 +60,8 @@ _FAMILIES = tuple(
     )
 )
 _WINDOW = re.compile(r"(?:^|-)(?:(\d{1,4})-)?(second|minute|hour|day|month)$")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)", re.IGNORECASE)
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _EPOCH = 1e9
 """No span of seconds is this long: such a number is an instant."""
 _PARAMETER = re.compile(r";\s*([a-z]+)\s*=\s*(\d+)")
@@ -81,6 +81,17 @@ def rate_limits(headers: Mapping[str, str], now: float | None = None) -> tuple[R
         if value is not None:
             found.setdefault((_of(what), _window(what)), {})[field] = value
     return tuple(_limit(of, window, fields) for (of, window), fields in found.items())
+
+
+def duration(text: str) -> float | None:
+    """Seconds in a Go-style duration (`6m0s`, `12ms`) or a bare number of seconds; None when it is neither."""
+    bare = _number(text)
+    if bare is not None:
+        return bare
+    pieces = _DURATION.findall(text)
+    if not pieces or "".join(number + unit for number, unit in pieces) != text.strip():
+        return None
+    return sum(float(number) * _UNITS[unit.lower()] for number, unit in pieces)
 
 
 def _said(headers: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

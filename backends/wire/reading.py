@@ -9,7 +9,8 @@ from graphrt.backends.dialects.answering import AnswerStream
 from graphrt.backends.dialects.values import is_json
 from graphrt.backends.errors import BackendError, ServerError, StreamTruncated
 from graphrt.backends.events import StreamEvent
-from graphrt.backends.wire.classify import page_words, redact
+from graphrt.backends.wire.classify import page_words
+from graphrt.backends.wire.redaction import redact
 from graphrt.backends.wire.sse import Event, Malformed, Parser
 
 _BODY_LIMIT = 64 << 20

@@ -53,10 +53,9 @@ class Malformed:
 
 Item = Event | Retry | KeepAlive | Malformed
 
-_LINE_END = re.compile(rb"[\r\n]")
-_DIGITS = re.compile(rb"[0-9]+\Z")
+_DIGITS = re.compile(rb"[0-9]{1,18}\Z")
+"""A pause in milliseconds; a longer number is nobody's wish, and may be more than an `int` can be read from."""
 _FIELDS = (b"data", b"event", b"id", b"retry")
-_LF = 0x0A
 _BOM = b"\xef\xbb\xbf"
 _SHOWN = 80
 """How much of a meaningless line is kept, in bytes, to show it."""
@@ -89,22 +88,18 @@ class Parser:
         items: list[Item] = []
         if self.overflowed or not chunk:
             return items
-        begin = 0
-        for match in _LINE_END.finditer(chunk):
-            end = match.start()
-            newline = chunk[end] == _LF
-            if newline and self._after_cr and end == begin:
-                # the second half of a CRLF: the CR has ended the line already, without waiting to see what follows it
-                self._after_cr = False
-                begin = end + 1
-                continue
-            self._grow(chunk[begin:end])
-            self._end_line(items)
-            self._after_cr = not newline
-            begin = end + 1
-        if begin < len(chunk):
-            self._grow(chunk[begin:])
-            self._after_cr = False
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]  # of a CRLF: the CR has ended the line already, without waiting to see what follows it
+        self._after_cr = chunk.endswith(b"\r")
+        lines = chunk.splitlines()  # of bytes: they end in LF, CR or CRLF and in nothing else
+        rest = lines.pop() if lines and not chunk.endswith((b"\n", b"\r")) else b""
+        for line in lines:
+            if self._length or self._at_start:
+                self._grow(line)
+                self._end_line(items)
+            else:
+                self._take(line, items)
+        self._grow(rest)
         if (
             self.max_buffer is not None
             and len(self._line) + self._data_size > self.max_buffer
@@ -168,15 +163,18 @@ class Parser:
         self._length = 0
         if kind == "comment":
             items.append(KeepAlive())
-        elif not line:
-            self._dispatch(items)
-        elif kind == "field" or line in _FIELDS:
-            self._field(line, items)
-        elif self.max_buffer is None or length <= self.max_buffer:
-            items.append(Malformed("unknown-field", line[:_SHOWN].decode("utf-8", "replace")))
+        elif kind == "unknown":
+            self._unknown(line, length, items)
+        else:
+            self._take(line, items)
 
-    def _field(self, line: bytes, items: list[Item]) -> None:
-        name, value = line.partition(b":")[0], _value(line)
+    def _take(self, line: bytes, items: list[Item]) -> None:
+        """Take a whole line."""
+        if not line:
+            self._dispatch(items)
+            return
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
         match name:
             case b"data":
                 self._data_size += len(value) + bool(self._data)
@@ -186,11 +184,18 @@ class Parser:
             case b"id":
                 if b"\0" not in value:
                     self._id = self._own_id = value.decode("utf-8", "replace")
+            case b"retry" if _DIGITS.match(value):
+                items.append(Retry(int(value)))
+            case b"retry":
+                items.append(Malformed("invalid-retry", line[:_SHOWN].decode("utf-8", "replace")))
+            case b"":
+                items.append(KeepAlive())
             case _:
-                if _DIGITS.match(value):
-                    items.append(Retry(int(value)))
-                else:
-                    items.append(Malformed("invalid-retry", line[:_SHOWN].decode("utf-8", "replace")))
+                self._unknown(line, len(line), items)
+
+    def _unknown(self, line: bytes, length: int, items: list[Item]) -> None:
+        if self.max_buffer is None or length <= self.max_buffer:
+            items.append(Malformed("unknown-field", line[:_SHOWN].decode("utf-8", "replace")))
 
     def _dispatch(self, items: list[Item]) -> None:
         if self._data:

@@ -1,4 +1,7 @@
-"""`doctor`: what is the matter with a store, and with the runs in it that have not ended. It changes nothing."""
+"""`doctor`: what is the matter with a store, and with the runs in it that have not ended. It changes nothing.
+
+With `--model` it is a model that is examined: see `probing`.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
 
 def doctor(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Examine a store. 6 if something has to be done; 0, warnings or not, if nothing has."""
+    if arguments.model is not None:
+        from graphrt.cli.probing import doctor_model
+
+        return doctor_model(arguments)
     from graphrt.checkpoints.doctor import examine
 
     path, named = existing(arguments), arguments.store

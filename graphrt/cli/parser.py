@@ -234,14 +234,31 @@ def _keeping_commands(commands: Commands) -> None:
     )
     _common(vacuum)
 
-    doctor = _add(commands, "doctor", "say what is the matter with a store, and with its runs", "doctor", "doctor")
+    doctor = _add(
+        commands, "doctor", "say what is the matter with a store and its runs, or with a model", "doctor", "doctor"
+    )
     doctor.add_argument("store", metavar="FILE", nargs="?", help="the store (default: as for --store)")
     doctor.add_argument(
         "--file-only", action="store_true", help="look at the file alone: import none of the graphs its runs name"
     )
     doctor.add_argument("--salvage", metavar="OUT.json", help="write every run that can be read whole, for `import`")
+    doctor.add_argument(
+        "--model",
+        metavar="URI",
+        help="instead of a store: ask this model, or the one of a role, what it really does; it costs some tokens",
+    )
+    doctor.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long a model may take for a question (60)",
+    )
     _common(doctor, store=False)
-    doctor.epilog = "It changes nothing. Exit code 0: nothing has to be done (warnings may be told); 6: something has."
+    doctor.epilog = (
+        "It changes nothing. Exit code 0: nothing has to be done (warnings may be told), and the model does what its "
+        "profile says; 6: something has to be, or differs."
+    )
 
     export = _add(commands, "export", "write a run as one JSON file", "transfer", "export")
     export.add_argument("run", metavar="RUN", help=_RUN)

@@ -96,6 +96,8 @@ class Provider:
         self._threads: list[threading.Thread] = []
         self._connections: set[socket.socket] = set()
         self.base_url = ""
+        self.connected = 0
+        """Connections that clients have made."""
         self.asked: list[Asked] = []
         self.written: dict[int, int] = {}
         """Bytes of each answer's body that the network has taken."""
@@ -118,7 +120,8 @@ class Provider:
             if stopping in ready:
                 return
             connection, _ = listener.accept()
-            thread = threading.Thread(target=self._serve, args=(connection,))
+            self.connected += 1
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -235,7 +238,8 @@ def provide(answer: Reply | Iterable[Reply] | Callable[[Asked], Reply]) -> Itera
     stopping, stop = socket.socketpair()
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, stopping, stop:
         provider.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread = threading.Thread(target=provider.run, args=(listener, stopping))
+        # a daemon: a command that ends in this process does not wait for it
+        thread = threading.Thread(target=provider.run, args=(listener, stopping), daemon=True)
         thread.start()
         try:
             yield provider

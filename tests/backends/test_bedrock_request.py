@@ -445,11 +445,37 @@ def test_a_model_that_thinks_is_not_made_to_call() -> None:
 
 
 def test_a_schema_goes_as_text() -> None:
-    schema = {"type": "object", "properties": {"ä": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"ä": {"type": "string"}}, "additionalProperties": False}
     wanted = body(ask(output=OutputSchema(name="my answer", schema_=schema)))["outputConfig"]["textFormat"]
     assert wanted["type"] == "json_schema"
     assert wanted["structure"]["jsonSchema"]["name"] == "my_answer"
     assert json.loads(wanted["structure"]["jsonSchema"]["schema"]) == schema
+
+
+def test_a_schema_goes_as_the_api_takes_it_and_says_what_it_does_not_promise() -> None:
+    # M6, M7
+    schema = {
+        "type": "object",
+        "properties": {"age": {"type": "integer", "minimum": 0}, "name": {"type": "string", "maxLength": 9}},
+        "required": ["age"],
+    }
+    request = ask(output=OutputSchema(name="x", schema_=schema))
+    (warning,) = sent(request).warnings
+    wanted = json.loads(body(request)["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"])
+    assert wanted["additionalProperties"] is False
+    assert [wanted["properties"][name]["type"] for name in ("age", "name")] == ["integer", "string"]
+    assert not {"minimum", "maxLength"} & {*wanted["properties"]["age"], *wanted["properties"]["name"]}
+    assert warning.setting == "output"
+    assert all(word in warning.message for word in ("/properties/age", "minimum", "maxLength"))
+    with pytest.raises(UnsupportedSetting, match="minimum"):
+        body(ask(output=request.output, settings=Settings(strict=True)))
+
+
+def test_a_schema_that_the_api_has_no_form_for_is_not_asked_for() -> None:
+    # M6
+    free = ask(output=OutputSchema(name="x", schema_={"type": "object", "additionalProperties": {"type": "string"}}))
+    assert "outputConfig" not in body(free)
+    assert warned(free) == ["output"]
 
 
 SETTINGS: dict[str, Any] = {
@@ -464,6 +490,8 @@ SETTINGS: dict[str, Any] = {
     "frequency_penalty": 0.2,
     "reasoning_effort": "high",
     "parallel_tool_calls": False,
+    "logprobs": 0,
+    "cache": "5m",
 }
 
 
@@ -484,6 +512,7 @@ def test_settings_go_under_the_apis_own_names_and_the_rest_is_warned_about() -> 
         "frequency_penalty",
         "reasoning_effort",
         "parallel_tool_calls",
+        "logprobs",
     ]
 
 
@@ -493,7 +522,7 @@ def test_each_setting_is_either_sent_or_warned_about_and_strict_refuses_the_latt
     # M6
     request = ask(settings=Settings(**{setting: SETTINGS[setting]}), tools=(ADD,))
     wanted = body(request, model)
-    there = {"inferenceConfig", "additionalModelRequestFields"} & wanted.keys()
+    there = {"inferenceConfig", "additionalModelRequestFields"} & wanted.keys() or "cachePoint" in json.dumps(wanted)
     assert bool(there) != bool(warned(request, model))
     strict = ask(settings=Settings(**{setting: SETTINGS[setting], "strict": True}), tools=(ADD,))
     if warned(request, model):

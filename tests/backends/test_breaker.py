@@ -46,7 +46,7 @@ def down(clock: JumpingClock, *lines: Any, **rules: Any) -> tuple[Scripted, Brea
     return source, breaker(source, clock=clock, **rules)
 
 
-async def test_failures_in_a_row_open_it_and_then_nothing_is_asked() -> None:
+async def test_l3_failures_in_a_row_open_it_and_then_nothing_is_asked() -> None:
     """L3: open is an error at once that says when it is tried again."""
     clock = JumpingClock()
     source, backend = down(clock, *[ServerError("boom")] * 3, failures=3, rest=30.0)
@@ -64,7 +64,7 @@ async def test_failures_in_a_row_open_it_and_then_nothing_is_asked() -> None:
     assert backend.statistics().turned_away == 1
 
 
-async def test_after_its_rest_one_probe_closes_it_again() -> None:
+async def test_l3_after_its_rest_one_probe_closes_it_again() -> None:
     clock = JumpingClock()
     _, backend = down(clock, *[ServerError("boom")] * 2, "fine", *[ServerError("boom")], "fine", failures=2, rest=30.0)
     await ends(backend, 2)
@@ -77,7 +77,7 @@ async def test_after_its_rest_one_probe_closes_it_again() -> None:
     assert (await told(backend))[0] != events[0]
 
 
-async def test_a_probe_that_fails_opens_it_for_another_rest() -> None:
+async def test_l3_a_probe_that_fails_opens_it_for_another_rest() -> None:
     clock = JumpingClock()
     source, backend = down(clock, *[ServerError("boom")] * 3, "fine", failures=2, rest=30.0)
     await ends(backend, 2)
@@ -117,7 +117,7 @@ def opened(source: Backend, clock: JumpingClock) -> Breaker:
     return backend
 
 
-async def test_half_open_lets_one_probe_through_and_no_second_one() -> None:
+async def test_l3_half_open_lets_one_probe_through_and_no_second_one() -> None:
     """L3: the half-open probe is single."""
     clock = JumpingClock()
     source = Slow()

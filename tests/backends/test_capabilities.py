@@ -21,6 +21,8 @@ SERVES = {
     ("bedrock", "invoke_anthropic"): "bedrock_anthropic",
     ("bedrock", "responses"): "openai_responses",
     ("llamacpp_server", "chat_completions"): "llama_server",
+    ("azure_openai", "chat_completions"): "azure",
+    ("moonshotai", "chat_completions"): "moonshot",
 }
 
 
@@ -74,6 +76,7 @@ def seen() -> Iterator[tuple[str, str, str, str]]:
             (schema, "json_schema"),
             (bool(expected.get("reasoning")), "reasoning"),
             (pictures(body.get("messages") or body.get("input") or body.get("contents")), "images"),
+            (any((expected.get("usage") or {}).values()), "usage"),
             ("seed" in body and provider != "openai_responses", "seed"),
         ):
             if shown:
@@ -91,9 +94,10 @@ def test_nothing_that_was_recorded_working_is_said_to_be_impossible() -> None:
 
 def test_what_nobody_knows_is_none() -> None:
     """No guess about a server or a model that was never heard of."""
-    for provider in ("openai_chat", "openrouter", "together", "nobody"):
+    for provider in ("openai_chat", "nobody"):
         assert known(can(provider, "some/model-x")) == {}
-    assert known(can("openai", "unheard-of")) == {}
+    for provider in ("openrouter", "together", "openai"):
+        assert known(can(provider, "some/unheard-of")) == {"usage": True}
 
 
 def test_a_family_is_found_under_dated_tuned_and_prefixed_names() -> None:
@@ -112,6 +116,16 @@ def test_what_thinks_at_deepseek_is_not_made_to_call_a_tool() -> None:
     """It answers 400 there (wire_formats, section 1)."""
     assert can("deepseek", "deepseek-chat").forced_tool is True
     assert can("deepseek", "deepseek-reasoner").forced_tool is False
+
+
+def test_a_router_says_what_it_keeps_from_some_of_its_models() -> None:
+    """Snowflake refuses tools where it serves neither Claude nor OpenAI's; Kimi is made to call a tool from K3 on."""
+    llama, claude = can("snowflake", "llama3.1-70b"), can("snowflake", "claude-sonnet-4-6")
+    assert (llama.tools, llama.json_schema, claude.tools, claude.json_schema) == (False, False, True, True)
+    old, new = can("moonshot", "kimi-k2.5"), can("moonshot", "kimi-k3")
+    assert (old.forced_tool, old.json_schema, new.forced_tool, new.json_schema) == (False, False, None, True)
+    assert can("perplexity", "sonar-pro").tools is False
+    assert can("azure", "a name of the user's own") == NOTHING
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -149,7 +163,7 @@ def test_every_provider_in_the_table_is_one_that_a_backend_can_have() -> None:
     """A row for a provider that nobody is called would never be read."""
     from graphrt.backends import capabilities
 
-    others = {"openai_responses", "google", "google_vertex", "cohere", "bedrock"}
+    others = {"openai_responses", "google", "google_vertex", "cohere", "bedrock"} | capabilities._CLAUDE
     profiles: set[str] = {preset.profile.provider for preset in PRESETS.values()}
     for row in capabilities._ROWS:
         assert row.providers <= profiles | others, row.providers

@@ -22,7 +22,8 @@ from graphrt.backends.errors import (
     ServerError,
     TimedOut,
 )
-from graphrt.backends.wire.classify import classify, classify_error, duration, retry_after
+from graphrt.backends.wire.classify import classify, classify_error, retry_after
+from graphrt.backends.wire.ratelimits import duration
 
 CONSTRUCTED = {
     "anthropic.messages.400_credit_balance": (QuotaExceeded, False, None),
@@ -135,6 +136,15 @@ def test_a_bare_status_has_a_category(status: int, kind: type[BackendError], ret
         ({"retry_after_ms": "200", "retry_after": "30"}, 30.0),
         ({"x_ratelimit_remaining_tokens": "0", "x_ratelimit_reset_tokens": "6m0s"}, 360.0),
         ({"x_ratelimit_remaining_tokens": "5", "x_ratelimit_reset_tokens": "6m0s"}, None),
+        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": "1000000060000"}, 60.0),
+        (
+            {
+                "anthropic_ratelimit_requests_remaining": "0",
+                "anthropic_ratelimit_requests_reset": "2001-09-09T01:46:45Z",
+                "date": "Sun, 09 Sep 2001 01:46:41 GMT",
+            },
+            4.0,
+        ),
     ],
 )
 def test_a_pause_is_read_from_every_kind_of_header(headers: Any, expected: Any) -> None:
@@ -146,7 +156,40 @@ def test_a_pause_may_be_in_the_body_or_in_its_words() -> None:
     assert refuse(429, {"error": {"message": "no", "details": [info]}}).retry_after == 34.4
     assert refuse(429, [{"error": {"message": "no", "details": [info]}}]).retry_after == 34.4
     assert refuse(429, {"error": {"message": "Please try again in 1m2.5s. Visit us."}}).retry_after == 62.5
+    headers = {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1000000090000"}
+    error = {"message": "Rate limit exceeded: free-models-per-min", "code": 429, "metadata": {"headers": headers}}
+    assert refuse(429, {"error": error}).retry_after == 90.0  # OpenRouter: an instant in milliseconds
+    odd: Any
+    for odd in (None, [], {"headers": 3}, {"headers": {"x-ratelimit-remaining": None, "x-ratelimit-reset": []}}):
+        assert refuse(429, {"error": {"message": "no", "metadata": odd}}).retry_after is None
     assert retry_after({}, None) is None
+
+
+TOO_LARGE = "Request too large for m on tokens per minute (TPM): Limit 6000, Requested 9870, please reduce your message"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code", "kind"),
+    [
+        (413, TOO_LARGE, "rate_limit_exceeded", RateLimited),
+        (429, TOO_LARGE.replace("minute", "min"), "rate_limit_exceeded", RateLimited),
+        (413, "This model's maximum context length is 4096 tokens.", None, ContextLengthExceeded),
+        (413, "Request exceeds the maximum size", "request_too_large", BadRequest),
+    ],
+)
+def test_a_request_that_is_too_large_is_told_apart_by_what_it_is_too_large_for(
+    status: int, message: str, code: str | None, kind: type[BackendError]
+) -> None:
+    """M5: for a minute's tokens, which another key or model may have; for the context; for the server. It never fits,
+    however long one waits."""
+    error = refuse(status, {"error": {"message": message, "type": "tokens", "code": code}})
+    assert (type(error), error.retryable) == (kind, False)
+
+
+def test_a_rate_that_is_reached_for_now_is_waited_for() -> None:
+    message = "Rate limit reached for m on tokens per minute (TPM): Limit 6000, Used 5034, Requested 1443. "
+    error = refuse(429, {"error": {"message": message + "Please try again in 4.77s.", "code": "rate_limit_exceeded"}})
+    assert (type(error), error.retryable, error.retry_after) == (RateLimited, True, 4.77)
 
 
 @pytest.mark.parametrize(

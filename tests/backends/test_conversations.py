@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,19 @@ import pytest
 
 from graphrt.backends.dialects.answering import Answering
 from graphrt.backends.dialects.dialect import Asked
-from graphrt.backends.messages import Message, Opaque, Reasoning, Request, ToolCall, ToolSpec, system, tool_result, user
+from graphrt.backends.messages import (
+    Media,
+    Message,
+    Opaque,
+    Reasoning,
+    Request,
+    Settings,
+    ToolCall,
+    ToolSpec,
+    system,
+    tool_result,
+    user,
+)
 from tests.backends.provider import open_at
 from tests.backends.recordings import body_of, told
 from tests.backends.replay import TRAFFIC
@@ -35,11 +47,23 @@ LISTENERS: Mapping[str, tuple[str, str]] = {
     "bedrock": ("converse", "bedrock"),
     "ollama": ("ollama_chat", "ollama"),
     "tgi": ("tgi_generate", "tgi"),
+    "google's older models": ("generate_content", "google"),
+    "bedrock's other makers": ("converse", "bedrock"),
+    "bedrock's claude": ("converse", "bedrock"),
+    "openrouter": ("chat_completions", "openrouter"),
 }
 """Who the conversation goes on with: an API and who speaks it."""
 
 MODEL = "next"
 """No model that any recording came from: nothing sealed may go to it, not even at the same provider."""
+MODELS = {
+    "google's older models": "gemini-2.5-next",
+    "bedrock's other makers": "meta.next",
+    "bedrock's claude": "anthropic.next",
+}
+"""Those whose names say that they take less than others, or more."""
+
+PICTURE = Media(media_type="image/png", data="aGk=")
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -72,14 +96,18 @@ def _turn(exchange: Mapping[str, Any]) -> Message | None:
 
 
 def conversations(api: str) -> Iterator[tuple[str, tuple[Message, ...]]]:
-    """Conversations of three recorded turns, with a result for every call in them."""
+    """Conversations of three recorded turns, with a result for every call in them; every other one has a picture, and
+    after each turn the prompt is to be kept."""
     recorded = turns(api)
     for at, (named, _) in enumerate(recorded):
         said: list[Message] = [system("Be brief."), user("Hello.")]
         for _, turn in (recorded * 3)[at : at + 3]:
             said.append(turn)
-            said += [tool_result(call, f"result of {call.name}") for call in turn.tool_calls]
-            said.append(user("Go on."))
+            said += [
+                tool_result(call, f"result of {call.name}", media=[PICTURE] * (number % 2))
+                for number, call in enumerate(turn.tool_calls, at)
+            ]
+            said.append(user("Go on.", cache=True))
         yield named, tuple(said)
 
 
@@ -112,14 +140,15 @@ def leaves(value: Any) -> Iterator[str]:
 # What each API refuses a history for.
 
 
-def chat(body: Mapping[str, Any], *, ids: str = ".+") -> None:
+def chat(body: Mapping[str, Any], *, ids: str = ".+", marks: int = 0) -> None:
     """OpenAI's chat and what copied it: every call answered once, right after it, and nothing else answered."""
+    assert json.dumps(body).count("cache_control") <= marks
     waiting: list[str] = []
     for message in body["messages"]:
         assert message["role"] in {"system", "developer", "user", "assistant", "tool"}
         if message["role"] == "tool":
             waiting.remove(message["tool_call_id"])
-            assert isinstance(message["content"], str)
+            assert isinstance(message["content"], str) or (marks and message["content"][0]["type"] == "text")
             continue
         assert waiting == []
         calls = message.get("tool_calls", [])
@@ -132,6 +161,13 @@ def chat(body: Mapping[str, Any], *, ids: str = ".+") -> None:
             json.loads(call["function"]["arguments"])
     assert waiting == []
     assert body["messages"][-1]["role"] in {"user", "tool"}
+
+
+def mistral(body: Mapping[str, Any]) -> None:
+    """Mistral's: short ids, and the user does not speak right after results."""
+    chat(body, ids="[A-Za-z0-9]{9}")
+    roles = [message["role"] for message in body["messages"]]
+    assert ("tool", "user") not in pairwise(roles)
 
 
 def responses(body: Mapping[str, Any]) -> None:
@@ -161,6 +197,7 @@ def responses(body: Mapping[str, Any]) -> None:
 
 def messages(body: Mapping[str, Any]) -> None:
     """Anthropic's: the two sides take turns, results stand first and answer exactly the calls before them."""
+    assert json.dumps(body).count("cache_control") <= 4
     waiting: list[str] = []
     for number, turn in enumerate(body["messages"]):
         assert turn["role"] == ("user", "assistant")[number % 2]
@@ -223,8 +260,9 @@ def chat_v2(body: Mapping[str, Any]) -> None:
     assert body["messages"][-1]["role"] in {"user", "tool"}
 
 
-def converse(body: Mapping[str, Any]) -> None:
+def converse(body: Mapping[str, Any], *, marks: int = 0) -> None:
     """Bedrock's: as Anthropic's, and the tools of the history are declared."""
+    assert bool(marks) <= json.dumps(body).count("cachePoint") <= marks
     waiting: list[str] = []
     for number, turn in enumerate(body["messages"]):
         assert turn["role"] == ("user", "assistant")[number % 2]
@@ -270,7 +308,7 @@ def tgi(body: Mapping[str, Any]) -> None:
 
 VALID: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "openai": lambda body: chat(body, ids=".{1,40}"),
-    "mistral": lambda body: chat(body, ids="[A-Za-z0-9]{9}"),
+    "mistral": mistral,
     "deepseek": chat,
     "openai_responses": responses,
     "anthropic": messages,
@@ -279,6 +317,10 @@ VALID: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "bedrock": converse,
     "ollama": ollama,
     "tgi": tgi,
+    "google's older models": generate_content,
+    "bedrock's other makers": converse,
+    "bedrock's claude": lambda body: converse(body, marks=4),
+    "openrouter": lambda body: chat(body, marks=4),
 }
 
 
@@ -288,7 +330,8 @@ def written(listener: str, said: tuple[Message, ...]) -> Asked:
     names = sorted({call.name for message in said for call in message.tool_calls})
     tools = tuple(ToolSpec(name=name, parameters={"type": "object"}) for name in names if NAME.fullmatch(name))
     dialect = open_at(api, "http://localhost", provider=provider).dialect
-    return dialect.write(Request(messages=said, tools=tools), MODEL)
+    request = Request(messages=said, tools=tools, settings=Settings(cache="5m"))
+    return dialect.write(request, MODELS.get(listener, MODEL))
 
 
 @pytest.mark.usefixtures("shared_data")
@@ -310,6 +353,7 @@ def test_what_any_provider_said_is_a_history_that_any_other_takes(speaker: str, 
         body = json.loads(json.dumps(written(listener, said).body))
         try:
             VALID[listener](body)
+            assert listener != "anthropic" or "cache_control" in json.dumps(body)
         except (AssertionError, KeyError, ValueError) as error:
             raise AssertionError(f"{named} for {listener}: {error}") from error
 
@@ -347,6 +391,24 @@ BROKEN: Mapping[str, Sequence[Message]] = {
 def test_a_history_that_a_provider_would_refuse_is_mended(broken: str, listener: str) -> None:
     """M2: calls and results pair, whatever became of them on the way."""
     VALID[listener](json.loads(json.dumps(written(listener, tuple(BROKEN[broken])).body)))
+
+
+SHOWN = [
+    user("hi"),
+    BOTH,
+    tool_result(BOTH.tool_calls[0], "one", media=[PICTURE, Media(media_type="application/pdf", data="JVBE")]),
+    tool_result(BOTH.tool_calls[1], ""),
+    user("go on"),
+]
+"""A result that has something to show, and one that has nothing to say."""
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_what_a_result_has_to_show_is_a_history_that_any_provider_takes(listener: str) -> None:
+    """M2: beside the text where there is a place for it, and else right after the results."""
+    body = json.loads(json.dumps(written(listener, tuple(SHOWN)).body))
+    VALID[listener](body)
+    assert "aGk=" in json.dumps(body)
 
 
 @pytest.mark.parametrize("listener", ["openai", "openai_responses"])

@@ -407,7 +407,9 @@ async def test_on_a_real_socket_a_refusal_and_a_cut_connection_lead_to_the_next(
         assert text_of(events) == "whole"
         assert isinstance(chosen(events)[1].error, RateLimited)
         assert policy.health()[0].rests == 7.0
-        events = await heard(fallback(first, OpenAIChat("b", base_url=good.base_url), restart=True))
+        await policy.aclose()
+        policy = fallback(first, OpenAIChat("b", base_url=good.base_url), restart=True)
+        events = await heard(policy)
         assert text_of(events) == "whole"
         assert isinstance(chosen(events)[1].error, StreamTruncated)
         await policy.aclose()

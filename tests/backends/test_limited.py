@@ -138,7 +138,7 @@ async def test_tokens_are_estimated_first_and_counted_after() -> None:
     assert backend.statistics().tokens_left == pytest.approx(8)
 
 
-async def test_a_request_that_can_never_fit_fails_at_once() -> None:
+async def test_l1_a_request_that_can_never_fit_fails_at_once() -> None:
     """L1: a request larger than the whole budget is told so, and not to try again."""
     clock = JumpingClock()
     server = Server(clock)
@@ -151,7 +151,7 @@ async def test_a_request_that_can_never_fit_fails_at_once() -> None:
     assert clock.time == BEGIN
 
 
-async def test_one_refusal_slows_every_caller_of_the_key() -> None:
+async def test_l1_one_refusal_slows_every_caller_of_the_key() -> None:
     """L1: after a 429 nobody asks for as long as the provider wants; then one goes first, and each answer lets one more
     go along."""
     clock = JumpingClock()
@@ -166,7 +166,7 @@ async def test_one_refusal_slows_every_caller_of_the_key() -> None:
     assert key.statistics().refused == 1
 
 
-async def test_a_crowd_that_is_refused_together_pauses_once() -> None:
+async def test_l1_a_crowd_that_is_refused_together_pauses_once() -> None:
     clock = JumpingClock()
     server = Server(clock, lambda number: RateLimited("slow down") if number <= 6 else None)
     backend = limited(server, clock=clock)
@@ -275,7 +275,7 @@ async def test_a_refusal_s_own_pause_is_believed_before_a_reset_that_is_further_
     assert server.times == [0, 2]
 
 
-async def test_who_may_not_wait_so_long_is_refused_at_once_with_the_time_it_would_take() -> None:
+async def test_l1_who_may_not_wait_so_long_is_refused_at_once_with_the_time_it_would_take() -> None:
     """L1: over the cap, the fallback's turn comes at once."""
     clock = JumpingClock()
     server = Server(clock, lambda number: RateLimited("no", retry_after=3600.0) if number == 1 else None)

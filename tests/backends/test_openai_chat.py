@@ -312,7 +312,10 @@ def test_one_backend_serves_one_event_loop_after_another() -> None:
         backend = OpenAIChat("m", base_url=server.base_url)
 
         async def once() -> str:
-            return (await complete(backend.stream(ASK))).text
+            try:
+                return (await complete(backend.stream(ASK))).text
+            finally:
+                await backend.aclose()  # a socket can't outlive its loop; the backend does
 
         assert [anyio.run(once, backend=engine) for engine in ("asyncio", "trio", "asyncio")] == ["ok"] * 3
 

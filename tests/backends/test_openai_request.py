@@ -1,6 +1,7 @@
 """What goes over the wire for a request, and what is said about what does not."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from graphrt.backends.messages import (
     Text,
     ToolCall,
     ToolSpec,
+    assistant,
     conversation,
     system,
     tool_result,
@@ -127,6 +129,51 @@ def test_a_server_without_schemas_is_asked_for_json_and_says_so() -> None:
     assert [warning.setting for warning in warnings] == ["output"]
 
 
+SERVERS: Mapping[str, tuple[set[str], dict[str, Any]]] = {
+    "azure": ({"top_k", "min_p"}, {"max_completion_tokens": 5, "seed": 1}),
+    "huggingface": ({"top_k", "min_p"}, {"max_tokens": 5, "stop": ["a", "b"]}),
+    "perplexity": ({"min_p", "seed", "stop"}, {"max_tokens": 5, "top_k": 5}),
+    "databricks": ({"min_p", "seed", "presence_penalty", "frequency_penalty"}, {"max_tokens": 5, "top_k": 5}),
+    "cloudflare": ({"min_p"}, {"max_tokens": 5, "top_k": 5, "seed": 1}),
+    "snowflake": ({"top_k", "min_p", "reasoning_effort"}, {"max_completion_tokens": 5}),
+    "zai": (
+        {"top_k", "min_p", "seed", "stop", "presence_penalty", "frequency_penalty"},
+        {"max_tokens": 5, "stop": ["a"], "reasoning_effort": "low"},
+    ),
+    "moonshot": ({"top_k", "min_p", "seed"}, {"max_completion_tokens": 5, "stop": ["a", "b"]}),
+    "alibaba": ({"min_p", "frequency_penalty", "reasoning_effort"}, {"max_tokens": 5, "top_k": 5, "seed": 1}),
+    "lmstudio": ({"min_p", "reasoning_effort"}, {"max_tokens": 5, "top_k": 5, "seed": 1}),
+}
+"""What each of them has no setting for, and some of what it is sent, when it is asked for nearly everything."""
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_is_sent_what_it_knows_and_the_rest_is_warned_about(server: str) -> None:
+    # M6
+    settings = Settings(
+        max_tokens=5,
+        top_k=5,
+        min_p=0.1,
+        seed=1,
+        stop=("a", "b"),
+        presence_penalty=0.1,
+        frequency_penalty=0.1,
+        reasoning_effort="low",
+    )
+    unknown, known = SERVERS[server]
+    sent, warnings = request_body(ask(settings=settings), model="m", profile=PRESETS[server].profile)
+    assert {warning.setting for warning in warnings} == unknown
+    assert sent == sent | known
+    assert not (unknown - {"stop"}) & sent.keys()
+
+
+def test_a_server_that_streams_no_json_is_not_asked_for_any() -> None:
+    request = ask(output=OutputSchema(name="x", schema_={"type": "object"}))
+    sent, warnings = request_body(request, model="m", profile=PRESETS["cloudflare"].profile)
+    assert "response_format" not in sent
+    assert [warning.setting for warning in warnings] == ["output"]
+
+
 def test_calls_and_results_make_a_turn() -> None:
     call = ToolCall(call_id="c1", name="add", arguments="")
     said = Message(role="assistant", parts=(Text(text="Let me see."), call))
@@ -173,12 +220,34 @@ def test_a_thought_goes_back_to_its_own_model_only() -> None:
         assert "hm" not in sent
 
 
-def test_a_thought_is_echoed_under_the_field_its_server_wants() -> None:
-    opaque = Opaque(provider="deepseek", model="m", payload={"field": "reasoning_content"})
+ECHOED = {
+    "deepseek": "reasoning_content",
+    "moonshot": "reasoning_content",
+    "zai": "reasoning_content",
+    "xai": "reasoning_content",
+    "llama_server": "reasoning_content",
+    "ollama": "reasoning",
+}
+
+
+@pytest.mark.parametrize("server", ECHOED)
+def test_a_thought_is_echoed_under_the_field_its_server_wants(server: str) -> None:
+    opaque = Opaque(provider=server, model="m", payload={"field": ECHOED[server]})
     call = ToolCall(call_id="c1", name="add", arguments="{}")
     said = Message(role="assistant", parts=(Reasoning(text="hm", opaque=opaque), call))
     request = Request(messages=(user("hi"), said, tool_result(call, "3")))
-    assert body(request, PRESETS["deepseek"].profile)["messages"][1]["reasoning_content"] == "hm"
+    assert body(request, PRESETS[server].profile)["messages"][1][ECHOED[server]] == "hm"
+
+
+@pytest.mark.parametrize("server", ["deepseek", "moonshot"])
+def test_a_call_of_another_models_goes_with_an_empty_thought_where_none_at_all_is_refused(server: str) -> None:
+    # quirk 45: "reasoning_content must be passed back"
+    foreign = Reasoning(text="hm", opaque=Opaque(provider="openai", model="m", payload={}))
+    call = ToolCall(call_id="c1", name="add", arguments="{}")
+    history = (user("hi"), Message(role="assistant", parts=(foreign, call)), tool_result(call, "3"))
+    said = body(Request(messages=(*history, assistant("3"), user("more"))), PRESETS[server].profile)["messages"]
+    assert said[1]["reasoning_content"] == ""
+    assert "reasoning_content" not in said[3]
 
 
 def test_the_parts_of_a_streamed_thought_go_back_as_the_block_they_were() -> None:

@@ -149,3 +149,7 @@ def test_a_stream_fed_byte_by_byte_costs_its_length() -> None:
     # sixteen times the bytes of one line: a parser that looked at its buffer again would cost 256 times as much
     small = min(cost(4_000) for _ in range(3))
     assert min(cost(64_000) for _ in range(2)) < 64 * small
+
+
+def test_a_pause_that_no_number_can_hold_is_none() -> None:
+    assert parse([b"retry: " + b"9" * 5000 + b"\n"]) == [Malformed("invalid-retry", "retry: " + "9" * 73)]

@@ -37,10 +37,12 @@ from graphrt.backends.errors import (
 )
 from graphrt.backends.events import Answer, Fold, complete
 from graphrt.backends.messages import Request, conversation
+from graphrt.backends.policies import Limiter, breaker, limited
 from graphrt.config import Config
 from graphrt.errors import RunFailed
 from graphrt.node import Node
 from graphrt.nodes import generated, llm
+from graphrt.testing import JumpingClock
 from tests.backends.provider import SPEECHES, Gate, Provider, Reply, Speech, open_at, provide
 
 pytestmark = pytest.mark.anyio
@@ -139,6 +141,25 @@ async def test_l1_where_the_pause_is_longer_than_anybody_waits_the_step_fails_at
         assert len(provider.asked) == 1
 
 
+@every_dialect
+async def test_l1_a_429_for_one_model_holds_back_the_other_of_the_same_key(speech: Speech) -> None:
+    """L1, M8: for as long as the provider asked, and then nobody is refused."""
+    clock = JumpingClock()
+    replies = [speech.refused(429, "slow down", retry_after="7"), *[speech.reply(speech.text("ok"))] * 2]
+    with provide(replies) as provider:
+        key = Limiter(clock=clock)
+        big, small = (limited(open_at(speech.api, provider.base_url), key) for _ in range(2))
+        with pytest.raises(RateLimited):
+            await complete(big.stream(ASK))
+        begun = clock.time
+        for each in (small, big):
+            assert (await complete(each.stream(ASK))).text == "ok"
+            assert clock.time - begun == pytest.approx(7)
+            await each.aclose()
+        assert len(provider.asked) == 3
+        assert key.statistics().refused == 1
+
+
 # L2
 
 
@@ -174,6 +195,33 @@ async def test_l3_nothing_below_the_retry_loop_tries_again(speech: Speech) -> No
                 await ask_at(provider, speech)
             assert (caught.value.retryable, caught.value.status) == (True, status)
             assert len(provider.asked) == 1
+
+
+@every_dialect
+async def test_l3_a_breaker_opens_after_its_failures_and_lets_one_probe_through(speech: Speech) -> None:
+    """L3, M8: while it is open nobody is asked, and while it is probed nobody else is."""
+    clock, gate = JumpingClock(), Gate()
+    probed = speech.reply([speech.begin, gate, speech.word("ok"), speech.end])
+    replies = [*[speech.refused(503, "broken")] * 3, probed, speech.reply(speech.text("ok"))]
+    with provide(replies) as provider:
+        backend = breaker(open_at(speech.api, provider.base_url), failures=3, rest=30.0, clock=clock)
+        for _ in range(3):
+            with pytest.raises(BackendError):
+                await complete(backend.stream(ASK))
+        with pytest.raises(Overloaded, match="after 3 failures") as caught:
+            await complete(backend.stream(ASK))
+        assert (caught.value.retry_after, len(provider.asked)) == (30.0, 3)
+        clock.time += 30
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(complete, backend.stream(ASK))
+            assert await anyio.to_thread.run_sync(provider.wait_for, lambda seen: seen.held == {3})
+            with pytest.raises(Overloaded, match="a probe is under way"):
+                await complete(backend.stream(ASK))
+            gate.open()
+        assert (await complete(backend.stream(ASK))).text == "ok"
+        assert len(provider.asked) == 5
+        await backend.aclose()
+    gate.close()
 
 
 # L4

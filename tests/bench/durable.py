@@ -31,6 +31,7 @@ from typing import Any
 
 from graphrt.types import Durability
 from tests.bench import growth
+from tests.bench.budget import Budget
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"chain": 1000, "fanout": 1000, "loop": 500}
@@ -70,20 +71,6 @@ PEERS = (
     Peer("dbos", "DBOS", persists=True),
     Peer("pydantic_graph", "pydantic-graph memory", persists=False),
 )
-
-
-@dataclass(frozen=True)
-class Budget:
-    """A promise in numbers: what was measured, and the most it may be."""
-
-    what: str
-    found: float
-    most: float
-    unit: str
-
-    @property
-    def met(self) -> bool:
-        return self.found <= self.most
 
 
 def run(module: str, *words: object) -> dict[str, Any]:
@@ -283,10 +270,7 @@ def show(found: dict[str, Any], held: list[Budget]) -> None:
         lines += ["", *growth.table(found["points"])]
     else:
         lines.append(f"\n{found['case']}: {json.dumps(found)}")
-    for each in held:
-        verdict = "met   " if each.met else "MISSED"
-        lines.append(f"  {verdict}  {each.what}: {each.found:.2f} {each.unit} of {each.most:g} {each.unit}")
-    print("\n".join(lines), file=sys.stderr, flush=True)
+    print("\n".join([*lines, *map(str, held)]), file=sys.stderr, flush=True)
 
 
 def main() -> None:

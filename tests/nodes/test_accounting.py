@@ -29,6 +29,7 @@ from graphrt.backends.events import (
     Usage,
 )
 from graphrt.backends.messages import Reasoning, Request, Text, assistant
+from graphrt.backends.policies import hedge
 from graphrt.backends.prices import OWN, Price, Prices
 from graphrt.backends.scripted import Scripted
 from graphrt.config import Config
@@ -39,6 +40,7 @@ from graphrt.nodes import ask, generated, llm
 from graphrt.run import Run
 from graphrt.testing import JumpingClock
 from graphrt.types import RunId, StepKey
+from tests.backends.played import Played, Step
 
 pytestmark = pytest.mark.anyio
 SOON = Retry(attempts=2, base=0)
@@ -332,9 +334,14 @@ class Playing:
 
 
 async def policy_spent(*events: StreamEvent) -> list[tuple[str, str | None, int | None, bool, Decimal | None]]:
-    """What was spent on a step whose model is a policy: on whom, their error, their output, wasted or not, the cost."""
+    """What was spent on a step whose model is a policy that says this."""
+    return await spent_on(Playing(*events))
+
+
+async def spent_on(model: Backend) -> list[tuple[str, str | None, int | None, bool, Decimal | None]]:
+    """What was spent on a step of this model: on whom, their error, their output, wasted or not, the cost."""
     prices = Prices({"house:a": Price(0, 1_000_000), "house:b": Price(0, 2_000_000)})
-    async with runtime(smart=Playing(*events)) as rt:
+    async with runtime(smart=model) as rt:
         run = await rt.start(plan, "tides")
         with suppress(errors.RunFailed):
             await run.result()
@@ -368,8 +375,24 @@ async def test_a_hedge_s_loser_is_wasted_whoever_it_was() -> None:
     assert [each[:4] for each in found] == [("house:b", None, 3, True), ("house:a", None, 5, False)]
 
 
+@pytest.mark.parametrize(
+    ("last", "lost"),
+    [
+        (Failed(ServerError("oops", usage=USED)), ("house:b", "server", 3, True, Decimal(6))),
+        (60.0, ("house:b", None, None, True, None)),
+    ],
+    ids=["failed", "let go"],
+)
+async def test_a_second_that_was_asked_for_nothing_is_paid_at_its_own_price(last: Step, lost: Any) -> None:
+    """L21: whatever became of it, since it was named when it was asked."""
+    clock = JumpingClock()
+    won = Finished("stop", usage=Usage(input=0, output=5))
+    one, two = Played("house:a", [3.0, won], clock=clock), Played("house:b", [last], clock=clock)
+    assert await spent_on(hedge(one, two, after=2.0, clock=clock)) == [lost, ("house:a", None, 5, False, Decimal(5))]
+
+
 async def test_whoever_lost_and_is_not_named_is_one_of_the_policy_s_backends() -> None:
-    """L21: what a cancelled loser cost is not known, and not taken for nothing."""
+    """L21: by a policy of somebody else's; what a cancelled loser cost is not known, and not taken for nothing."""
     found = await policy_spent(
         Chose("hedge", "house:a", "asked first"),
         Chose("hedge", "house:a", "house:b was asked too, and house:a spoke first", wasted=Usage()),

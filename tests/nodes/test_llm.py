@@ -543,7 +543,7 @@ async def test_a_uri_is_opened_once_for_a_runtime_and_closed_with_it(monkeypatch
         async def aclose(self) -> None:
             closed.append(self.name)
 
-    def open_counted(uri: str) -> Scripted:
+    def open_counted(uri: str, **more: Any) -> Scripted:
         opened.append(uri)
         return Counted('{"result": ["a"]}', name=uri)
 

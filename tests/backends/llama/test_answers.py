@@ -40,7 +40,7 @@ from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.llama.context import Span
 from graphrt.backends.llama.task import Effort, Work
 from graphrt.backends.llama.worker import Job
-from graphrt.backends.messages import Media, Message, Request, Settings, Text, ToolCall, system, tool_result
+from graphrt.backends.messages import Media, Message, Request, Settings, Text, ToolCall, ToolResult, system, tool_result
 from graphrt.backends.uri import open_backend
 from tests.backends.llama.conftest import (
     ADD,
@@ -56,6 +56,7 @@ from tests.backends.llama.conftest import (
     route,
     same,
 )
+from tests.backends.test_settings_everywhere import WISHES
 
 pytestmark = pytest.mark.anyio
 
@@ -549,6 +550,22 @@ async def test_settings_that_are_not_honoured_are_named(llama: LlamaCpp) -> None
     assert "reasoning_effort" in str(stream[0].error)
 
 
+HONOURED = {"max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop", "presence_penalty"} | {
+    "frequency_penalty",
+    "parallel_tool_calls",
+    "cache",  # equal beginnings are computed once, whoever asks
+}
+
+
+@pytest.mark.parametrize("setting", [name for name in Settings.model_fields if name != "strict"])
+async def test_a_setting_is_honoured_or_named(llama: LlamaCpp, setting: str) -> None:
+    """M6: a new setting fails here until somebody has thought of it."""
+    wish = {setting: WISHES[setting], "max_tokens": 2, "temperature": 0.5}
+    stream = await events(llama, ask("Hello", settings=Settings(**wish)))
+    named = [event.setting for event in stream if isinstance(event, Warned)]
+    assert named == ([] if setting in HONOURED else [setting])
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -568,9 +585,11 @@ async def test_settings_that_mean_nothing_are_refused(llama: LlamaCpp, settings:
 
 async def test_media_is_refused(llama: LlamaCpp) -> None:
     picture = Message(role="user", parts=(Text(text="?"), Media(media_type="image/png", data="AA==")))
-    error = (await failure(llama, ask(picture))).error
-    assert isinstance(error, BadRequest)
-    assert "image/png" in str(error)
+    result = ToolResult(call_id="c", name="shoot", content="", media=(Media(media_type="image/png", data="AA=="),))
+    for shown in (picture, Message(role="tool", parts=(result,))):
+        error = (await failure(llama, ask(shown))).error
+        assert isinstance(error, BadRequest)
+        assert "image/png" in str(error)
 
 
 async def test_no_messages_are_refused_and_odd_ones_are_not_fatal(llama: LlamaCpp) -> None:

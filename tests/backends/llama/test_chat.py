@@ -1,19 +1,11 @@
-"""Templates one way, parts the other: however the text is cut, the same parts come out, and nothing is taken back."""
+"""Messages in the shape that templates expect, and in the shape that a template of its own kind can take."""
 
-import json
-from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from graphrt.backends.errors import BadRequest
-from graphrt.backends.events import Fold, PartDelta, PartEnded, StreamEvent
-from graphrt.backends.llama.chat import AnswerParser, ChatTemplate, StopStrings, to_chat
+from graphrt.backends.llama.chat import Manner, to_chat, to_tools
+from graphrt.backends.llama.syntax import HERMES
 from graphrt.backends.messages import (
     Message,
-    Part,
     Reasoning,
     Text,
     ToolCall,
@@ -24,125 +16,21 @@ from graphrt.backends.messages import (
     user,
 )
 
-CALL = '<tool_call>\n{"name": "f", "arguments": {"x": "}</tool_call>\\"", "y": [1, {}]}}\n</tool_call>'
-ARGUMENTS = '{"x": "}</tool_call>\\"", "y": [1, {}]}'
-
-
-def parse(*pieces: str, tools: bool = True, thinking: bool = False, cut: bool = False) -> tuple[Part, ...]:
-    """The parts of an answer that came in `pieces`; checks the stream's own rules on the way."""
-    fold, said = Fold(), dict[str, str]()
-
-    def take(event: StreamEvent) -> None:
-        fold.add(event)
-        if isinstance(event, PartDelta):
-            said[event.id] = said.get(event.id, "") + event.text
-        if isinstance(event, PartEnded):
-            part = event.part
-            whole = part.arguments if isinstance(part, ToolCall) else getattr(part, "text", "")
-            assert said.get(event.id, "") == whole
-
-    parser = AnswerParser(take, ids="a", tools=tools, thinking=thinking)
-    for piece in pieces:
-        parser.feed(piece)
-    parser.end(cut=cut)
-    return fold.partial().parts
-
-
-def plain(parts: tuple[Part, ...]) -> list[Any]:
-    """Parts without their ids."""
-    return [
-        (part.name, part.arguments, part.complete)
-        if isinstance(part, ToolCall)
-        else (part.kind, getattr(part, "text", ""))
-        for part in parts
-    ]
-
-
-CASES: list[tuple[str, list[Any]]] = [
-    ("", []),
-    ("  \n", []),
-    ("Hello.\n", [("text", "Hello.\n")]),
-    ("1 < 2 <tool", [("text", "1 < 2 <tool")]),
-    (CALL, [("f", ARGUMENTS, True)]),
-    (f"Let me see.\n{CALL}\n{CALL}", [("text", "Let me see."), ("f", ARGUMENTS, True), ("f", ARGUMENTS, True)]),
-    (f"<think>\nHm. {CALL[:11]}\n</think>\n\nYes.", [("reasoning", "Hm. <tool_call>"), ("text", "Yes.")]),
-    ("Say <think> aloud", [("text", "Say <think> aloud")]),
-    ("<think>never ends", [("reasoning", "never ends")]),
-    ("<think></think>x", [("text", "x")]),
-    ('<tool_call>{"arguments": {"x": 1}, "name": "f"}</tool_call>', [("f", '{"x": 1}', True)]),
-    ('<tool_call>{"name": "f", "arguments": "{\\"x\\": 1}"}</tool_call>', [("f", '{"x": 1}', True)]),
-    ('<tool_call>{"name": "f", "parameters": {"x": 1}}</tool_call>', [("f", '{"x": 1}', True)]),
-    ('<tool_call>{"name": "f"}</tool_call> bye', [("f", "", True), ("text", "bye")]),
-    ('<tool_call>{"name": "f", "arguments": {"x": 1}}', [("f", '{"x": 1}', True)]),
-    ('<tool_call>{"name": "f", "arguments": {"x": 1', [("f", '{"x": 1', False)]),
-    ('<tool_call>{"name": "f", "arguments": {"x": }}</tool_call>', [("f", '{"x": }', True)]),
-    ('<tool_call>{"na', [("", '{"na', False)]),
-    ("<tool_call>\nnothing\n</tool_call>", [("text", "<tool_call>\nnothing\n</tool_call>")]),
+CALL = ToolCall(call_id="c1", name="f", arguments='{"x": 1}')
+OTHER = ToolCall(call_id="c2", name="g", arguments="{")
+TOOL = ToolSpec(name="f", description="does", parameters={"type": "object", "properties": {"x": {"type": "integer"}}})
+ASKED = [
+    system("Be kind."),
+    user("hi"),
+    Message(role="assistant", parts=(Reasoning(text="hm"), Text(text="so"), CALL, OTHER)),
+    tool_result(CALL, "3"),
+    tool_result(OTHER, "no"),
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), CASES)
-def test_text_becomes_parts(text: str, expected: list[Any]) -> None:
-    assert plain(parse(text)) == expected
-
-
-@pytest.mark.parametrize(("text", "expected"), CASES)
-def test_a_character_at_a_time_makes_no_difference(text: str, expected: list[Any]) -> None:
-    assert plain(parse(*text)) == expected
-
-
-@settings(deadline=None)
-@given(st.sampled_from(CASES), st.sampled_from(CASES), st.data())
-def test_however_the_text_is_cut_the_parts_are_the_same(one: Any, other: Any, data: st.DataObject) -> None:
-    text = one[0] + other[0]
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
-    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    assert parse(*pieces) == parse(text)
-
-
-@settings(deadline=None)
-@given(st.text(alphabet='<>/{}":,\\tol_caknihe \n', max_size=80), st.booleans(), st.booleans())
-def test_nothing_the_model_may_write_breaks_the_parser(text: str, tools: bool, cut: bool) -> None:
-    assert plain(parse(*text, tools=tools, cut=cut)) == plain(parse(text, tools=tools, cut=cut))
-
-
-@settings(deadline=None)
-@given(st.integers(0, len(CALL) - 1))
-def test_a_call_that_is_cut_off_is_not_complete(at: int) -> None:
-    assert not any(part.complete for part in parse(CALL[:at], cut=True) if isinstance(part, ToolCall))
-
-
-def test_without_tools_a_call_is_text() -> None:
-    assert plain(parse(CALL, tools=False)) == [("text", CALL)]
-
-
-def test_a_prompt_that_opens_a_thought_is_answered_inside_it() -> None:
-    assert plain(parse("Hm.\n</think>\n\nYes.", thinking=True)) == [("reasoning", "Hm."), ("text", "Yes.")]
-
-
-def test_arguments_are_handed_out_while_they_are_written() -> None:
-    seen: list[StreamEvent] = []
-    parser = AnswerParser(seen.append, ids="a", tools=True)
-    parser.feed('<tool_call>\n{"name": "f", "arguments": {"x": ')
-    assert [event.text for event in seen if isinstance(event, PartDelta)] == ['{"x": ']
-
-
-@settings(deadline=None)
-@given(
-    st.text(alphabet="abc", max_size=30),
-    st.lists(st.text(alphabet="abc", min_size=1, max_size=4), max_size=3),
-    st.data(),
-)
-def test_no_stop_string_ever_leaks(text: str, stops: list[str], data: st.DataObject) -> None:
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
-    watch = StopStrings(stops)
-    out = "".join(watch.feed(text[a:b]) for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)) + watch.end()
-    found = [at for stop in stops if (at := text.find(stop)) >= 0]
-    assert watch.hit == bool(found)
-    assert not any(stop in out for stop in stops)
-    assert text.startswith(out)
-    if not found:
-        assert out == text
+def adapt(**manner: Any) -> list[dict[str, Any]]:
+    """The conversation for a template of this manner."""
+    return Manner(**manner).adapt(to_chat(ASKED), to_tools([TOOL]), HERMES)[0]
 
 
 def test_messages_become_what_templates_expect() -> None:
@@ -173,75 +61,81 @@ def test_messages_become_what_templates_expect() -> None:
     ]
 
 
-def template(source: str, **options: Any) -> ChatTemplate:
-    return ChatTemplate(source, bos="<s>", eos="</s>", **options)
+def test_a_template_that_shows_no_tools_has_them_in_the_system_message() -> None:
+    chat, tools = Manner(tools=False).adapt(to_chat(ASKED), to_tools([TOOL]), HERMES)
+    assert tools == []
+    assert chat[0]["content"].startswith("Be kind.\n\nYou may call tools")
+    assert '"name": "f", "description": "does"' in chat[0]["content"]
+    assert '<tool_call>\n{"name": "name of the tool"' in chat[0]["content"]
+    told, _ = Manner(tools=False).adapt(to_chat([user("hi")]), to_tools([TOOL]), HERMES)
+    assert [entry["role"] for entry in told] == ["system", "user"]
 
 
-def test_templates_speak_the_dialect_of_model_makers() -> None:
-    source = """{%- for m in messages %}
-    {%- if m.role == 'system' %}{% continue %}{% endif %}
-    {%- generation %}{{ m.content | tojson }}{% endgeneration %}
-{%- endfor %}{{ bos_token }}{{ strftime_now('%Y') | length }}{{ tools is none }}{{ extra_words }}"""
-    said = template(source).render([system("x"), user("ü")], (), {"extra_words": "!"})
-    assert said == '"ü"<s>4True!'
+def test_a_template_that_writes_no_calls_finds_them_in_the_text() -> None:
+    said = adapt(calls=False)[2]
+    assert "tool_calls" not in said
+    assert said["content"] == "so\n" + HERMES.write([("f", "c1", {"x": 1}), ("g", "c2", {"arguments": "{"})])
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "{{ raise_exception('no') }}",
-        "{{ messages.append(1) }}",
-        "{{ ''.__class__.__mro__ }}",
-        "{{ 1 + 'x' }}",
-        "{{ a.b.c }}",
-    ],
-)
-def test_a_template_that_fails_or_pries_is_refused(source: str) -> None:
-    with pytest.raises(BadRequest):
-        template(source).render([user("hi")], (), {})
+def test_a_template_that_knows_no_results_hears_them_from_the_user() -> None:
+    last = adapt(results=False)[-1]
+    assert last == {
+        "role": "user",
+        "content": "<tool_response>\n3\n</tool_response>\n<tool_response>\nno\n</tool_response>",
+    }
 
 
-def test_a_template_that_cannot_be_read_is_refused() -> None:
-    with pytest.raises(BadRequest, match="cannot be read"):
-        template("{% if %}")
+def test_a_template_that_knows_no_system_hears_it_from_the_user() -> None:
+    assert adapt(system=False)[0] == {"role": "user", "content": "Be kind.\n\nhi"}
 
 
-def test_what_users_write_is_kept_apart_from_control_tokens() -> None:
-    made = template("<s>{{ messages[0].content }}<e>", control=("<s>", "<e>"))
-    prompt = made.render([user("a<e><s>b")], (), {})
-    assert made.split(prompt) == [("<s>a", True), ("<e>", False), ("<s>", False), ("b<e>", True)]
+def test_a_template_of_one_call_a_turn_sees_each_with_its_result() -> None:
+    turns = adapt(one_call=True)[2:]
+    assert [(t["role"], t.get("tool_call_id") or t["tool_calls"][0]["id"]) for t in turns] == [
+        ("assistant", "c1"),
+        ("tool", "c1"),
+        ("assistant", "c2"),
+        ("tool", "c2"),
+    ]
 
 
-def test_templates_of_the_hermes_kind_are_recognised_by_trying(shared_data: Path) -> None:
-    folder = shared_data / "chat-templates" / "templates"
-    able = set()
-    for path in folder.glob("*.jinja"):
-        if template(path.read_text()).takes_tools:
-            able.add(path.stem)
-    assert {"Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B", "NousResearch-Hermes-3-Llama-3.1-8B-tool_use"} <= able
-    assert not able & {"Qwen3-Coder", "GLM-4.6", "meta-llama-Llama-3.1-8B-Instruct", "google-gemma-2-2b-it"}
+def test_arguments_have_the_type_that_a_template_takes() -> None:
+    def arguments(**manner: Any) -> list[Any]:
+        return [call["function"]["arguments"] for call in adapt(**manner)[2]["tool_calls"]]
+
+    assert arguments() == [{"x": 1}, "{"]
+    assert arguments(text_arguments=True) == ['{"x": 1}', '"{"']
+    assert arguments(mapped_arguments=True) == [{"x": 1}, {"arguments": "{"}]
 
 
-def test_answers_of_the_hermes_kind_are_read_as_llama_cpp_reads_them(shared_data: Path) -> None:
-    folder = shared_data / "chat-templates"
-    read = 0
-    for line in (folder / "parse_cases.jsonl").read_text().splitlines():
-        case = json.loads(line)
-        path = folder / "templates" / Path(case["template"] or "none").name
-        if not path.is_file() or "continue_final_message" in case["opts"] or not template(path.read_text()).takes_tools:
-            continue
-        parts = parse(*case["output"], tools=bool(case.get("tools")))
-        message = Message(role="assistant", parts=parts)
-        expect = case["expect"]
-        assert message.text.strip() == expect.get("content", "").strip()
-        calls = [(call.name, json.loads(call.arguments)) for call in message.tool_calls]
-        assert calls == [(call["name"], json.loads(call["arguments"])) for call in expect.get("tool_calls", [])]
-        read += 1
-    assert read >= 3
+def test_ids_of_nine_letters_still_pair_calls_with_results() -> None:
+    chat = adapt(short_ids=True)
+    ids = [call["id"] for call in chat[2]["tool_calls"]]
+    assert ids == [entry["tool_call_id"] for entry in chat[3:]]
+    assert all(len(id_) == 9 and id_.isalnum() for id_ in ids)
+    assert ids[0] != ids[1]
 
 
-def test_tools_are_offered_as_functions() -> None:
-    tool = ToolSpec(name="f", description="does", parameters={"type": "object"})
-    said = template("{{ tools | tojson }}").render([user("hi")], [tool], {})
-    function = {"name": "f", "description": "does", "parameters": {"type": "object"}}
-    assert json.loads(said) == [{"type": "function", "function": function}]
+def test_content_joins_the_thoughts_where_a_template_takes_one_of_them() -> None:
+    said = adapt(one_voice=True, thoughts="thinking")[2]
+    assert (said["thinking"], said["content"]) == ("hm\n\nso", "")
+
+
+def test_nothing_is_left_out_of_a_schema_where_a_template_insists() -> None:
+    odd = ToolSpec(
+        name="f",
+        parameters={"properties": {"x": {"type": ["string", "null"]}, "y": {"items": {"type": ["null"]}}, "z": True}},
+    )
+    _, (one, bare) = Manner(explicit=True).adapt([], to_tools([odd, ToolSpec(name="g", parameters={})]), HERMES)
+    assert one["function"]["parameters"] == {
+        "type": "object",
+        "properties": {
+            "x": {"description": "", "anyOf": [{"type": "string"}, {"type": "null"}]},
+            "y": {"description": "", "items": {"anyOf": [{"type": "null"}]}},
+            "z": True,
+        },
+    }
+    assert bare["function"]["parameters"] == {"type": "object", "properties": {}}
+    kept = {"properties": {"x": {"type": ["string", "null"]}}}
+    _, (same,) = Manner().adapt([], to_tools([ToolSpec(name="f", parameters=kept)]), HERMES)
+    assert same["function"]["parameters"] == kept

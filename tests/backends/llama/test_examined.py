@@ -1,0 +1,28 @@
+"""What the shipped model does, asked like any other endpoint."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+
+from graphrt.backends.llama import LlamaCpp
+from graphrt.backends.probing import examine
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_shipped_model_does_what_it_says(llama: LlamaCpp) -> None:
+    """M10: tools, schemas and seeds are real, and its context is known once it is loaded. It lives in a world of its
+    own, where nobody obeys or counts: that is not settled."""
+    report = await examine(llama)
+    verdicts = {each.name: each.verdict for each in report.findings}
+    assert [name for name, verdict in verdicts.items() if verdict == "not settled"] == [
+        "system message",
+        "stop strings",
+    ]
+    assert "differs" not in verdicts.values()
+    agreed = {name for name, verdict in verdicts.items() if verdict == "agrees"}
+    assert agreed >= {"streams", "usage", "tools", "JSON schema", "seed", "max_tokens", "model"}
+    words = {each.name: each.words for each in report.findings}
+    assert (verdicts["context"], words["context"]) == ("learned", "1,024 tokens")
