@@ -42,7 +42,9 @@ class LlamaCpp:
     `n_ctx` is the context of one request in tokens: what the model was trained on, and at most 4,096, unless given.
     `parallel` is how many requests are computed at once: 8 unless given, or fewer where their contexts took more than
     2 GiB; `cache_tokens` bounds the sum of their contexts. `n_threads` is 1 for models under 50 million parameters and
-    else the processors at hand. `chat_template` replaces the one in the file.
+    else the processors at hand. `chat_template` replaces the one in the file. Backends of the same file share its
+    weights, and where models take more than half of the machine's memory, those that are idle are freed until they are
+    asked again.
 
     `n_gpu_layers` is 0 unless given, -1 is all; `main_gpu` and `tensor_split` ("3,1": in which proportion) say which
     GPUs take them, `offload_kqv` whether the cache goes there, too.

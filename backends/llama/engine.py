@@ -201,7 +201,7 @@ class Engine:
             between()
 
     def _running(self, slot: Slot, task: Task) -> schedule.Running:
-        own = slot.held - CHUNK * self._prefixes.shared(slot.number)
+        own = 0 if self.exact else slot.held - CHUNK * self._prefixes.shared(slot.number)
         return schedule.Running(slot.number, slot.since, slot.held, len(task.todo), task.reading, own)
 
     def _let_go(self) -> None:

@@ -25,8 +25,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_NEVER = -1e300
+_NEVER = -3e38
 """A score that is never drawn beside a real one, and is still a number."""
+_COLDEST = 1e-30
+"""Temperatures below are none to numbers of 32 bits."""
+_LEAST = -80.0
+"""Scores below are as good as never drawn, and their exponentials take ten times longer."""
+_BLOCK = 512
+"""Weights that are summed at once: adding up a large vocabulary one by one would take longer than all else."""
 
 
 @functools.cache
@@ -38,6 +44,18 @@ def uniform(seed: int, position: int) -> float:
     """A number in [0, 1) that belongs to `position` of the sequence drawn with `seed`."""
     digest = hashlib.blake2b(struct.pack("<QQ", seed % 2**64, position), digest_size=8).digest()
     return (int.from_bytes(digest, "little") >> 11) / 2**53
+
+
+def _place(weights: NDArray[np.float32], share: float) -> int:
+    """Where `share` of the sum of all `weights` is reached."""
+    numpy = _numpy()
+    sums = numpy.cumsum(numpy.add.reduceat(weights, numpy.arange(0, len(weights), _BLOCK), dtype=numpy.float64))
+    wanted = share * sums[-1]
+    block = min(int(numpy.searchsorted(sums, wanted, side="right")), len(sums) - 1)
+    first = block * _BLOCK
+    inside = numpy.cumsum(weights[first : first + _BLOCK], dtype=numpy.float64)
+    before = sums[block - 1] if block else 0.0
+    return first + min(int(numpy.searchsorted(inside, wanted - before, side="right")), len(inside) - 1)
 
 
 @dataclass(slots=True)
@@ -77,17 +95,18 @@ class Sampler:
 
     def _draw(self, scores: NDArray[np.float32], position: int) -> int:
         numpy = _numpy()
-        exact = scores.astype(numpy.float64)
-        best = exact.max()
+        best = scores.max()
         if not math.isfinite(best):
-            exact = numpy.nan_to_num(exact, nan=_NEVER, neginf=_NEVER)
-            best = exact.max()
-        with numpy.errstate(over="ignore", under="ignore"):  # a tiny temperature: all but the best become nothing
-            weights = numpy.exp((exact - best) / self.temperature)
-        chosen = self.keep(weights / weights.sum()) if self.top_k or self.top_p < 1 or self.min_p else None
-        mass = numpy.cumsum(weights if chosen is None else weights[chosen])
-        at = int(numpy.searchsorted(mass, uniform(self.seed, position) * mass[-1], side="right"))
-        at = min(at, len(mass) - 1)
+            scores = numpy.nan_to_num(scores, nan=_NEVER, neginf=_NEVER)
+            best = scores.max()
+        with numpy.errstate(over="ignore"):  # a tiny temperature: all but the best become nothing
+            weights = numpy.exp(numpy.maximum((scores - best) / max(self.temperature, _COLDEST), _LEAST))
+        chosen = None
+        if self.top_k or self.top_p < 1 or self.min_p:
+            exact = weights.astype(numpy.float64)
+            chosen = self.keep(exact / exact.sum())
+            weights = weights[chosen]
+        at = _place(weights, uniform(self.seed, position))
         return at if chosen is None else int(chosen[at])
 
     def keep(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
