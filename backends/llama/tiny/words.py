@@ -1,0 +1,173 @@
+"""Words to make texts of: English ones, and endless made-up ones, each in one split alone.
+
+What the model is scored on must not be known from training. So every word that it has to copy belongs to the split
+"train" or "eval": the English ones by the list they stand in, the made-up ones by their checksum.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from typing import Literal
+
+Split = Literal["train", "eval"]
+
+VERBS: dict[Split, tuple[str, ...]] = {
+    "train": tuple(
+        """activate add adjust archive arrange assign attach block book borrow bring build buy calculate call
+        cancel capture change charge clean clear close collect compare compose compress compute configure confirm
+        connect copy count create deliver deploy describe design detect disable display download draw edit enable
+        estimate evaluate execute export extend file fill filter fix forward generate grade grant hide hire import
+        increase insert install invite issue join label launch link list load lock log mark measure merge monitor move
+        mute notify open order organise pack paint pause pay pick pin plan play post predict prepare print process
+        publish purchase query rate record reduce refund register release remove rename rent repair repeat replace
+        reply report request reserve reset restart restore resume return review rotate run save scan schedule search
+        select send set share ship sign skip solve sort start stop store submit subscribe suggest switch sync tag
+        test track transfer transform translate turn update upgrade upload validate verify view visit warm wash watch
+        water write""".split()
+    ),
+    "eval": tuple(
+        """abort analyse approve boil brew broadcast browse carve classify cook delete dispatch divide explore
+        freeze harvest inspect iron knit lift locate mend mow polish press probe pull purge push resize
+        seal sell shuffle sketch slice sweep tune unlock weigh wrap""".split()
+    ),
+}
+NOUNS: dict[Split, tuple[str, ...]] = {
+    "train": tuple(
+        """account address agent airport alarm album alert altitude apple archive area article asset author backup
+        badge balance bank banner barrel basket battery beach bed bell benefit bicycle bill bird blanket boat bonus book
+        border bottle box branch bread bridge bucket budget bug building bus button cabin cable cake calendar camera
+        campaign candle canvas car card cargo carpet cart case cat category chain chair channel chapter charge chart
+        chat cheese cinema circle class clock cloud coat code coffee coin colour column comment company concert contact
+        container contract cookie copy corner cost country coupon course credit crew crop currency customer cycle
+        dashboard date deadline deal degree delay delivery depth desk device diagram dinner discount disk distance
+        doctor document dog domain door draft driver duration duty dust egg email employee engine entry error estate
+        event exam exercise expense export farm fee feed festival field figure file film filter fine fire fish flag
+        flight floor flower folder food forecast forest form formula frame freight fruit fuel game garage garden gate
+        gift glass goal gold grade grain grant graph group guest guide hall hammer harbour hat header health heart
+        heater height helmet hero holiday home horse hotel hour house humidity image income index insurance invoice
+        island item jacket job journal journey juice key keyboard kitchen label ladder lake lamp language law layer leaf
+        lease lesson letter level library licence light limit line list loan location lock lunch machine magazine mail
+        manager map market mask mass match meal measure medal medicine meeting member memo menu message meter method
+        mileage milk mirror mission model module moment money monitor month moon motor mountain movie museum music name
+        network night noise note notice number object offer office oil opera option order owner package page paint
+        palace paper parcel park part partner party passport path patient payment pencil permit person phone photo piano
+        picture pilot pipe place plan planet plant plate player podcast point policy pool port post price printer
+        priority prize product profile profit program project quality quantity quarter query question queue quote radio
+        rain range rate receipt recipe record region relay rent report request reservation result review reward rice
+        ring risk river road robot role roof room route rule salary salt sample sand scale scene schedule school score
+        screen season seat section sensor series server service session shadow shape share shelf shift ship shirt shop
+        signal silver singer site size skill sky snow soap sofa soil song sound soup source space speed sport staff
+        stage stamp star state station status steam stock stone storage store storm story street student style subject
+        sugar suit summary supplier surface survey switch symbol system table tag tank target task tax taxi teacher team
+        temperature tempo tenant tent term test theme ticket tide tile timer title toast token tool topic tour tower toy
+        track trade traffic train tree trend trip truck tunnel unit user vacation valley value vehicle vendor video view
+        village visitor volume wage walk wall wallet warehouse water wave weather website week weight wheel wind window
+        wine wire winner wood word worker world year zone""".split()
+    ),
+    "eval": tuple(
+        """abbey acorn airline anchor ankle antenna aquarium atlas bakery ballot bamboo bandage barn beacon beaver
+        blender blouse boiler brick broom cactus canal canoe castle cellar chimney choir cinnamon clinic compass copper
+        cottage cradle cushion dentist dolphin donkey drone eagle elevator embassy envelope escalator fabric falcon
+        feather ferry fountain furnace galaxy garlic glacier glove goose gravel guitar hamster hedge hive honey hostel
+        iceberg jungle kennel kettle kiosk lantern laundry lemon lighthouse lizard locker mango meadow mosaic mustard
+        nectar needle oasis olive orchard otter oven oyster paddle parrot pebble pepper pigeon pillow pony pottery
+        pyramid quarry rabbit raft saddle satellite scarf shuttle sponge squash stadium statue submarine sunflower
+        swan telescope temple thermos tractor trophy tulip turbine turtle umbrella vaccine valve vault violin volcano
+        voyage walnut yacht zebra""".split()
+    ),
+}
+ADJECTIVES: dict[Split, tuple[str, ...]] = {
+    "train": tuple(
+        """black blue bold brief bright broad cheap clear cold cool dark deep dry early easy empty exact fast final
+        fixed flat free fresh full gentle global grand green happy hard heavy high hot huge large late lazy light local
+        long loud low main manual medium mild narrow new normal old open orange own pale plain pink private public
+        purple quick quiet rapid rare raw red rich rough round safe sharp short simple slow small smart smooth soft
+        solid special square standard static steep strict strong sweet tall thick thin tiny tough urgent warm weak wet
+        white wide wild yellow young""".split()
+    ),
+    "eval": tuple("amber brisk calm chilly crisp dense fancy foggy jolly keen lively mellow neat polite proud rusty shy silent sour stale sturdy tidy vivid".split()),
+}
+FIRST: dict[Split, tuple[str, ...]] = {
+    "train": tuple(
+        """Alice Bob Carol David Erin Frank Grace Henry Ivy Jack Karen Leo Mona Nina Oscar Paula Quinn Rosa Sam Tina
+        Uma Victor Wendy Xavier Yara Zoe Emma Noah Mia Liam Olga Hugo Ines Jonas Karin Pavel Tomas Lars Ravi Dora
+        Anna Ben Clara Dirk Elena Felix Gina Hans Irma Jan Kofi Lena Marco Nora""".split()
+    ),
+    "eval": tuple("Arno Beata Cyrus Delia Edgar Fiona Gustav Hilda Igor Jolanda Klaus Lucia Magnus Nadia Otto Priya Ruben Selma Ugo Vera".split()),
+}
+CITIES: dict[Split, tuple[str, ...]] = {
+    "train": tuple(
+        """Oslo Paris Lisbon London Madrid Berlin Rome Vienna Prague Dublin Athens Cairo Lagos Nairobi Tokyo Delhi
+        Lima Quito Havana Boston Austin Toronto Sydney Zurich Geneva Milan Munich Hamburg Porto Warsaw Helsinki Riga
+        Seoul Osaka Lyon Nice Turin Basel Ghent Leeds Dakar Accra""".split()
+    ),
+    "eval": tuple("Bergen Seville Naples Krakow Tallinn Malmo Bilbao Cork Zagreb Sofia Tunis Kyoto Bogota Denver Perth".split()),
+}
+LISTED = frozenset(
+    word.lower() for lists in (VERBS, NOUNS, ADJECTIVES, FIRST, CITIES) for words in lists.values() for word in words
+)
+"""Every English word that is a value or names something: the tokenizer must not know the training ones better."""
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+LANGUAGES = ("French", "German", "Spanish", "Italian", "Dutch", "Japanese", "Polish", "Greek")
+UNITS = ("km", "miles", "kg", "pounds", "meters", "feet", "liters", "cups")
+
+_ONSETS = "b br c ch cl d dr f fl g gr h j k kl l m n p pl pr qu r s sh sk sl st t tr v w y z".split()
+_NUCLEI = "a a e e i i o o u u ai ea io ou ee".split()
+_CODAS = ["", "", "", "", "n", "r", "l", "s", "m", "t", "k", "x", "nd", "rt", "ck"]
+_SYLLABLES = """as ber bur cas del dor el fen gri hol ja ka lin lo mar mi nia no pra pu que ra sha sol ten tor un vi wo
+zan""".split()
+
+
+def split_of(word: str) -> Split:
+    """Which split a made-up word belongs to: one in eight is for scoring."""
+    return "eval" if zlib.crc32(word.lower().encode()) % 8 == 0 else "train"
+
+
+def made_up(rng: random.Random, split: Split, *, plain: bool = False) -> str:
+    """A word that nobody knows, in small letters; `plain`: of the first model's thirty syllables."""
+    while True:
+        if plain:
+            word = "".join(rng.choice(_SYLLABLES) for _ in range(rng.choice((2, 2, 3))))
+        else:
+            word = "".join(
+                rng.choice(_ONSETS) + rng.choice(_NUCLEI) + rng.choice(_CODAS) for _ in range(rng.choice((1, 2, 2, 2, 3)))
+            )
+        if 3 < len(word) < 12 and split_of(word) == split:
+            return word
+
+
+def noun(rng: random.Random, split: Split) -> str:
+    """A thing; every third one is made up."""
+    return made_up(rng, split) if rng.random() < 0.35 else rng.choice(NOUNS[split])
+
+
+def verb(rng: random.Random, split: Split) -> str:
+    """Something to do; every fifth is made up."""
+    return made_up(rng, split) if rng.random() < 0.2 else rng.choice(VERBS[split])
+
+
+def adjective(rng: random.Random, split: Split) -> str:
+    """How something is."""
+    return made_up(rng, split) if rng.random() < 0.2 else rng.choice(ADJECTIVES[split])
+
+
+def proper(rng: random.Random, split: Split, known: dict[Split, tuple[str, ...]], *, plain: bool = False) -> str:
+    """A name: of the list `known`, or a made-up one (more often)."""
+    if rng.random() < 0.35:
+        return rng.choice(known[split])
+    return made_up(rng, split, plain=plain).capitalize()
+
+
+def third(word: str) -> str:
+    """The verb's third person: `books`, `searches`, `copies`."""
+    if word.endswith(("s", "sh", "ch", "x", "z")):
+        return word + "es"
+    if word.endswith("y") and word[-2] not in "aeiou":
+        return word[:-1] + "ies"
+    return word + "s"
+
+
+def a(word: str) -> str:
+    """The word with its indefinite article."""
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
