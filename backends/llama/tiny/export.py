@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from graphrt.backends.llama.tiny.conversation import TEMPLATE
-from graphrt.backends.llama.tiny.tokenizer import FILE, SPECIAL
+from graphrt.backends.llama.tiny.tokenizer import SPECIAL
+from graphrt.backends.llama.tiny.words import TOKENIZER
 
 CONTEXT = 1024
 NAME = "tiny-agent"
@@ -49,7 +50,7 @@ def write(source: Path, target: Path) -> None:
     numpy: Any = import_module("numpy")
     saved = numpy.load(source)
     vocabulary, width = saved["embedding"].shape
-    model = json.loads(FILE.read_text(encoding="utf-8"))["model"]
+    model = json.loads(TOKENIZER.read_text(encoding="utf-8"))["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
     # Tags are text that the model writes; the other marks are control.
     kinds = [

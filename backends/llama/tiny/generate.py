@@ -16,7 +16,7 @@ from graphrt.backends.llama.tiny import offers, tasks, world
 from graphrt.backends.llama.tiny.conversation import Conversation, text
 from graphrt.backends.llama.tiny.words import Split
 
-VERSION = 2
+VERSION = 3
 Maker = Callable[[random.Random, Split], Conversation]
 MIX: tuple[tuple[Maker, int], ...] = (
     (world.call, 4),

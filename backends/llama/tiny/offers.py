@@ -15,6 +15,7 @@ from graphrt.backends.llama.tiny import world
 from graphrt.backends.llama.tiny.conversation import (
     Call,
     Conversation,
+    Kind,
     Message,
     Param,
     Tool,
@@ -40,33 +41,65 @@ from graphrt.backends.llama.tiny.words import (
 )
 from graphrt.backends.llama.tiny.world import HELPFUL, NO_TOOL, Random
 
-NATURAL: dict[str, tuple[str, ...]] = {
-    "city": ("in {}",),
-    "location": ("in {}", "for {}"),
-    "day": ("on {}", "for {}"),
-    "date": ("on {}", "for {}"),
-    "time": ("at {}",),
-    "to": ("to {}",),
-    "recipient": ("to {}", "for {}"),
-    "source": ("from {}",),
-    "destination": ("to {}",),
-    "origin": ("from {}",),
-    "language": ("in {}", "to {}"),
-    "minutes": ("for {} minutes",),
-    "hours": ("for {} hours",),
-    "people": ("for {} people",),
-    "title": ("called {}", "titled {}"),
-    "name": ("named {}", "called {}"),
-    "subject": ("about {}",),
-    "topic": ("about {}", "on {}"),
-    "price": ("for {} dollars",),
-    "amount": ("of {}", "of {} dollars"),
-    "reason": ("because of {}",),
-    "query": ("for {}",),
+@dataclass(frozen=True, slots=True)
+class Natural:
+    """A parameter with a name that people use: what its values look like, and how English says them."""
+
+    looks: str
+    ways: tuple[str, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """Its type."""
+        return "integer" if self.looks == "count" else "number" if self.looks == "money" else "string"
+
+
+NATURAL: dict[str, Natural] = {
+    "city": Natural("city", ("in {}", "in {}", "for {}")),
+    "location": Natural("city", ("in {}", "for {}", "near {}")),
+    "country": Natural("city", ("in {}", "of {}")),
+    "room": Natural("thing", ("in the {}", "in {}")),
+    "folder": Natural("thing", ("in {}", "in the {} folder", "from {}")),
+    "restaurant": Natural("person", ("at {}",)),
+    "place": Natural("person", ("at {}",)),
+    "day": Natural("day", ("on {}", "for {}")),
+    "date": Natural("date", ("on {}", "for {}")),
+    "time": Natural("time", ("at {}",)),
+    "to": Natural("person", ("to {}",)),
+    "recipient": Natural("person", ("to {}", "for {}")),
+    "person": Natural("person", ("for {}", "with {}")),
+    "artist": Natural("person", ("by {}",)),
+    "author": Natural("person", ("by {}",)),
+    "source": Natural("city", ("from {}",)),
+    "origin": Natural("city", ("from {}",)),
+    "destination": Natural("city", ("to {}",)),
+    "language": Natural("language", ("in {}", "to {}", "into {}")),
+    "minutes": Natural("count", ("for {} minutes", "in {} minutes")),
+    "hours": Natural("count", ("for {} hours",)),
+    "people": Natural("count", ("for {} people", "for {}")),
+    "quantity": Natural("count", ("{} times",)),
+    "title": Natural("phrase", ("called {}", "titled {}", "with the title {}")),
+    "name": Natural("person", ("named {}", "called {}")),
+    "subject": Natural("phrase", ("about {}",)),
+    "topic": Natural("phrase", ("about {}", "on {}")),
+    "query": Natural("phrase", ("for {}", "for {}", "about {}")),
+    "message": Natural("phrase", ("saying {}", "that says {}", "with the message {}")),
+    "text": Natural("phrase", ("saying {}", "with the text {}")),
+    "reason": Natural("phrase", ("because of {}",)),
+    "email": Natural("email", ("with email {}", "at {}", "{}")),
+    "path": Natural("path", ("at {}", "{}", "from {}")),
+    "file": Natural("path", ("{}", "from {}", "in {}")),
+    "url": Natural("url", ("at {}", "from {}")),
+    "symbol": Natural("symbol", ("of {}", "for {}", "{}")),
+    "price": Natural("money", ("for {} dollars", "for {}")),
+    "amount": Natural("money", ("of {}", "of {} dollars")),
 }
-"""How English says some parameters. Training only: what is scored has parameters of unknown names."""
-_NUMBERS = {"minutes", "hours", "people", "price", "amount"}
-_KEYS = ("city", "name", "location", "id", "query", "symbol", "code", "date", "topic", "key", "language", "title")
+"""Training only: what is scored has parameters of unknown names."""
+_KEYS = (
+    "city", "name", "location", "country", "query", "symbol", "date", "topic", "title", "email", "path", "file", "url",
+    "person", "author", "language", "text",
+)  # fmt: skip
+_SMALL = ("the", "of", "for", "in", "and", "with", "to", "on", "from", "my", "new")
 
 
 def spoken(name: str) -> str:
@@ -89,29 +122,53 @@ def _digits(rng: Random, most: int = 6) -> int:
     return rng.randrange(10 ** rng.randrange(1, most + 1))
 
 
+def _looks(rng: Random, split: Split, looks: str) -> Any:
+    """A value that looks like what is asked for."""
+    if looks == "city":
+        return proper(rng, split, CITIES)
+    if looks == "person":
+        name = proper(rng, split, FIRST)
+        return name if rng.random() < 0.7 else f"{name} {made_up(rng, split).capitalize()}"
+    if looks == "thing":
+        return noun(rng, split)
+    if looks in {"day", "language"}:
+        return rng.choice(DAYS if looks == "day" else LANGUAGES)
+    if looks == "date":
+        date = f"{rng.randrange(2019, 2031)}-{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}"
+        return rng.choice((date, date, rng.choice(DAYS), "tomorrow", "today"))
+    if looks == "time":
+        hour = rng.randrange(24)
+        return rng.choice((f"{hour:02}:{rng.randrange(60):02}", f"{hour:02}:{rng.randrange(60):02}", "noon", f"{hour % 12 + 1} pm"))
+    if looks == "count":
+        return rng.randrange(1, 200)
+    if looks == "money":
+        return rng.choice((rng.randrange(1, 5000), float(f"{_digits(rng, 3)}.{rng.randrange(1, 10)}")))
+    if looks == "email":
+        return f"{rng.choice((proper(rng, split, FIRST).lower(), made_up(rng, split)))}@{made_up(rng, split)}.{rng.choice(('com', 'org', 'net', 'io'))}"
+    if looks == "path":
+        file = f"{noun(rng, split)}{rng.choice(('', '-', '_'))}{rng.choice(('', noun(rng, split)))}.{rng.choice(('txt', 'py', 'csv', 'md', 'json', 'pdf'))}"
+        return rng.choice((file, f"/{noun(rng, split)}/{noun(rng, split)}", f"{noun(rng, split)}/{file}"))
+    if looks == "url":
+        return f"https://{made_up(rng, split)}.{rng.choice(('com', 'org'))}{rng.choice(('', f'/{noun(rng, split)}'))}"
+    if looks == "symbol":
+        return made_up(rng, split)[: rng.randrange(3, 6)].upper()
+    words = [rng.choice((noun, noun, adjective, verb, made_up))(rng, split) for _ in range(rng.randrange(1, 6))]
+    if split == "train" and len(words) > 2:
+        words = [rng.choice(_SMALL) if 0 < i < len(words) - 1 and rng.random() < 0.3 else word for i, word in enumerate(words)]
+    return " ".join(words)
+
+
 def text_value(rng: Random, split: Split) -> str:
     """A value that is text, of one of the shapes that people use."""
-    kind = rng.randrange(14)
-    if kind < 3:
-        return proper(rng, split, FIRST)
-    if kind < 5:
-        return proper(rng, split, CITIES)
-    if kind < 7:
+    looks = rng.choice(("person", "person", "person", "city", "city", "made", "made", "made", "words", "words", "code", "date", "time", "email", "path", "symbol"))
+    if looks == "made":
         return made_up(rng, split)
-    if kind == 7:
-        return f"{adjective(rng, split)} {noun(rng, split)}"
-    if kind == 8:
-        letters = "".join(rng.choice("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(rng.choice((2, 3))))
+    if looks == "words":
+        return " ".join(rng.choice((noun, adjective, made_up))(rng, split) for _ in range(rng.choice((2, 2, 3))))
+    if looks == "code":
+        letters = "".join(rng.choice("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(rng.choice((1, 2, 3))))
         return f"{letters}{rng.choice(('-', '', ''))}{_digits(rng, 4)}"
-    if kind == 9:
-        return f"{rng.randrange(2019, 2031)}-{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}"
-    if kind == 10:
-        return f"{rng.randrange(24):02}:{rng.randrange(60):02}"
-    if kind == 11:
-        return f"{proper(rng, split, FIRST).lower()}@{made_up(rng, split)}.{rng.choice(('com', 'org', 'net', 'io'))}"
-    if kind == 12:
-        return " ".join(rng.choice((noun, adjective, made_up))(rng, split) for _ in range(rng.choice((2, 3, 3, 4))))
-    return f"{proper(rng, split, FIRST)} {made_up(rng, split).capitalize()}"
+    return str(_looks(rng, split, looks))
 
 
 def _choices(rng: Random, split: Split) -> tuple[str, ...]:
@@ -124,10 +181,8 @@ def _choices(rng: Random, split: Split) -> tuple[str, ...]:
 
 def _value(rng: Random, split: Split, param: Param) -> Any:
     """A value for a parameter."""
-    if split == "train" and param.name == "day":
-        return rng.choice(DAYS)
-    if split == "train" and param.name == "language":
-        return rng.choice(LANGUAGES)
+    if split == "train" and param.name in NATURAL and param.kind == NATURAL[param.name].kind and rng.random() < 0.9:
+        return _looks(rng, split, NATURAL[param.name].looks)
     if param.kind == "string":
         return text_value(rng, split)
     if param.kind == "integer":
@@ -143,9 +198,9 @@ def _value(rng: Random, split: Split, param: Param) -> Any:
 
 def _param(rng: Random, split: Split, *, required: bool = True) -> Param:
     """A parameter: an English one that is said as English says it, or one of any name and kind."""
-    if split == "train" and rng.random() < 0.3:
+    if split == "train" and rng.random() < 0.35:
         name = rng.choice(tuple(NATURAL))
-        return Param(name, "integer" if name in _NUMBERS else "string", required=required)
+        return Param(name, NATURAL[name].kind, required=required)
     words = [noun(rng, split)]
     if rng.random() < 0.3:
         words.insert(0, rng.choice((adjective, noun))(rng, split))
@@ -171,10 +226,10 @@ def _said(rng: Random, split: Split, param: Param, value: Any) -> str:
     if param.kind == "string" and rng.random() < 0.12:
         shown = f'"{shown}"'
     if split == "train" and param.name in NATURAL and rng.random() < 0.8:
-        return rng.choice(NATURAL[param.name]).format(shown)
+        return rng.choice(NATURAL[param.name].ways).format(shown)
     ways = [f"with {name} {shown}", f"{name} {shown}", f"using {name} {shown}", f"{name}: {shown}", f"{name} = {shown}", f"with the {name} {shown}", f"with {name} set to {shown}"]
     if param.kind == "enum":
-        ways += [f"{shown} {name}", f"with {shown} {name}", f"as {shown}", f"in {shown}"]
+        ways += [f"{shown} {name}", f"with {shown} {name}", f"as {shown}", f"in {shown}", f"to {shown}", shown]
     return rng.choice(ways)
 
 
@@ -212,14 +267,23 @@ class Deed:
                 given.remove(key)
                 base = f"{self.verb} {rng.choice(('', '', 'the ', 'my '))}{thing} {arguments[key.name]}"
         else:
-            asking = rng.choice(("get", "show me", "find", "tell me", "check", "give me", "look up", "I need"))
-            base = f"{asking} the {thing}" if rng.random() < 0.5 else f"what is the {thing}"
+            asking = rng.choice((
+                "get", "show me", "find", "tell me", "check", "give me", "look up", "I need", "I want to know",
+                "I would like to see", "can you tell me", "could you look up", "do you know",
+            ))  # fmt: skip
+            base = f"{asking} the {thing}" if rng.random() < 0.5 else f"{rng.choice(('what is', 'what is', 'what are', 'how is'))} the {thing}"
+            if rng.random() < 0.12:
+                base = thing if rng.random() < 0.6 else f"what's the {thing}"
             if key is not None:
                 given.remove(key)
                 of = rng.choice(("of", "for", "of", "for the"))
                 named = of == "for the" or rng.random() < 0.4
-                base += f" {of} {f'{self.called(rng, key)} ' if named else ''}{arguments[key.name]}"
+                if split == "train" and key.name in NATURAL and rng.random() < 0.6:
+                    base += " " + rng.choice(NATURAL[key.name].ways).format(arguments[key.name])
+                else:
+                    base += f" {of} {f'{self.called(rng, key)} ' if named else ''}{arguments[key.name]}"
         rng.shuffle(given)
+        given.sort(key=lambda param: len(str(arguments[param.name]).split()) > 2)  # a long one has the last word
         said = [_said(rng, split, param, arguments[param.name]) for param in given]
         glue = rng.choice((" ", " ", ", ", " and "))
         words = " ".join([base, glue.join(said)]) if said else base
@@ -234,7 +298,7 @@ class Deed:
             words = rng.choice(("Hi, ", "Hello, ", "Now ", "Then ")) + words
         else:
             words = words[0].upper() + words[1:]
-        asks = words.lower().startswith(("can you", "could you")) or "what is" in words
+        asks = words.lower().startswith(("can you", "could you", "do you", "how ", "what"))
         return words + ("?" if asks else rng.choice((".", ".", "", " please.")))
 
 
@@ -363,11 +427,24 @@ def call(rng: Random, split: Split) -> Conversation:
     """One request, one call of an unseen tool; or, where the tool takes them, with optional arguments and choices."""
     (one,) = _fresh(rng, split, 1)
     arguments = one.arguments(rng, split)
+    if one.verb and arguments and rng.random() < 0.08:
+        return _bare(rng, split, one)
     kinds = {param.kind for param in one.tool.params if param.name in arguments}
     optional = any(not param.required for param in one.tool.params)
     skill = "open enum" if "enum" in kinds else "open optional" if optional else "open call"
     said = user(one.request(rng, split, arguments))
     return Conversation(skill, (said, calls(Call(one.tool.name, arguments))), persona(rng, split), offered(rng, split, one))
+
+
+def _bare(rng: Random, split: Split, one: Deed) -> Conversation:
+    """A verb and a value, where no other tool on offer has that verb: `Play Yesterday`."""
+    key = _key(rng, split, one.thing)
+    one = replace(one, tool=replace(one.tool, params=(key, *(param for param in one.tool.params if not param.required and param.name != key.name))))
+    value = _value(rng, split, key)
+    said = rng.choice((f"{one.verb} {value}", f"{one.verb} {value}.", f"please {one.verb} {value}", f"can you {one.verb} {value}?"))
+    tools = [tool for tool in offered(rng, split, one) if tool == one.tool or one.verb not in f"{spoken(tool.name)} {tool.description.lower()}"]
+    messages = (user(said[0].upper() + said[1:]), calls(Call(one.tool.name, {key.name: value})))
+    return Conversation("open call", messages, persona(rng, split), tuple(tools))
 
 
 def answer(rng: Random, split: Split) -> Conversation:
@@ -385,10 +462,15 @@ def no_tool(rng: Random, split: Split) -> Conversation:
     kind = rng.random()
     if kind < 0.55 or split == "eval":
         said = one.request(rng, split, one.arguments(rng, split))
-        near = deed(rng, split, verb_=one.verb) if one.verb and rng.random() < 0.3 else None
-        tools = offered(rng, split, *([near] if near else []))
-        clash = {one.tool.name}
-        tools = tuple(tool for tool in tools if tool.name not in clash and one.thing not in f"{spoken(tool.name)} {tool.description}")
+        tools = tuple(
+            tool for tool in offered(rng, split, *([deed(rng, split, verb_=one.verb)] if one.verb and rng.random() < 0.3 else []))
+            if one.thing not in f"{spoken(tool.name)} {tool.description}"
+        )  # fmt: skip
+        if rng.random() < 0.4:
+            # The right thing, but nothing on offer does that with it.
+            other = deed(rng, split, thing=one.thing, tells=False)
+            if other.verb != one.verb:
+                tools = tuple(sorted((*tools[:5], other.tool), key=lambda _: rng.random()))
     elif kind < 0.8:
         made = world.act(rng, split)
         said = made.request
@@ -417,6 +499,9 @@ def parallel(rng: Random, split: Split) -> Conversation:
     pairs = [(one, one.arguments(rng, split)) for one in deeds]
     requests = [one.request(rng, split, arguments) for one, arguments in pairs]
     said = " ".join(request if request.endswith((".", "?")) else f"{request}." for request in requests)
+    if rng.random() < 0.25:
+        heads = [request.rstrip(".?").removesuffix(" please") for request in requests]
+        said = _listed([heads[0], *(head[0].lower() + head[1:] for head in heads[1:])]) + "."
     messages = [user(said), calls(*(Call(one.tool.name, arguments) for one, arguments in pairs))]
     if split == "train" and rng.random() < 0.3:
         outcomes = [_outcome(rng, split, one) for one in deeds]

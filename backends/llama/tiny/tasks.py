@@ -90,7 +90,7 @@ def label(rng: Random, split: Split) -> Conversation:
             where, word = "other", noun(rng, split)
             if word in labels or any(word in words for words in about.values()):
                 return label(rng, split)
-    elif sum(word in words for words in about.values()) > 1:
+    if told and sum(word in words for words in about.values()) > 1:
         return label(rng, split)
     key = rng.choice(("route", "route", "label", "category", "topic", "queue"))
     named = [f"{one} ({_and(about[one])})" if told and one in about else one for one in labels]

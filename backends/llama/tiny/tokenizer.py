@@ -19,14 +19,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from graphrt.backends.llama.tiny.conversation import text
 from graphrt.backends.llama.tiny.generate import conversations
-from graphrt.backends.llama.tiny.words import LISTED
+from graphrt.backends.llama.tiny.words import LISTED, TOKENIZER
 
-FILE = Path(__file__).parent / "tokenizer.json"
 SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<pad>",
     "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>",
@@ -93,8 +91,8 @@ def build(seed: int = 0, count: int = 20_000) -> Any:
 
 def load() -> Any:
     """The tokenizer of the file."""
-    return import_module("tokenizers").Tokenizer.from_file(str(FILE))
+    return import_module("tokenizers").Tokenizer.from_file(str(TOKENIZER))
 
 
 if __name__ == "__main__":
-    build().save(str(FILE))
+    build().save(str(TOKENIZER))

@@ -179,16 +179,16 @@ class Model:
         cos, sin = angle.cos(), angle.sin()
         layers = {name: matrix.bfloat16().flatten(1, -2).unbind(0) for name, matrix in self.matrices.items()}
         norms = self.norms.unbind(0)
-        x = self.embedding[tokens]
+        x = torch.nn.functional.embedding(tokens, self.embedding)
         for i in range(shape.layers):
             q, k, v = self._before(x, norms[2 * i], layers["qkv"][i], cos, sin)
-            seen, at = [], 0
-            for width, count in rows:
-                part = slice(at, at + width * count)
-                heads = [y[part].view(count, width, shape.heads, shape.head).transpose(1, 2) for y in (q, k, v)]
+            # One split and one concatenation: a slice per width would cost a whole gradient each.
+            parts = zip(rows, *(y.split([width * count for width, count in rows]) for y in (q, k, v)), strict=True)
+            seen = []
+            for (width, count), *part in parts:
+                heads = [y.view(count, width, shape.heads, shape.head).transpose(1, 2) for y in part]
                 got = torch.nn.functional.scaled_dot_product_attention(*heads, is_causal=True)
                 seen.append(got.transpose(1, 2).reshape(width * count, shape.width))
-                at += width * count
             x = self._after(
                 x, torch.cat(seen), layers["out"][i], norms[2 * i + 1], layers["up"][i], layers["down"][i]
             )

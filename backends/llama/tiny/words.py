@@ -6,10 +6,14 @@ What the model is scored on must not be known from training. So every word that 
 
 from __future__ import annotations
 
+import functools
+import json
 import random
 import zlib
+from pathlib import Path
 from typing import Literal
 
+TOKENIZER = Path(__file__).parent / "tokenizer.json"
 Split = Literal["train", "eval"]
 
 VERBS: dict[Split, tuple[str, ...]] = {
@@ -124,16 +128,26 @@ def split_of(word: str) -> Split:
     return "eval" if zlib.crc32(word.lower().encode()) % 8 == 0 else "train"
 
 
+@functools.cache
+def fragments() -> tuple[str, ...]:
+    """Every run of letters that is a token. A token that is never copied in training cannot be copied afterwards."""
+    tokens = json.loads(TOKENIZER.read_text(encoding="utf-8"))["model"]["vocab"] if TOKENIZER.exists() else {}
+    found = {token.removeprefix("Ġ").lower() for token in tokens}
+    return tuple(sorted(token for token in found if len(token) > 1 and token.isascii() and token.isalpha()))
+
+
 def made_up(rng: random.Random, split: Split, *, plain: bool = False) -> str:
     """A word that nobody knows, in small letters; `plain`: of the first model's thirty syllables."""
     while True:
         if plain:
             word = "".join(rng.choice(_SYLLABLES) for _ in range(rng.choice((2, 2, 3))))
+        elif fragments() and rng.random() < 0.35:
+            word = "".join(rng.choice(fragments()) for _ in range(rng.choice((1, 2, 2, 3))))
         else:
             word = "".join(
                 rng.choice(_ONSETS) + rng.choice(_NUCLEI) + rng.choice(_CODAS) for _ in range(rng.choice((1, 2, 2, 2, 3)))
             )
-        if 3 < len(word) < 12 and split_of(word) == split:
+        if 2 < len(word) < 13 and split_of(word) == split:
             return word
 
 

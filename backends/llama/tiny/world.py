@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphrt.backends.llama.tiny.conversation import Call, Conversation, Message, Param, Tool, answers, calls, result, says, user
@@ -232,7 +232,11 @@ def exchange(made: Act) -> list[Message]:
 def call(rng: Random, split: Split) -> Conversation:
     """A request becomes a call."""
     made = act(rng, split)
-    return Conversation("call", (user(made.request), calls(made.call)), helpful(rng), offer(rng, made.tool))
+    tools = offer(rng, made.tool)
+    if split == "train" and rng.random() < 0.15:
+        unit = Param(rng.choice(("unit", "format", "style", "level")), "enum", ("short", "long"), required=False)
+        tools = tuple(replace(tool, params=(*tool.params, unit)) for tool in tools)
+    return Conversation("call", (user(made.request), calls(made.call)), helpful(rng), tools)
 
 
 def answer(rng: Random, split: Split) -> Conversation:
