@@ -33,6 +33,7 @@ from graphrt.backends.llama.tiny.words import (
     Split,
     a,
     adjective,
+    foreign,
     made_up,
     noun,
     proper,
@@ -160,6 +161,8 @@ def _looks(rng: Random, split: Split, looks: str) -> Any:
 
 def text_value(rng: Random, split: Split) -> str:
     """A value that is text, of one of the shapes that people use."""
+    if rng.random() < 0.05:
+        return foreign(rng, split)
     looks = rng.choice(("person", "person", "person", "city", "city", "made", "made", "made", "words", "words", "code", "date", "time", "email", "path", "symbol"))
     if looks == "made":
         return made_up(rng, split)
@@ -173,10 +176,8 @@ def text_value(rng: Random, split: Split) -> str:
 
 def _choices(rng: Random, split: Split) -> tuple[str, ...]:
     draw = rng.choice((adjective, noun))
-    found = {draw(rng, split) for _ in range(rng.randrange(2, 6))}
-    while len(found) < 2:
-        found.add(draw(rng, split))
-    return tuple(sorted(found, key=lambda _: rng.random()))
+    found = list(dict.fromkeys(draw(rng, split) for _ in range(rng.randrange(2, 6))))
+    return tuple(found) if len(found) > 1 else (*found, made_up(rng, split))
 
 
 def _value(rng: Random, split: Split, param: Param) -> Any:

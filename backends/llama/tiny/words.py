@@ -151,6 +151,29 @@ def made_up(rng: random.Random, split: Split, *, plain: bool = False) -> str:
             return word
 
 
+_ACCENTED = {"a": "áàâäãåąă", "e": "éèêëęě", "i": "íìîïı", "o": "óòôöõøő", "u": "úùûüűů", "n": "ñńň", "c": "çćč", "s": "šśß",
+    "z": "žźż", "l": "ł", "g": "ğ", "d": "đ"}  # fmt: skip
+_SCRIPTS = ((0x3B1, 0x3C9), (0x430, 0x44F), (0x410, 0x42F), (0x5D0, 0x5EA), (0x627, 0x64A), (0x3041, 0x3096),
+    (0x30A1, 0x30FA), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3), (0x1F600, 0x1F64F))  # fmt: skip
+
+
+def foreign(rng: random.Random, split: Split) -> str:
+    """A word with accents, in another script, or with signs in it."""
+    while True:
+        kind = rng.random()
+        if kind < 0.5:
+            word = "".join(rng.choice(_ACCENTED[c]) if c in _ACCENTED and rng.random() < 0.4 else c for c in made_up(rng, split))
+            word = word.capitalize() if rng.random() < 0.6 else word
+        elif kind < 0.75:
+            low, high = rng.choice(_SCRIPTS)
+            word = "".join(chr(rng.randrange(low, high + 1)) for _ in range(rng.randrange(1, 7)))
+        else:
+            signs = rng.choice(("#{}", "${}", "{}%", "{}+", "{}++", "{}'s", "({})", "{}&{}", "{}/{}", "{}*", "~{}", "{}!", "{}_{}", "{}|{}", "<{}>", "[{}]", "{}={}"))
+            word = signs.format(made_up(rng, split), made_up(rng, split))
+        if split_of(word) == split:
+            return word
+
+
 def noun(rng: random.Random, split: Split) -> str:
     """A thing; every third one is made up."""
     return made_up(rng, split) if rng.random() < 0.35 else rng.choice(NOUNS[split])
