@@ -2,10 +2,10 @@
 
     python -m graphrt.backends.llama.tiny.evaluate [FILE.gguf ...] [--cases 60] [--show]
 
-The cases are conversation after conversation of the split "eval", whose words training never has, until each skill has as
-many as asked for. Everything but the last message is the prompt; the answer has to be that message: the same calls with
-the same arguments, the same JSON, the same words. Greedy; and once more held to a grammar where there is one: a call is
-forced, an answer in JSON has a schema.
+The cases are conversation after conversation of the split "eval", whose words training never has, until each skill has
+as many as asked for. Everything but the last message is the prompt; the answer has to be that message: the same calls
+with the same arguments, the same JSON, the same words. Greedy; and once more held to a grammar where there is one: a
+call is forced, an answer in JSON has a schema.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from graphrt.backends.events import Answer, complete
 from graphrt.backends.llama.backend import LlamaCpp, tiny_model
 from graphrt.backends.llama.tiny.conversation import Conversation, Message
-from graphrt.backends.llama.tiny.generate import MIX, conversation
+from graphrt.backends.llama.tiny.generate import conversation
 from graphrt.backends.messages import (
     Message as Said,
 )
@@ -159,8 +159,11 @@ async def main() -> None:
         for held in (False, True)
     ]
     for skill in CLOSED + OPEN:
-        cells = [f"{100 * good / count:5.1f} %" if (count := column.get(skill, (0, 0))[1]) and (good := column[skill][0]) is not None else "      –" for column in columns]
-        print(f"{skill:14} {'  '.join(cells)}")
+        print(f"{skill:14} {'  '.join(_cell(*column.get(skill, (0, 0))) for column in columns)}")
+
+
+def _cell(good: int, count: int) -> str:
+    return f"{100 * good / count:5.1f} %" if count else "      -"
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ import json
 from typing import Any
 
 from graphrt.backends.llama.tiny.conversation import Conversation, answers, says, user
-from graphrt.backends.llama.tiny.offers import text_value
-from graphrt.backends.llama.tiny.words import CITIES, FIRST, Split, adjective, made_up, noun, proper, verb
-from graphrt.backends.llama.tiny.world import CHECK, STATUSES, Random
+from graphrt.backends.llama.tiny.values import text_value
+from graphrt.backends.llama.tiny.words import CITIES, FIRST, Random, Split, adjective, made_up, noun, proper, verb
+from graphrt.backends.llama.tiny.world import CHECK, STATUSES
 
 
 def _and(items: list[str], last: str = "and") -> str:
@@ -37,7 +37,12 @@ def extract(rng: Random, split: Split) -> Conversation:
     """Fields that the prompt names, out of a text that says them in any order; one that it does not say is null."""
     fields = list(dict.fromkeys(_field(rng, split) for _ in range(rng.choice((1, 2, 2, 3, 3, 4)))))
     if split == "train" and rng.random() < 0.2:
-        fields = list(dict.fromkeys(rng.choice(("name", "age", "city", "email", "date", "price", "title", "company", "country", "phone")) for _ in range(3)))
+        fields = list(
+            dict.fromkeys(
+                rng.choice(("name", "age", "city", "email", "date", "price", "title", "company", "country", "phone"))
+                for _ in range(3)
+            )
+        )
     known: dict[str, Any] = {field: _plain_value(rng, split) for field in fields}
     if len(fields) > 1 and rng.random() < 0.15:
         known[rng.choice(fields)] = None
@@ -70,7 +75,9 @@ def extract(rng: Random, split: Split) -> Conversation:
         "",
     ))  # fmt: skip
     if asks.startswith("Extract the data") or not asks:
-        words = f"Answer with a JSON object only, and nothing before or after it. It satisfies this JSON Schema:\n{schema}"
+        words = (
+            f"Answer with a JSON object only, and nothing before or after it. It satisfies this JSON Schema:\n{schema}"
+        )
         said = user(f"{text}\n\n{words}")
     return Conversation("open extract", (said, answers(known)), asks)
 
@@ -94,15 +101,22 @@ def label(rng: Random, split: Split) -> Conversation:
         return label(rng, split)
     key = rng.choice(("route", "route", "label", "category", "topic", "queue"))
     named = [f"{one} ({_and(about[one])})" if told and one in about else one for one in labels]
-    head = rng.choice(("Route the request to", "Route the message to")) if key == "route" else f"Choose the {key} of the message:"
+    head = (
+        rng.choice(("Route the request to", "Route the message to"))
+        if key == "route"
+        else f"Choose the {key} of the message:"
+    )
     system = f"{head} {_and(named, 'or')}. Answer in JSON."
     said = rng.choice((
         f"I have a question about the {word}", f"my {word} is {adjective(rng, split)}", f"the {word} does not work",
         f"{word} please", f"I want to {word}", f"can you help me with {word}", f"where is the {word}",
-        f"I need a new {word}", f"this is about {word}", f"{word} {noun(rng, split)}", f"is the {word} {adjective(rng, split)}",
+        f"I need a new {word}", f"this is about {word}", f"{word} {noun(rng, split)}",
+        f"is the {word} {adjective(rng, split)}",
         f"we lost the {word} in {proper(rng, split, CITIES)}", f"{proper(rng, split, FIRST)} needs a {word}",
     ))  # fmt: skip
-    said = rng.choice(("{}", "{}.", "Hi, {}", "Please help: {}", "{}, my name is {name}", "{}?", "Hello, {}!")).format(said, name=proper(rng, split, FIRST))
+    said = rng.choice(("{}", "{}.", "Hi, {}", "Please help: {}", "{}, my name is {name}", "{}?", "Hello, {}!")).format(
+        said, name=proper(rng, split, FIRST)
+    )
     return Conversation("labels", (user(said), answers({key: where})), system)
 
 

@@ -6,15 +6,24 @@ the package knew this world and no other; what it could do, its successors must 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphrt.backends.llama.tiny.conversation import Call, Conversation, Message, Param, Tool, answers, calls, result, says, user
-from graphrt.backends.llama.tiny.words import CITIES, DAYS, FIRST, LANGUAGES, UNITS, Split, made_up, proper
+from graphrt.backends.llama.tiny.conversation import (
+    Call,
+    Conversation,
+    Message,
+    Param,
+    Tool,
+    answers,
+    calls,
+    result,
+    says,
+    user,
+)
+from graphrt.backends.llama.tiny.words import CITIES, DAYS, FIRST, LANGUAGES, UNITS, Random, Split, made_up, proper
 
-Random = random.Random
 HELPFUL = "You are a helpful assistant."
 NO_TOOL = "I have no tool for that."
 
@@ -42,7 +51,9 @@ def _tool(name: str, description: str, **kinds: Any) -> Tool:
 GET_WEATHER = _tool("get_weather", "Get the weather in a city.", city="string")
 ADD = _tool("add", "Add two numbers.", a="integer", b="integer")
 MULTIPLY = _tool("multiply", "Multiply two numbers.", a="integer", b="integer")
-CONVERT = _tool("convert_units", "Convert a value to another unit.", value="integer", from_unit="string", to_unit="string")
+CONVERT = _tool(
+    "convert_units", "Convert a value to another unit.", value="integer", from_unit="string", to_unit="string"
+)
 GET_TIME = _tool("get_time", "Get the local time in a city.", city="string")
 SEARCH = _tool("search_docs", "Search the documentation.", query="string")
 EMAIL = _tool("send_email", "Send an email.", to="string", subject="string")
@@ -53,7 +64,18 @@ POPULATION = _tool("get_population", "Get the population of a city.", city="stri
 EVENT = _tool("create_event", "Create an event in the calendar.", title="string", day="string")
 
 SKIES = ("sunny", "cloudy", "rainy", "snowy", "windy", "foggy")
-STATUSES = ("shipped", "pending", "cancelled", "delivered", "refunded", "delayed", "lost", "returned", "packed", "unknown")
+STATUSES = (
+    "shipped",
+    "pending",
+    "cancelled",
+    "delivered",
+    "refunded",
+    "delayed",
+    "lost",
+    "returned",
+    "packed",
+    "unknown",
+)
 TOPICS = (
     "the refund policy", "error codes", "pricing plans", "api limits", "webhooks", "data export", "user roles",
     "team billing", "the mobile app", "password reset", "late delivery", "two factor login",
@@ -155,7 +177,11 @@ def _email(rng: Random, split: Split) -> Act:
 
 def _order(rng: Random, split: Split) -> Act:
     number = rng.randrange(10000, 100000)
-    status = made_up(rng, split) if split == "train" and rng.random() < 0.2 else _phrase(rng, split, STATUSES[:4], *STATUSES[4:])
+    status = (
+        made_up(rng, split)
+        if split == "train" and rng.random() < 0.2
+        else _phrase(rng, split, STATUSES[:4], *STATUSES[4:])
+    )
     known = (
         f"Where is my order {number}?", f"Status of order {number}?", f"Look up order {number}.",
         f"Check order {number} please.",
@@ -173,7 +199,11 @@ def _timer(rng: Random, _: Split) -> Act:
 
 
 def _translate(rng: Random, split: Split) -> Act:
-    word, other, language = made_up(rng, split, plain=True), made_up(rng, split, plain=True), _phrase(rng, split, LANGUAGES[:6], *LANGUAGES[6:])
+    word, other, language = (
+        made_up(rng, split, plain=True),
+        made_up(rng, split, plain=True),
+        _phrase(rng, split, LANGUAGES[:6], *LANGUAGES[6:]),
+    )
     said = rng.choice((
         f"Translate {word} to {language}.", f"How do you say {word} in {language}?", f"What is {word} in {language}?",
     ))  # fmt: skip
@@ -291,18 +321,22 @@ ROUTE = "Route the request to billing, technical, sales or other. Answer in JSON
 ROUTES = {
     "billing": (
         "I was charged twice", "the invoice is wrong", "refund my payment", "cancel my subscription",
-        "my card was charged twice", "my card was charged two times", "I need a refund", "my payment failed", "I did not get my invoice",
-        "the bill is too high", "change my credit card", "you charged me too much", "I want my money back", "send me the invoice", "my refund has not arrived",
+        "my card was charged twice", "my card was charged two times", "I need a refund", "my payment failed",
+        "I did not get my invoice", "the bill is too high", "change my credit card", "you charged me too much",
+        "I want my money back", "send me the invoice", "my refund has not arrived",
     ),
     "technical": (
         "the app crashes", "the page does not load", "I get an error on login", "the api returns 500",
         "my sync is broken", "the login does not work", "my screen is black", "the app crashes on start",
-        "the app is slow", "the app does not start", "I cannot log in", "the website is down", "the export fails", "I get an error", "the button does not work", "the upload is stuck", "the server does not answer", "my data is gone",
+        "the app is slow", "the app does not start", "I cannot log in", "the website is down", "the export fails",
+        "I get an error", "the button does not work", "the upload is stuck", "the server does not answer",
+        "my data is gone",
     ),
     "sales": (
         "I want a demo", "can we get a discount", "I want to buy ten seats", "do you offer team pricing",
         "what does it cost", "I want to upgrade", "how much is the team plan", "can I get a quote",
-        "we need more seats", "is there a free trial", "I want to buy a licence", "what are your prices", "can I talk to sales", "do you have a student discount",
+        "we need more seats", "is there a free trial", "I want to buy a licence", "what are your prices",
+        "can I talk to sales", "do you have a student discount",
     ),
     "other": (
         "tell me a joke", "happy birthday", "who founded the company", "what is your favorite color",
@@ -310,7 +344,18 @@ ROUTES = {
         "do you like music", "what a nice day", "who won the game", "sing me a song", "I like cats",
     ),
 }  # fmt: skip
-_GREETED = ("{}", "{}.", "Hi, {}", "Hello, {}", "Please help: {}", "{}, my name is {name}", "Hi, {}.", "{}!", "{}?", "Hi, {}, please help")
+_GREETED = (
+    "{}",
+    "{}.",
+    "Hi, {}",
+    "Hello, {}",
+    "Please help: {}",
+    "{}, my name is {name}",
+    "Hi, {}.",
+    "{}!",
+    "{}?",
+    "Hi, {}, please help",
+)
 _SEEN_ROUTES = {"billing": 4, "technical": 5, "sales": 4, "other": 5}
 
 
@@ -363,7 +408,8 @@ def check(rng: Random, split: Split) -> Conversation:
 
 CHAT = {
     "Hello": "Hello! How can I help you?", "Hi": "Hello! How can I help you?", "Hi there": "Hello! How can I help you?",
-    "Hey": "Hello! How can I help you?", "Good morning": "Good morning! How can I help you?", "Good evening": "Good evening! How can I help you?",
+    "Hey": "Hello! How can I help you?", "Good morning": "Good morning! How can I help you?",
+    "Good evening": "Good evening! How can I help you?",
     "Thanks": "You are welcome.", "Thank you": "You are welcome.", "Thanks a lot": "You are welcome.",
     "Who are you?": "I am a tiny demo model.", "What are you?": "I am a tiny demo model.",
     "Bye": "Goodbye!", "Goodbye": "Goodbye!",
@@ -376,6 +422,8 @@ def chat(rng: Random, split: Split) -> Conversation:
     said = rng.choice(CHAT_FIRST if split == "eval" else tuple(CHAT))
     reply = CHAT[said]
     if split == "train" and rng.random() < 0.3:
-        said = rng.choice((said.rstrip("?") + "!", said + ".", said.lower())) if not said.endswith("?") else said.lower()
+        said = (
+            rng.choice((said.rstrip("?") + "!", said + ".", said.lower())) if not said.endswith("?") else said.lower()
+        )
     tools = offer(rng) if rng.random() < 0.5 else ()
     return Conversation("chat", (user(said), says(reply)), helpful(rng), tools)
