@@ -26,7 +26,6 @@ class Shape:
     heads: int = 8
     hidden: int = 384
     vocabulary: int = SIZE
-    context: int = 1024
 
     @property
     def head(self) -> int:

@@ -17,7 +17,7 @@ from graphrt.backends.llama.tiny.words import Split
 Rows = tuple[tuple[int, int], ...]
 """Widths, and how many rows of each."""
 PAD = 3
-WIDTHS = (64, 96, 128, 192, 256, 384, 640, 1024)
+WIDTHS: tuple[int, ...] = (64, 96, 128, 192, 256, 384, 640, 1024)
 """Tokens in a row."""
 
 

@@ -8,7 +8,9 @@ else those of training would be one token and those of scoring several.
     pip install tokenizers
     python -m graphrt.backends.llama.tiny.tokenizer
 
-writes `tokenizer.json`. llama.cpp reads the same merges under its pre-tokenizer "qwen2".
+writes `tokenizer.json`. llama.cpp reads the same merges under its pre-tokenizer "qwen2". The file is an input of the
+generator (`words.fragments`), so it stays as it is while a model of it is shipped: it was learnt on version 2 of the
+texts. Delete it first to learn another.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Words to make texts of: English ones, and endless made-up ones, each in one split alone.
 
 What the model is scored on must not be known from training. So every word that it has to copy belongs to the split
-"train" or "eval": the English ones by the list they stand in, the made-up ones by their checksum.
+"train" or "eval": the English ones by the list they stand in, the made-up ones by their checksum. The English ones that
+are scored have the checksum too: chance cannot make them up in training.
 """
 
 from __future__ import annotations
@@ -41,9 +42,8 @@ VERBS: dict[Split, tuple[str, ...]] = {
     ),
     "eval": _words(
         """
-        abort analyse approve boil brew broadcast browse carve classify cook delete dispatch divide explore
-        freeze harvest inspect iron knit lift locate mend mow polish press probe pull purge push resize seal
-        sell shuffle sketch slice sweep tune unlock weigh wrap
+        bake blend celebrate convene detach dissolve divide drill encrypt finish fund grind heat inject land
+        preview punch roast scrape sculpt seal sink steer stitch swim transmit twist unite weld
         """
     ),
 }
@@ -87,16 +87,11 @@ NOUNS: dict[Split, tuple[str, ...]] = {
     ),
     "eval": _words(
         """
-        abbey acorn airline anchor ankle antenna aquarium atlas bakery ballot bamboo bandage barn beacon
-        beaver blender blouse boiler brick broom cactus canal canoe castle cellar chimney choir cinnamon
-        clinic compass copper cottage cradle cushion dentist dolphin donkey drone eagle elevator embassy
-        envelope escalator fabric falcon feather ferry fountain furnace galaxy garlic glacier glove goose
-        gravel guitar hamster hedge hive honey hostel iceberg jungle kennel kettle kiosk lantern laundry
-        lemon lighthouse lizard locker mango meadow mosaic mustard nectar needle oasis olive orchard otter
-        oven oyster paddle parrot pebble pepper pigeon pillow pony pottery pyramid quarry rabbit raft saddle
-        satellite scarf shuttle sponge squash stadium statue submarine sunflower swan telescope temple
-        thermos tractor trophy tulip turbine turtle umbrella vaccine valve vault violin volcano voyage
-        walnut yacht zebra
+        airline balloon banjo barn blender blizzard butter carnival castle chalk cherry cliff cork crater
+        crossbow dome donkey drum envelope fence furnace hive hoof icicle ivory kiosk knight lemur lever
+        lighthouse locker napkin nickel oboe penguin pigeon poplar porcupine pulley python quartz radish
+        raft ridge sandal sauna seal seesaw shore snail sorrel stork sundial thorn thunder toffee tractor
+        trampoline walnut wharf windmill zinc
         """
     ),
 }
@@ -113,8 +108,8 @@ ADJECTIVES: dict[Split, tuple[str, ...]] = {
     ),
     "eval": _words(
         """
-        amber brisk calm chilly crisp dense fancy foggy jolly keen lively mellow neat polite proud rusty shy
-        silent sour stale sturdy tidy vivid
+        bare calm crude daring decent delicate enormous fancy foggy graceful hollow keen legal mobile
+        nervous prompt pure shiny sleek sour sturdy
         """
     ),
 }
@@ -128,8 +123,8 @@ FIRST: dict[Split, tuple[str, ...]] = {
     ),
     "eval": _words(
         """
-        Arno Beata Cyrus Delia Edgar Fiona Gustav Hilda Igor Jolanda Klaus Lucia Magnus Nadia Otto Priya
-        Ruben Selma Ugo Vera
+        Ada Bella Bianca Daria Ebba Greta Hana Hazel Hector Ida Igor Isaac Katja Klaus Mateo Ramona Rita
+        Robin Sandro Ugo Vito
         """
     ),
 }
@@ -143,7 +138,7 @@ CITIES: dict[Split, tuple[str, ...]] = {
     ),
     "eval": _words(
         """
-        Bergen Seville Naples Krakow Tallinn Malmo Bilbao Cork Zagreb Sofia Tunis Kyoto Bogota Denver Perth
+        Bergen Cork Durban Fez Jaipur Kazan Lille Malaga Malmo Manila Muscat Naples Reno Utrecht
         """
     ),
 }
@@ -190,7 +185,7 @@ def made_up(rng: Random, split: Split, *, plain: bool = False) -> str:
                 rng.choice(_ONSETS) + rng.choice(_NUCLEI) + rng.choice(_CODAS)
                 for _ in range(rng.choice((1, 2, 2, 2, 3)))
             )
-        if 2 < len(word) < 13 and split_of(word) == split:
+        if 2 < len(word) < 13 and split_of(word) == split and (split == "train" or word not in LISTED):
             return word
 
 
