@@ -29,6 +29,8 @@ HERE = "this machine"
 _ANEW = "--force-reinstall --no-cache-dir"
 _NATIVE = "-DGGML_NATIVE=on"
 _PORTABLE = "-DGGML_NATIVE=off -DGGML_AVX2=on -DGGML_FMA=on -DGGML_F16C=on -DGGML_BMI2=on"
+_BEGINNING = ("features", "build")
+"""Stages in which llama.cpp is loaded, and asked what it is."""
 _LIBRARY = re.compile(r"\b(lib[\w+-]+\.(?:so|dylib)[\w.]*): cannot open shared object")
 
 
@@ -67,8 +69,8 @@ class Build:
 
     features: tuple[str, ...]
     """What its code for the processor was compiled with."""
-    backends: tuple[str, ...]
-    """What it can compute on: CPU, CUDA …"""
+    backends: tuple[str, ...] = ()
+    """What it can compute on: CPU, CUDA …; none if it died before it could say."""
     devices: tuple[str, ...] = ()
     """The GPUs that it finds."""
 
@@ -80,7 +82,7 @@ class Trial:
     versions: Mapping[str, str] = field(default_factory=dict)
     """By module; one that is not installed is left out."""
     failed: Mapping[str, str] = field(default_factory=dict)
-    """Why a stage did not succeed: `numpy`, `llguidance`, `llama_cpp`, `build`, `tiny`."""
+    """Why a stage did not succeed: `numpy`, `llguidance`, `llama_cpp`, `features`, `build`, `tiny`."""
     build: Build | None = None
     seconds: float | None = None
     """From before the model was loaded until its first token."""
@@ -152,14 +154,17 @@ def _packages(machine: Machine, trial: Trial, again: Mapping[str, str]) -> Itera
 def _instructions(machine: Machine, trial: Trial, again: Mapping[str, str]) -> Iterator[Finding]:
     """What the build uses of the processor, and what it leaves."""
     kind, has, build = f"{machine.processor}, {machine.architecture}", machine.features, trial.build
-    if trial.died == "build":
-        yield Finding("problem", "built with", f"it dies when it is asked: {_death(trial)}", command=again[HERE])
+    named = ", ".join((*build.features, *build.backends)) if build else ""
+    if trial.died in _BEGINNING:
+        what = f"{named or 'unknown'}; it dies as soon as it begins: {_death(trial)}"
+        yield Finding("problem", "built with", what, command=again[HERE])
     elif "build" in trial.failed:
         yield Finding("warning", "built with", f"it does not say: {trial.failed['build']}")
+    elif build is not None:
+        yield Finding("ok", "built with", named)
     if build is None:
         yield Finding("ok", "processor", kind)
         return
-    yield Finding("ok", "built with", ", ".join((*build.features, *build.backends)))
     if has is None:
         yield Finding("ok", "processor", f"{kind}; what it has is not known here: the trial has to do")
         return
@@ -170,6 +175,9 @@ def _instructions(machine: Machine, trial: Trial, again: Mapping[str, str]) -> I
         yield Finding("problem", "processor", what, command=again[HERE])
     elif lacks:
         what = f"{kind}, lacks {', '.join(lacks)}: the build was made for another processor, and may use more of it"
+        yield Finding("warning", "processor", what, command=again[HERE])
+    elif trial.how == "SIGILL":
+        what = f"{kind}: it has all that the build names, but the build uses more"
         yield Finding("warning", "processor", what, command=again[HERE])
     elif leaves:
         what = f"{kind}, has {', '.join(leaves)} too, which the build does not use: it is slower than it could be"
@@ -183,7 +191,7 @@ def _gpus(machine: Machine, trial: Trial, again: Mapping[str, str]) -> Iterator[
     if build is not None and build.devices:
         what = f"{', '.join(build.devices)}: used by a model whose URI says so, with '?n_gpu_layers=-1'"
         yield Finding("ok", "GPU", what)
-    elif not machine.gpus or build is None:
+    elif not machine.gpus or build is None or not build.backends:
         yield Finding("ok", "GPU", names or "none is seen: models run on the processor")
     elif {machine.gpus[0].kind, "Vulkan"} & {*build.backends}:
         fix = "see that its driver is installed, and that this process may use it"
@@ -211,8 +219,8 @@ def _answer(trial: Trial, again: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("problem", "trial", f"llama_cpp:tiny: the process dies: {_death(trial)}", command=again[HERE])
     elif "tiny" in trial.failed:
         yield Finding("problem", "trial", f"llama_cpp:tiny: {trial.failed['tiny']}")
-    elif not trial.died and not trial.failed:
-        yield Finding("problem", "trial", f"it did not begin: {_death(trial)}")
+    elif trial.died not in {*PACKAGES, *_BEGINNING} and not trial.failed.keys() & PACKAGES.keys():
+        yield Finding("problem", "trial", f"it came to nothing: {_death(trial)}")
 
 
 def _death(trial: Trial) -> str:

@@ -64,7 +64,9 @@ def _trial(out: str, how: str, err: str) -> Trial:
         begun = told["stage"]
         if len(told) > 1:
             done[begun] = told
-    build = done.get("build", {}).get("result")
+    results = {stage: told["result"] for stage, told in done.items() if "result" in told}
+    features = results.get("features")
+    build = results.get("build") or (features and {"features": features})
     # Where a package fails, what comes after fails for its sake.
     failed = {stage: _printable(told["failed"]) for stage, told in done.items() if "failed" in told}
     packages = {stage: why for stage, why in failed.items() if stage in PACKAGES}
@@ -72,7 +74,7 @@ def _trial(out: str, how: str, err: str) -> Trial:
         versions={module: found for module, package in PACKAGES.items() if (found := _version(package))},
         failed=packages or failed,
         build=Build(**{key: tuple(value) for key, value in build.items()}) if build else None,
-        seconds=done.get("tiny", {}).get("result"),
+        seconds=results.get("tiny"),
         died=begun if how and begun not in done else "",
         how=how,
         words=_printable(err.strip().rpartition("\n")[2])[:200] if how else "",

@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -20,7 +21,7 @@ import anyio
 
 from graphrt.backends import Request, Settings, complete
 from graphrt.backends.llama import LlamaCpp
-from graphrt.backends.llama.fitness import PACKAGES
+from graphrt.backends.llama.fitness import FEATURES, PACKAGES
 from graphrt.backends.messages import user
 
 _GPU_TYPES = (1, 2)
@@ -44,14 +45,27 @@ def main() -> None:
             tell(failed=f"{type(error).__name__}: {error}")
 
     for module in PACKAGES:
-        stage(module, lambda module=module: import_module(module).__name__)
+        stage(module, partial(_load, module))
+    stage("features", _features)
     stage("build", _build)
     stage("tiny", lambda: anyio.run(_answer))
 
 
+def _load(module: str) -> bool:
+    import_module(module)
+    return True
+
+
+def _features() -> list[str]:
+    """What it was compiled with, asked before it computes anything: these functions hold no special instruction."""
+    ggml = import_module("llama_cpp").llama_cpp._lib
+    asked = ((each, getattr(ggml, f"ggml_cpu_has_{each.lower()}", None)) for each in FEATURES)
+    return [each for each, has in asked if has is not None and has()]
+
+
 def _build() -> dict[str, Any]:
     lib = import_module("llama_cpp")
-    lib.llama_supports_gpu_offload()  # finds out what there is
+    lib.llama_supports_gpu_offload()  # it finds out what there is; made for another processor, it dies of that
     said = re.search(r"\bCPU : ([^:]*\|)", lib.llama_print_system_info().decode())
     features = re.findall(r"(\w+) = 1\b", said[1]) if said else []
     return {"features": features, **_devices(lib.llama_cpp._lib)}

@@ -1,4 +1,4 @@
-"""Whether a llama.cpp fits a machine: the judgement of machines that are made up, and what a real one is found to be."""
+"""Whether a llama.cpp fits a machine: the judgement of machines that are made up, and what is found of a real one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphrt.backends.llama.fitness import (
     FEATURES,
@@ -134,7 +136,37 @@ def test_a_trial_that_failed_or_never_began_is_a_problem() -> None:
     failed = about("trial", HERE, Trial(versions=VERSIONS, build=PLAIN, failed={"tiny": "NotFound: no file"}))
     assert (failed.level, failed.what) == ("problem", "llama_cpp:tiny: NotFound: no file")
     never = about("trial", HERE, Trial(versions=VERSIONS, how="exit code 1", words="no module"))
-    assert (never.level, never.what) == ("problem", "it did not begin: exit code 1: no module")
+    assert (never.level, never.what) == ("problem", "it came to nothing: exit code 1: no module")
+
+
+def test_a_build_that_dies_before_it_computes_has_told_what_it_uses() -> None:
+    """Which is what the processor lacks; or more than has a name."""
+    trial = Trial(versions=VERSIONS, build=Build(AVX512), died="build", how="SIGILL")
+    assert about("built with", HERE, trial).what.startswith("SSE3, SSSE3, AVX")
+    assert "lacks AVX512, AVX512_VNNI" in about("processor", replace(HERE, features=AVX2), trial).what
+    assert (
+        about("processor", HERE, trial).what == "EPYC, x86_64: it has all that the build names, but the build uses more"
+    )
+    assert about("GPU", replace(HERE, gpus=NVIDIA), trial).level == "ok"
+
+
+STAGES = ("numpy", "llguidance", "llama_cpp", "features", "build", "tiny")
+
+
+@given(
+    versions=st.fixed_dictionaries({}, optional={each: st.just("1") for each in VERSIONS}),
+    failed=st.dictionaries(st.sampled_from(STAGES), st.text()),
+    build=st.sampled_from([None, PLAIN, Build(AVX2)]),
+    died=st.sampled_from(["", *STAGES]),
+    how=st.sampled_from(["", "SIGILL", "exit code 1"]),
+)
+def test_without_a_token_nothing_fits(
+    versions: dict[str, str], failed: dict[str, str], build: Build | None, died: str, how: str
+) -> None:
+    """However little a trial came to, there is something that is told."""
+    found = judge(HERE, Trial(versions=versions, failed=failed, build=build, died=died, how=how))
+    assert "problem" in {each.level for each in found}
+    assert len({each.about for each in found}) == len(found)
 
 
 def test_a_build_that_says_nothing_of_itself_may_still_work() -> None:
@@ -216,6 +248,23 @@ def pretend(folder: Path, monkeypatch: pytest.MonkeyPatch, **modules: str) -> No
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n", encoding="utf-8")
     (folder / "llama_cpp-0.0.1.dist-info").rename(folder / "llama_cpp_python-0.0.1.dist-info")
     monkeypatch.syspath_prepend(folder)
+
+
+def test_a_build_for_another_processor_tells_what_it_uses_before_it_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a real one does: it is loaded, names its features, and dies when it looks for devices."""
+    code = """
+import os, signal, types
+llama_cpp = types.SimpleNamespace(
+    _lib=types.SimpleNamespace(ggml_cpu_has_avx2=lambda: 1, ggml_cpu_has_avx512_bf16=lambda: 1, ggml_cpu_has_sve=int)
+)
+def llama_supports_gpu_offload():
+    os.kill(os.getpid(), signal.SIGILL)
+"""
+    pretend(tmp_path, monkeypatch, numpy="", llguidance="", llama_cpp=code)
+    trial = try_out(timeout=60)
+    assert (trial.died, trial.how, trial.build) == ("build", "SIGILL", Build(("AVX2", "AVX512_BF16")))
 
 
 DIES = "import os, signal, sys\nprint('on stdout')\nprint('\\x1b[2Jlast words', file=sys.stderr, flush=True)\n"
