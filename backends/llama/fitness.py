@@ -120,9 +120,12 @@ def judge(machine: Machine, trial: Trial) -> tuple[Finding, ...]:
 
 
 def commands(machine: Machine, version: str) -> dict[str, str]:
-    """How to build llama.cpp again: for this machine, for each kind of GPU, and for machines that are not known."""
-    package = f"llama-cpp-python=={version}" if version else "llama-cpp-python"
-    install = f"{machine.installer} install {_ANEW} --no-deps --no-binary llama-cpp-python {package}"
+    """How to build llama.cpp: for this machine, for each kind of GPU, and for machines that are not known.
+
+    `version` is the one that is installed, whose place it takes; empty if none is.
+    """
+    package = f"--no-deps llama-cpp-python=={version}" if version else "llama-cpp-python"
+    install = f"{machine.installer} install {_ANEW} --no-binary llama-cpp-python {package}"
     return {purpose: f'CMAKE_ARGS="{each}" {install}' for purpose, each in options(machine).items()}
 
 
@@ -187,19 +190,22 @@ def _instructions(machine: Machine, trial: Trial, again: Mapping[str, str]) -> I
 
 
 def _gpus(machine: Machine, trial: Trial, again: Mapping[str, str]) -> Iterator[Finding]:
-    build, names = trial.build, ", ".join(gpu.name for gpu in machine.gpus)
-    if build is not None and build.devices:
-        what = f"{', '.join(build.devices)}: used by a model whose URI says so, with '?n_gpu_layers=-1'"
+    backends, devices = (trial.build.backends, trial.build.devices) if trial.build else ((), ())
+    names = ", ".join(gpu.name for gpu in machine.gpus)
+    if devices:
+        what = f"{', '.join(devices)}: used by a model whose URI says so, with '?n_gpu_layers=-1'"
         yield Finding("ok", "GPU", what)
-    elif not machine.gpus or build is None or not build.backends:
-        yield Finding("ok", "GPU", names or "none is seen: models run on the processor")
-    elif {machine.gpus[0].kind, "Vulkan"} & {*build.backends}:
+    elif not machine.gpus:
+        yield Finding("ok", "GPU", "none is seen: models run on the processor")
+    elif {machine.gpus[0].kind, "Vulkan"} & {*backends}:
         fix = "see that its driver is installed, and that this process may use it"
         yield Finding("warning", "GPU", f"{names}: the build is made for it, and finds none that it can use", fix)
-    else:
+    elif backends or "llama_cpp" not in trial.versions:
         kind = machine.gpus[0].kind
-        what, fix = f"{names}: not used, the build has no {kind}", f"with {_GPUS[kind][1]} installed:"
+        what, fix = f"{names}: only a build with {kind} uses it", f"with {_GPUS[kind][1]} installed:"
         yield Finding("warning", "GPU", what, fix, again[kind])
+    else:
+        yield Finding("ok", "GPU", names)
 
 
 def _threads(machine: Machine) -> Finding:

@@ -28,7 +28,7 @@ def doctor_llama(arguments: argparse.Namespace) -> int:
     if arguments.json:
         found = [asdict(each) for each in findings]
         facts = {"machine": asdict(machine), "trial": asdict(trial)}
-        print_json({"fits": fits, "findings": found, "build_again": again, **facts})
+        print_json({"fits": fits, "findings": found, "commands": again, **facts})
     else:
         width = shutil.get_terminal_size().columns
         lines = [*_table(findings, width), *_building(again[HERE], options(machine), width)]
@@ -50,9 +50,9 @@ def _table(findings: Sequence[Finding], width: int) -> Iterator[str]:
 
 
 def _building(again: str, others: Mapping[str, str], width: int) -> Iterator[str]:
-    yield "to build llama.cpp again, for this machine:"
+    yield "to build llama.cpp for this machine:"
     yield from _shell(again, width)
-    yield "or with these CMAKE_ARGS, for others:"
+    yield "or, with these CMAKE_ARGS instead, for others:"
     for purpose, words in others.items():
         if purpose != HERE:
             yield from wrapped(f"{purpose}: {words}", width, indent="      ", first="    ")

@@ -43,7 +43,7 @@ def test_a_build_for_another_processor_is_told_with_the_command_that_mends_it(
     assert said.out.splitlines()[-1].startswith("✗ it does not fit this machine")
     assert max(map(len, said.out.splitlines())) <= 80
     _, _, shown = said.out.partition("for this machine:\n")
-    command = shown.partition("or with")[0].replace("\\\n", "").split()
+    command = shown.partition("or, with")[0].replace("\\\n", "").split()
     assert command[:4] == ['CMAKE_ARGS="-DGGML_NATIVE=on"', "pip", "install", "--force-reinstall"]
     assert command[-1].startswith("llama-cpp-python")
 
@@ -57,7 +57,7 @@ def test_json_holds_the_verdict_the_facts_and_the_commands(
     data = said.data
     assert (data["fits"], data["trial"]["died"], data["trial"]["how"]) == (False, "llama_cpp", "SIGILL")
     [found] = [each for each in data["findings"] if each["about"] == "llama-cpp-python"]
-    assert (found["level"], found["command"]) == ("problem", data["build_again"]["this machine"])
+    assert (found["level"], found["command"]) == ("problem", data["commands"]["this machine"])
     assert data["machine"]["processors"] >= 1
 
 

@@ -79,9 +79,12 @@ def test_the_build_is_held_against_the_processor(
 
 def test_a_gpu_that_the_build_cannot_use_is_told_with_the_way_to_use_it() -> None:
     found = about("GPU", replace(HERE, gpus=NVIDIA), WELL)
-    assert (found.level, found.what) == ("warning", "NVIDIA H100, NVIDIA H200: not used, the build has no CUDA")
+    assert (found.level, found.what) == ("warning", "NVIDIA H100, NVIDIA H200: only a build with CUDA uses it")
     assert "-DGGML_CUDA=on" in found.command
     assert "CUDA toolkit" in found.fix
+    before = about("GPU", replace(HERE, gpus=NVIDIA), Trial(failed={"llama_cpp": "ModuleNotFoundError: …"}))
+    assert (before.level, before.what) == ("warning", found.what)
+    assert before.command == found.command.replace("--no-deps llama-cpp-python==0.3.36", "llama-cpp-python")
 
 
 @pytest.mark.parametrize("backend", ["CUDA", "Vulkan"])
@@ -186,8 +189,8 @@ def test_the_commands_build_the_version_that_is_there_by_the_installer_that_is_t
     built = commands(replace(HERE, installer="uv pip"), "0.3.36")
     assert set(built) == {"this machine", "CUDA", "Vulkan", "ROCm", "Metal", "any x86-64 with AVX2"}
     assert built["ROCm"] == (
-        'CMAKE_ARGS="-DGGML_NATIVE=on -DGGML_HIP=on" uv pip install --force-reinstall --no-cache-dir --no-deps '
-        "--no-binary llama-cpp-python llama-cpp-python==0.3.36"
+        'CMAKE_ARGS="-DGGML_NATIVE=on -DGGML_HIP=on" uv pip install --force-reinstall --no-cache-dir '
+        "--no-binary llama-cpp-python --no-deps llama-cpp-python==0.3.36"
     )
     assert "any x86-64 with AVX2" not in commands(replace(HERE, architecture="aarch64"), "")
 
