@@ -13,8 +13,8 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_shipped_model_does_what_it_says(llama: LlamaCpp) -> None:
-    """M10: tools and schemas are real, and its context is known once it is loaded. In its own world nobody obeys, counts,
-    or hesitates between two words: that is not settled."""
+    """M10: tools and schemas are real, and its context is known once it is loaded. Nobody obeys, counts or hesitates
+    between two words in its world: that is not settled."""
     report = await examine(llama)
     verdicts = {each.name: each.verdict for each in report.findings}
     unsettled = {name for name, verdict in verdicts.items() if verdict == "not settled"}
