@@ -80,7 +80,7 @@ async def _demo(stage: _Stage, as_json: bool, quiet: bool) -> int:
 
     letters = Path(agent.__file__).parent / "inbox"
     count = len(list(letters.glob("*.txt")))
-    say(f"An agent answers {count} letters. Its model has 1.2 million parameters and runs in this process.")
+    say(f"An agent answers {count} letters. Its model has 4.9 million parameters and runs in this process.")
     say("Its graph:\n")
     say(draw.text(agent.inbox))
 

@@ -1,6 +1,6 @@
 """`doctor`: what is the matter with a store, and with the runs in it that have not ended. It changes nothing.
 
-With `--model` it is a model that is examined: see `probing`.
+With `--model` it is a model that is examined: see `probing`; with `--llama`, the llama.cpp of this machine: `fitting`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from graphrt.cli.target import load
 from graphrt.cli.transfer import put
 from graphrt.dag import as_graph
 from graphrt.decide import Pending, pending
-from graphrt.errors import EffectsRepeated, GraphMismatch, GraphrtError, StoreError, who
+from graphrt.errors import EffectsRepeated, GraphMismatch, GraphrtError, StoreError, UsageError, who
 from graphrt.facts import RunResumed
 from graphrt.journal import Message, RunInfo
 from graphrt.lease import is_dead
@@ -35,11 +35,18 @@ if TYPE_CHECKING:
 
 
 def doctor(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Examine a store. 6 if something has to be done; 0, warnings or not, if nothing has."""
+    """Examine a store, or what is asked for instead. 6 if something has to be done; 0, warnings or not, if nothing."""
+    of_a_store = bool(arguments.store or arguments.salvage or arguments.file_only)
+    if of_a_store + (arguments.model is not None) + arguments.llama > 1:
+        raise UsageError("doctor examines one thing: give a FILE and its options, or --model, or --llama")
     if arguments.model is not None:
         from graphrt.cli.probing import doctor_model
 
         return doctor_model(arguments)
+    if arguments.llama:
+        from graphrt.cli.fitting import doctor_llama
+
+        return doctor_llama(arguments)
     from graphrt.checkpoints.doctor import examine
 
     path, named = existing(arguments), arguments.store

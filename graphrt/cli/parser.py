@@ -235,7 +235,7 @@ def _keeping_commands(commands: Commands) -> None:
     _common(vacuum)
 
     doctor = _add(
-        commands, "doctor", "say what is the matter with a store and its runs, or with a model", "doctor", "doctor"
+        commands, "doctor", "say what is the matter with a store, its runs, a model, or llama.cpp", "doctor", "doctor"
     )
     doctor.add_argument("store", metavar="FILE", nargs="?", help="the store (default: as for --store)")
     doctor.add_argument(
@@ -252,12 +252,17 @@ def _keeping_commands(commands: Commands) -> None:
         type=_seconds,
         default=60.0,
         metavar="SECONDS",
-        help="how long a model may take for a question (60)",
+        help="how long a model may take for a question, or llama.cpp for its trial (60)",
+    )
+    doctor.add_argument(
+        "--llama",
+        action="store_true",
+        help="instead of a store: say whether the llama.cpp that is installed fits this machine, by trying it",
     )
     _common(doctor, store=False)
     doctor.epilog = (
-        "It changes nothing. Exit code 0: nothing has to be done (warnings may be told), and the model does what its "
-        "profile says; 6: something has to be, or differs."
+        "It changes nothing. Exit code 0: nothing has to be done (warnings may be told), the model does what its "
+        "profile says, llama.cpp fits; 6: something has to be, or differs."
     )
 
     export = _add(commands, "export", "write a run as one JSON file", "transfer", "export")

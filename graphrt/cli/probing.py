@@ -9,7 +9,6 @@ import argparse
 import os
 import shutil
 import sys
-import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -25,7 +24,7 @@ from graphrt.backends.prices import Price, Prices
 from graphrt.backends.probing import Finding, Report, examine
 from graphrt.backends.uri import key_variable, open_backend
 from graphrt.cli.exits import CONFIGURATION, OK
-from graphrt.cli.screen import note, paint, print_json
+from graphrt.cli.screen import note, paint, print_json, wrapped
 from graphrt.cli.spending import line_of, total_of
 from graphrt.config import Config, load_config
 from graphrt.errors import UsageError
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
 def doctor_model(arguments: argparse.Namespace) -> int:
     """Examine a model. 6 if it cannot be used, or something differs from its profile; 0 if nothing does."""
-    if arguments.store or arguments.salvage or arguments.file_only:
-        raise UsageError("doctor examines a store or a model: give a FILE and its options, or --model")
     config = load_config()
     uri = _uri(arguments.model, config.models)
     backend = open_backend(uri)
@@ -70,7 +67,7 @@ def doctor_model(arguments: argparse.Namespace) -> int:
         counted = f"{len(report.asked)} question{'' if len(report.asked) == 1 else 's'} in {seconds:.1f} s"
         spent = "" if report.error is not None else f" · {line_of(total)}"
         lines = [f"{backend.name}: {counted}{spent}", *_summary(report), *advice]
-        sys.stdout.write("".join(f"{line}\n" for each in lines for line in _wrapped(each, width)))
+        sys.stdout.write("".join(f"{line}\n" for each in lines for line in wrapped(each, width)))
     return OK if report.agrees else CONFIGURATION
 
 
@@ -131,8 +128,6 @@ def _call(told: Told, backend: str, prices: Prices) -> Call:
 _MARKS = {"agrees": "✓", "differs": "✗", "learned": "+", "not settled": "?"}
 _PROFILE = {True: "yes", False: "no", None: "unknown"}
 _COLUMNS = (17, 7, 11, 11)
-_LEAST = 36
-"""Letters. No line is made shorter than that, however narrow the terminal."""
 
 
 def _table(findings: Sequence[Finding], width: int) -> Iterator[str]:
@@ -142,7 +137,7 @@ def _table(findings: Sequence[Finding], width: int) -> Iterator[str]:
         for each in findings:
             yield f"{paint(_MARKS[each.verdict], sys.stdout)} {each.name}: {each.verdict}"
             words = f"profile: {_PROFILE[each.says]}, found: {each.found}; {_words(each)}".removesuffix("; ")
-            yield from _wrapped(words, width, indent="    ")
+            yield from wrapped(words, width, indent="    ")
         return
     yield f"  {header}".rstrip()
     for each in findings:
@@ -151,7 +146,7 @@ def _table(findings: Sequence[Finding], width: int) -> Iterator[str]:
         beside = width >= len(row) + len(words) + 2
         yield f"{paint(_MARKS[each.verdict], sys.stdout)} {row + words if beside else row}".rstrip()
         if not beside:
-            yield from _wrapped(words, width, indent="    ")
+            yield from wrapped(words, width, indent="    ")
 
 
 def _words(finding: Finding) -> str:
@@ -162,12 +157,6 @@ def _words(finding: Finding) -> str:
 
 def _columns(*words: str) -> str:
     return " ".join(f"{word:<{size}}" for word, size in zip(words, _COLUMNS, strict=True)) + " "
-
-
-def _wrapped(words: str, width: int, *, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        words, max(width, _LEAST), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )
 
 
 def _summary(report: Report) -> Iterator[str]:

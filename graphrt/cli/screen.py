@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from shlex import quote
@@ -52,6 +53,8 @@ MARKS = {
 }
 SHOWN = 10
 """How much of what a run waits for is told at once."""
+_LEAST = 36
+"""Letters. No line is made shorter than that, however narrow the terminal."""
 _COLOURS = {"✓": "32", "✗": "31", "▸": "36", "○": "33", "↻": "33", "…": "35", "?": "33"}
 
 
@@ -88,6 +91,17 @@ def short(text: Json | str, width: int = 60) -> str:
     """Cut a value to one line."""
     line = " ".join((text.decode() if isinstance(text, bytes) else text).split())
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def wrapped(words: str, width: int, *, indent: str = "", first: str | None = None) -> list[str]:
+    """Break words into lines of at most `width` letters; the first may begin otherwise than the others."""
+    return textwrap.wrap(
+        words,
+        max(width, _LEAST),
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
 
 
 def when(at: float) -> str:
