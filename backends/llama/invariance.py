@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-QUICK = 16 * SMALL
-"""Parameters times sequences up to which every number is tried."""
+FEW, QUICK = 9, 16 * SMALL
+"""Up to `FEW` rows every number is tried, where parameters times sequences are fewer than `QUICK`."""
 HISTORY = 7
 """Tokens before the rows that are compared: enough for attention to have something to look at."""
 
@@ -50,10 +50,10 @@ def fewest_rows(context: Context) -> int:
 
 
 def _counts(context: Context) -> set[int]:
-    """The numbers of rows to try: all that there can be, or the powers of two where trying takes long."""
+    """The numbers of rows to try: powers of two and the most that there can be; where that is quick, all small ones."""
     every = range(1, context.sequences + 1)
-    quick = context.model.parameters * context.sequences < QUICK
-    return set(every) if quick else {count for count in every if count & (count - 1) == 0} | {context.sequences}
+    few = FEW if context.model.parameters * context.sequences < QUICK else 0
+    return {count for count in every if count <= few or count & (count - 1) == 0} | {context.sequences}
 
 
 def _bits(context: Context, tokens: tuple[int, int], count: int) -> NDArray[np.float32] | None:

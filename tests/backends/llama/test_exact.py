@@ -48,14 +48,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def requests(count: int, seed: int = 1) -> list[Callable[[], Writer]]:
     """Mixed ones: short and long, greedy and drawn, many with a beginning in common, some with forced tokens."""
     draw = random.Random(seed)
-    shared = [[draw.randrange(5, 1000) for _ in range(length)] for length in (CHUNK, 2 * CHUNK + 9, 200)]
+    shared = [[draw.randrange(5, 1000) for _ in range(length)] for length in (CHUNK, CHUNK + 9, 3 * CHUNK)]
 
     def one(at: int) -> Callable[[], Writer]:
-        prompt = [draw.randrange(5, 1000) for _ in range(draw.choice([5, 20, 60, 100]))]
+        prompt = [draw.randrange(5, 1000) for _ in range(draw.choice([5, 20, 40]))]
         if at % 3:
-            prompt = [*draw.choice(shared), *prompt[:40]]
-        prompt = prompt if at else [*shared[2], *prompt, *shared[2]][:500]
-        length, leap = draw.randrange(3, 14), draw.choice([0, 0, 2])
+            prompt = [*draw.choice(shared), *prompt[:20]]
+        if at == 0:
+            prompt = (prompt + 5 * shared[2] + prompt)[:500]
+        length, leap = draw.randrange(2, 10), draw.choice([0, 0, 2])
         temperature = float(at % 2)
         return lambda: Writer(prompt, length, sampler=Sampler(temperature=temperature, seed=at), leap=leap)
 

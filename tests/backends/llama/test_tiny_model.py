@@ -13,7 +13,7 @@ pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
 
 from graphrt.backends.events import complete
 from graphrt.backends.llama import LlamaCpp, tiny_model
-from graphrt.backends.llama.engine import Engine
+from graphrt.backends.llama.model import Model
 from graphrt.backends.llama.template import ChatTemplate
 from graphrt.backends.llama.tiny import words
 from graphrt.backends.llama.tiny.conversation import TEMPLATE, Param, Tool, segments, text
@@ -26,9 +26,9 @@ from tests.backends.llama.conftest import ask, tool
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def model() -> Iterator[Model]:
     """The shipped model, loaded."""
-    found = Engine(tiny_model(), n_ctx=None, n_threads=None, n_gpu_layers=0)
+    found = Model(tiny_model())
     yield found
     found.close()
 
@@ -129,14 +129,14 @@ def test_a_tool_is_shown_in_a_line() -> None:
 # The file.
 
 
-def test_the_file_is_small_and_holds_the_template(engine: Engine) -> None:
+def test_the_file_is_small_and_holds_the_template(model: Model) -> None:
     assert tiny_model().stat().st_size < 8_000_000
-    assert engine._lib.llama_model_n_params(engine._model) < 5_000_000
-    assert engine.trained == 1024
-    assert engine.template == TEMPLATE.read_text(encoding="utf-8")
+    assert model.parameters < 5_000_000
+    assert model.trained == 1024
+    assert model.template == TEMPLATE.read_text(encoding="utf-8")
 
 
-def test_llama_cpp_reads_texts_as_the_trainer_did(engine: Engine) -> None:
+def test_llama_cpp_reads_texts_as_the_trainer_did(model: Model) -> None:
     tokenizer = Tokenizer(words.TOKENIZER)
     rng = random.Random(1)
     signs = "{}[]\",:_-?!.()'\\/#$%&+*=<>|~^@` \t\r\n0123456789"
@@ -153,7 +153,7 @@ def test_llama_cpp_reads_texts_as_the_trainer_did(engine: Engine) -> None:
     texts += ["".join(rng.choices(rng.choice(pools), k=rng.randrange(60))) for _ in range(2500)]
     assert len(texts) == 4000
     for written in texts:
-        assert list(engine.vocabulary.tokenize(written, special=True)) == tokenizer.encode(written)
+        assert list(model.vocabulary.tokenize(written, special=True)) == tokenizer.encode(written)
 
 
 # The model. The whole evaluation is `python -m graphrt.backends.llama.tiny.evaluate`.
