@@ -1,4 +1,4 @@
-"""llama.cpp inside the process: `LlamaCpp`, `Isolated` in one of its own, and a small model that comes with the package.
+"""llama.cpp in this process, `LlamaCpp`, or in one of its own, `Isolated`; and a small model that comes along.
 
 Importing this package loads no native code; the first request does.
 """

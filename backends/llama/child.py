@@ -21,6 +21,7 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import aclosing
+from functools import partial
 from typing import IO, Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -85,12 +86,16 @@ def _obey(commands: Iterable[bytes], backend: Backend, portal: BlockingPortal, a
         match json.loads(line):
             case {"ask": number, "request": request}:
                 asked[number] = portal.start_task_soon(_answer, backend, number, request, answers)
-                asked[number].add_done_callback(lambda _, number=number: asked.pop(number))
+                asked[number].add_done_callback(partial(_forget, asked, number))
             case {"cancel": number} if (answering := asked.get(number)) is not None:
                 answering.cancel()
             case {"close": _}:
                 return
     os._exit(0)
+
+
+def _forget(asked: dict[int, Future[None]], number: int, _: Future[None]) -> None:
+    del asked[number]
 
 
 def _outlive(commands: Iterable[bytes]) -> None:
@@ -109,7 +114,7 @@ async def _answer(backend: Backend, number: int, request: Any, answers: _Answers
                     answers.know(backend.capabilities)
                 answers.say(id=number, event=write_event(event))
     except Exception as error:
-        logging.exception("an answer broke")  # noqa: LOG015 - this process is its own program
+        logging.exception("an answer broke")
         broken = BackendError(f"{type(error).__name__}: {error}", provider=backend.name)
         answers.say(id=number, event=write_event(Failed(broken)))
     finally:

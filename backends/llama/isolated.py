@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Isolated:
 
     def __init__(self, path: str | Path = TINY, **options: Any) -> None:
         self._model = LlamaCpp(path, **options)  # never asked: it checks the options
-        self._children = _Children({"path": str(path), **options}, self.name)
+        self._children = _Children(json.dumps({"path": str(path), **options}), self.name)
         weakref.finalize(self, self._children.stop)
 
     def __repr__(self) -> str:
@@ -118,7 +118,7 @@ async def _let_go(process: Process, mailbox: Mailbox, name: str) -> None:
 class _Children:
     """The process that there is, and the memory of those before it. Holds no reference to the backend."""
 
-    def __init__(self, opening: Mapping[str, Any], name: str) -> None:
+    def __init__(self, opening: str, name: str) -> None:
         self._opening = opening
         self._name = name
         self._changed = threading.Lock()

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from graphrt.backends.base import Capabilities
 from graphrt.backends.errors import BackendError
@@ -54,12 +54,15 @@ class _Asked:
 
 
 class Process:
-    """A child that runs `LlamaCpp(**opening)`. `ended` is called once, in its thread, before answers are cut off; what
-    it returns is why they are."""
+    """A child that runs `LlamaCpp(**opening)`, which is JSON, as requests are.
+
+    `knows` is called with what the model can do, and `ended` once with how the process ended, if nobody here ended it:
+    what that returns is the error of the answers that were cut off. Both are called in its thread.
+    """
 
     def __init__(
         self,
-        opening: Mapping[str, Any],
+        opening: str,
         *,
         name: str,
         knows: Callable[[Capabilities], None],
@@ -81,7 +84,7 @@ class Process:
         self._words: deque[str] = deque(maxlen=_LAST_LINES)
         self._post = Post()
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._tell(open=opening)
+        self._lines.put(f'{{"open": {opening}}}\n'.encode())
 
     @property
     def pid(self) -> int | None:
@@ -89,7 +92,7 @@ class Process:
         return None if self._running is None or self._over else self._running.pid
 
     def start(self, request: str, mailbox: Mailbox) -> int:
-        """Start, with a first request, which is JSON, and answer it into a mailbox. The number is for `cancel`."""
+        """Start with a first request, to be answered into a mailbox. The number is for `cancel`."""
         number = self._add(request, mailbox)
         self.thread.start()
         return number
@@ -153,14 +156,17 @@ class Process:
                 self._running = running
                 if self._fate is not None:
                     running.kill()
+            stdin, stdout, stderr = (
+                cast("IO[bytes]", each) for each in (running.stdin, running.stdout, running.stderr)
+            )
             threads = [
-                threading.Thread(target=self._write, args=(running.stdin,), daemon=True),
-                threading.Thread(target=self._overhear, args=(running.stderr,), daemon=True),
+                threading.Thread(target=self._write, args=(stdin,), daemon=True),
+                threading.Thread(target=self._overhear, args=(stderr,), daemon=True),
             ]
             for thread in threads:
                 thread.start()
             try:
-                self._listen(running.stdout)
+                self._listen(stdout)
                 with suppress(subprocess.TimeoutExpired):
                     running.wait(_LINGERING)
             finally:

@@ -23,12 +23,14 @@ from graphrt.backends.base import Backend, Capabilities
 from graphrt.backends.errors import BadRequest, BindingError, ContextLengthExceeded, ServerError, UnsupportedSetting
 from graphrt.backends.events import Failed, Finished, PartDelta, PartEnded, Started, StreamEvent, fold
 from graphrt.backends.llama import Isolated, LlamaCpp, isolated, process, tiny_model
+from graphrt.backends.llama.mailbox import Mailbox
 from graphrt.backends.messages import Media, Message, Request, Settings
 from graphrt.config import Config
 from graphrt.facts import AttemptFailed
 from graphrt.nodes import generated, llm
 from tests.backends.llama.conftest import (
     LOOKUP,
+    ROUTE,
     answer,
     ask,
     check_protocol,
@@ -61,6 +63,10 @@ async def begun(stream: AsyncGenerator[StreamEvent]) -> list[StreamEvent]:
         if isinstance(event, PartDelta):
             break
     return seen
+
+
+def said_by(stream: list[StreamEvent]) -> str:
+    return "".join(event.text for event in stream if isinstance(event, PartDelta))
 
 
 def kill(backend: Isolated, how: signal.Signals = signal.SIGKILL) -> int:
@@ -107,7 +113,7 @@ def test_its_options_are_checked_as_the_other_s_are() -> None:
         route("Hi, I was charged twice"),
         ask("Where is my order 48213?", tools=(LOOKUP,)),
         ask("Good morning", settings=Settings(temperature=1.0, seed=7, max_tokens=40, top_k=5)),
-        ask("Hi", output=json_of("n", {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})),
+        ask("Hi", output=json_of("n", {"enum": ["yes", "no"]})),
         ask("Hi", settings=Settings(max_tokens=3, reasoning_effort="high")),
         ask("\ud800\x00 👍🏽", settings=Settings(max_tokens=3)),
     ],
@@ -124,14 +130,14 @@ async def test_it_says_what_the_model_in_this_process_says(
 
 
 def _timeless(event: StreamEvent) -> Any:
-    """An event without what is drawn anew each time, and without how much of the prompt was there already."""
+    """An event without ids, which are drawn anew each time, and without what depends on what was asked before."""
     match event:
         case Started(model=model):
             return model
         case PartEnded(part=part):
             return part.model_copy(update={"id": "", "call_id": ""})
         case Finished(reason=reason, raw_reason=raw, usage=usage):
-            return reason, raw, usage.model_copy(update={"cache_read": None})
+            return reason, raw, usage.input, usage.output, (usage.raw or {}).get("seed")
         case PartDelta(text=text):
             return text
         case _:
@@ -199,6 +205,27 @@ async def test_it_serves_several_event_loops_at_once(worker: Isolated, anyio_bac
     assert json.loads(fold([first, *[event async for event in slow]]).text) == {"route": "technical"}
 
 
+async def test_what_a_loop_that_is_gone_had_asked_is_given_up(worker: Isolated, anyio_backend_name: str) -> None:
+    asked = []
+
+    async def leave() -> None:
+        asked.append(worker._children.ask(LONG.model_dump_json(), Mailbox()))
+
+    await anyio.to_thread.run_sync(lambda: anyio.run(leave, backend=anyio_backend_name))
+    ((child, number),) = asked
+    owed = child._asked[number]
+    while number in child._asked:
+        await answer(worker, route("Hi, the app crashes"))
+    assert owed.fold.terminal is None
+
+
+async def test_an_interrupt_from_the_keyboard_is_not_for_it(worker: Isolated) -> None:
+    before = await answer(worker, route("Hi, the app crashes"))
+    pid = kill(worker, signal.SIGINT)
+    assert same(await answer(worker, route("Hi, the app crashes")), before)
+    assert worker.pid == pid
+
+
 @pytest.mark.parametrize("way", ["close", "cancel"])
 async def test_given_up_in_the_middle_the_model_stops_and_the_next_request_has_it(worker: Isolated, way: str) -> None:
     stream = worker.stream(LONG)
@@ -211,50 +238,39 @@ async def test_given_up_in_the_middle_the_model_stops_and_the_next_request_has_i
     else:
         with anyio.CancelScope() as scope:
             scope.cancel()
-            await anext(stream)
+            [_ async for _ in stream]
+        assert scope.cancelled_caught
     assert not child._asked
     assert owed.fold.terminal is None  # it let go before it had come to the end of the answer
     assert json.loads((await answer(worker, route("Hi, the app crashes"))).text) == {"route": "technical"}
 
 
 async def test_a_process_that_is_killed_ends_its_answers_and_the_next_request_has_another(worker: Isolated) -> None:
-    long = worker.stream(LONG)
-    seen = await begun(long)
-    waiting = worker.stream(LONG)
-    dead = kill(worker)
-    seen += [event async for event in long]
-    check_protocol(seen)
-    assert isinstance(seen[-1], Failed)
-    error = seen[-1].error
-    assert isinstance(error, ServerError)
-    assert (error.retryable, error.code, error.provider) == (True, "SIGKILL", worker.name)
-    assert "killed by SIGKILL" in str(error)
-    assert error.partial is not None
-    assert error.partial.text.startswith("".join(event.text for event in seen if isinstance(event, PartDelta))[:1])
-    assert error.partial.text == "".join(event.text for event in seen if isinstance(event, PartDelta))
-    assert json.loads((await answer(worker, route("Hi, the app crashes"))).text) == {"route": "technical"}
-    assert worker.pid not in {None, dead}
-    await waiting.aclose()
-
-
-async def test_everybody_who_waits_is_told_of_the_death(worker: Isolated) -> None:
-    last: list[StreamEvent] = []
+    ends: list[list[StreamEvent]] = []
 
     async def read(stream: AsyncGenerator[StreamEvent]) -> None:
-        last.append([event async for event in stream][-1])
+        ends.append([event async for event in stream])
 
-    long = worker.stream(LONG)
-    await begun(long)
+    first = worker.stream(LONG)
+    seen = await begun(first)
     async with anyio.create_task_group() as tasks:
-        kill(worker, signal.SIGSTOP)
         for _ in range(3):
-            tasks.start_soon(read, worker.stream(route("Hi")))
+            tasks.start_soon(read, worker.stream(LONG))
         await anyio.wait_all_tasks_blocked()
-        kill(worker, signal.SIGSEGV)
-        kill(worker, signal.SIGCONT)
-    errors = [event.error for event in last if isinstance(event, Failed)]
-    assert [(error.code, error.retryable, error.partial) for error in errors] == [("SIGSEGV", True, None)] * 3
-    await long.aclose()
+        dead = kill(worker)
+    seen += [event async for event in first]
+    for stream in (seen, *ends):
+        check_protocol(stream)
+        assert isinstance(stream[-1], Failed)
+        error = stream[-1].error
+        assert isinstance(error, ServerError)
+        assert (error.retryable, error.code, error.provider) == (True, "SIGKILL", worker.name)
+        assert "killed by SIGKILL" in str(error)
+        assert said_by(stream) == ("" if error.partial is None else error.partial.text)
+    assert len(ends) == 3
+    assert said_by(seen)
+    assert json.loads((await answer(worker, route("Hi, the app crashes"))).text) == {"route": "technical"}
+    assert worker.pid not in {None, dead}
 
 
 class Dying:
@@ -285,7 +301,7 @@ class Dying:
         """Its process is others', too."""
 
 
-@llm("Hi, {{ problem }}", system="Route the request to billing, technical, sales or other. Answer in JSON.", model="m", retry=2)
+@llm("Hi, {{ problem }}", system=ROUTE, model="m", retry=2)
 def routed(problem: str) -> dict[str, str]:
     return generated()
 
@@ -295,17 +311,19 @@ async def test_a_run_with_retries_outlives_the_process_of_its_model(worker: Isol
         run = await rt.start(routed, problem="the app crashes")
         assert await run.result() == {"route": "technical"}
         (failed,) = [entry.fact async for entry in run.events() if isinstance(entry.fact, AttemptFailed)]
-    assert "SIGKILL" in failed.error.message
+    assert "SIGKILL" in failed.failure.message
 
 
 def test_no_process_outlives_a_parent_that_was_killed() -> None:
     code = """
 import anyio
-from tests.backends.llama.test_isolated import LONG, Isolated
+from graphrt.backends.llama import Isolated
+from graphrt.backends.messages import Request, Settings, user
 
 async def main():
     backend = Isolated()
-    await anext(backend.stream(LONG))
+    long = Request(messages=(user("Hi " * 250),), settings=Settings(temperature=9.0, seed=1))
+    await anext(backend.stream(long))
     print(backend.pid, flush=True)
     input()
 
@@ -357,6 +375,33 @@ print('{"id": 1, "event": {"event": "started"}}', flush=True)
 sys.stdin.read()
 """
 """Begins an answer and never goes on, whatever it is told."""
+
+
+LOUD = """
+import os
+from graphrt.backends.llama import child
+from graphrt.backends.scripted import Scripted
+
+def loud(request):
+    os.write(1, b"from native code\\n")
+    print("from Python", os.read(0, 100), flush=True)
+    return "Hello"
+
+child.LlamaCpp = lambda **_: Scripted(loud)
+child.main()
+"""
+"""The real process, in which a model prints and reads as it likes."""
+
+
+async def test_what_a_model_prints_does_not_get_between_its_answers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process, "command", lambda: [sys.executable, "-c", LOUD])
+    backend = Isolated()
+    assert (await answer(backend, ask("Hi"))).text == "Hello"
+    assert (await answer(backend, ask("Hi"))).text == "Hello"
+    await backend.aclose()
+    assert [record.message for record in caplog.records] == ["from native code", "from Python b''"] * 2
 
 
 async def test_a_process_that_does_not_let_go_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,13 +471,21 @@ async def test_a_process_that_dies_of_the_same_three_times_before_it_speaks_is_n
     await backend.aclose()
 
 
-async def test_its_last_words_are_bounded_and_hold_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_its_last_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    play(monkeypatch, "import sys; print('x' * 10**5, file=sys.stderr); sys.exit('the end')")
+    words = str((await failure(Isolated(), route("Hi"))).error)
+    assert "the end" in words
+    assert len(words) < 2000
+
+
+async def test_it_is_told_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    # M9: what it does not have, its last words cannot hold
     monkeypatch.setenv("OPENAI_API_KEY", "sk-a-key-of-ours")
-    play(monkeypatch, "import os, sys; print(9 * 'x' * 10**6, file=sys.stderr); sys.exit(str(dict(os.environ))[-200:])")
-    error = (await failure(Isolated(), route("Hi"))).error
-    assert "sk-a-key-of-ours" not in str(error)
-    assert "PATH" in str(error) or "exit 1" in str(error)
-    assert len(str(error)) < 2000
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    play(monkeypatch, "import os, sys; sys.exit(' '.join(os.environ))")
+    words = str((await failure(Isolated(), route("Hi"))).error)
+    assert "OMP_NUM_THREADS" in words
+    assert "OPENAI_API_KEY" not in words
 
 
 async def test_a_process_that_talks_nonsense_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
