@@ -122,7 +122,7 @@ def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ, secrets: 
     if not target:
         raise BindingError(uri, "model", f"there is none; write it after {scheme + ':'!r}")
     if scheme in _LLAMA:
-        return _open_llama(uri, target, query, _LLAMA[scheme])
+        return _open_llama(uri, target, query, made=_LLAMA[scheme])
     if scheme == "openai_chat":
         return _open_chat(uri, target, query, Preset("", None, OPENAI_LIKE), keys)
     if scheme in PRESETS:
@@ -223,7 +223,7 @@ def _check_url(uri: str, base_url: str) -> None:
         raise BindingError(uri, "base_url", "it ends before '?' and '#': the path of the dialect is added to it")
 
 
-def _open_llama(uri: str, path: str, query: str, name: str) -> Backend:
+def _open_llama(uri: str, path: str, query: str, *, made: str) -> Backend:
     from graphrt.backends import llama
 
     if find_spec("llama_cpp") is None:
@@ -237,10 +237,10 @@ def _open_llama(uri: str, path: str, query: str, name: str) -> Backend:
     if path != "tiny" and not Path(path).is_file():
         raise BindingError(uri, "path", f"there is no file {path!r}; 'llama_cpp:tiny' is the model that comes along")
     try:
-        made: type[llama.LlamaCpp | llama.Isolated] = getattr(llama, name)
-        return made(path, **params)
+        backend: Backend = getattr(llama, made)(path, **params)
     except ValueError as error:
         raise BindingError(uri, "parameters", str(error)) from error
+    return backend
 
 
 def _reader(annotation: str) -> Callable[[str], Any]:

@@ -63,9 +63,10 @@ def main() -> None:
     commands, answers = _pipes()
     with start_blocking_portal() as portal:
         backend = LlamaCpp(**json.loads(next(commands))["open"])
-        _obey(commands, backend, portal, _Answers(answers))
-        # asked before it was told to close, and closed while somebody is there
-        threading.Thread(target=_outlive, args=(commands,), daemon=True).start()
+        closing = threading.Event()
+        told = (commands, backend, portal, _Answers(answers), closing)
+        threading.Thread(target=_obey, args=told, daemon=True).start()
+        closing.wait()
         portal.call(backend.aclose)
 
 
@@ -79,8 +80,10 @@ def _pipes() -> tuple[IO[bytes], IO[bytes]]:
     return commands, answers
 
 
-def _obey(commands: Iterable[bytes], backend: Backend, portal: BlockingPortal, answers: _Answers) -> None:
-    """Do what is said until the word is to close."""
+def _obey(
+    commands: Iterable[bytes], backend: Backend, portal: BlockingPortal, answers: _Answers, closing: threading.Event
+) -> None:
+    """Do what is said, to the end of the process: answers may be given up while others are waited for."""
     asked: dict[int, Future[None]] = {}
     for line in commands:
         match json.loads(line):
@@ -90,19 +93,12 @@ def _obey(commands: Iterable[bytes], backend: Backend, portal: BlockingPortal, a
             case {"cancel": number} if (answering := asked.get(number)) is not None:
                 answering.cancel()
             case {"close": _}:
-                return
+                closing.set()
     os._exit(0)
 
 
 def _forget(asked: dict[int, Future[None]], number: int, _: Future[None]) -> None:
     del asked[number]
-
-
-def _outlive(commands: Iterable[bytes]) -> None:
-    """End the process if stdin is closed before it has ended by itself."""
-    for _ in commands:
-        pass
-    os._exit(0)
 
 
 async def _answer(backend: Backend, number: int, request: Any, answers: _Answers) -> None:

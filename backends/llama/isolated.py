@@ -45,7 +45,7 @@ class Isolated:
     def __init__(self, path: str | Path = TINY, **options: Any) -> None:
         self._model = LlamaCpp(path, **options)  # never asked: it checks the options
         self._children = _Children(json.dumps({"path": str(path), **options}), self.name)
-        weakref.finalize(self, self._children.stop)
+        weakref.finalize(self, self._children.forget)
 
     def __repr__(self) -> str:
         return f"Isolated({str(self._model.path)!r})"
@@ -90,7 +90,7 @@ class Isolated:
         try:
             await self._children.wait()
         except BaseException:
-            self._children.stop(wait=False)
+            self._children.stop()
             with anyio.CancelScope(shield=True):
                 await self._children.wait()
             raise
@@ -121,7 +121,7 @@ class _Children:
     def __init__(self, opening: str, name: str) -> None:
         self._opening = opening
         self._name = name
-        self._changed = threading.Lock()
+        self._changed = threading.RLock()  # a backend may be forgotten in the middle of anything
         self._closed = False
         self._process: Process | None = None
         self._stillborn = 0
@@ -149,15 +149,19 @@ class _Children:
             if self._process is not None:
                 self._process.close()
 
-    def stop(self, *, wait: bool = True) -> None:
-        """End the process in the middle of whatever it does; at the end of ours, and when the backend is forgotten."""
+    def stop(self) -> None:
+        """Take no more requests, and end the process in the middle of whatever it does."""
         with self._changed:
             self._closed = True
-            process = self._process
-        if process is not None:
-            process.kill(BackendError(f"{self._name} was closed", provider=self._name))
-            if wait and process.thread is not threading.current_thread():
-                process.thread.join()
+            if self._process is not None:
+                self._process.kill(BackendError(f"{self._name} was closed", provider=self._name))
+
+    def forget(self) -> None:
+        """Stop; at the end of our process, and when the backend is forgotten: in any thread, which may be one that the
+        process's own thread waits for."""
+        self.stop()
+        if self._process is not None and threading.current_thread() is threading.main_thread():
+            self._process.thread.join()
 
     async def wait(self) -> None:
         """Wait until the process has ended."""

@@ -74,7 +74,7 @@ class Process:
         """The signal or exit code that ended it."""
         self._knows = knows
         self._ended = ended
-        self._changed = threading.Lock()
+        self._changed = threading.RLock()  # a backend may be forgotten in the middle of anything
         self._asked: dict[int, _Asked] = {}
         self._count = 0
         self._over = False
@@ -136,13 +136,14 @@ class Process:
             how = self._live()
         except Exception as error:
             log.exception("a model's process broke")
-            how = f"could not be run: {type(error).__name__}: {error}"
+            how = f"cannot be talked to: {type(error).__name__}: {error}"
         with self._changed:
             self._over = True
             left, self._asked = list(self._asked.values()), {}
         why = self._fate or self._ended(self, how)
         for asked in left:
-            self._post.put(asked.mailbox, Failed(_of(why, asked.fold)))
+            if asked.fold.terminal is None:
+                self._post.put(asked.mailbox, Failed(_of(why, asked.fold)))
             self._post.put(asked.mailbox, None)
         self._post.deliver()
 

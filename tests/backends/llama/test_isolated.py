@@ -245,40 +245,13 @@ async def test_given_up_in_the_middle_the_model_stops_and_the_next_request_has_i
     assert json.loads((await answer(worker, route("Hi, the app crashes"))).text) == {"route": "technical"}
 
 
-async def test_a_process_that_is_killed_ends_its_answers_and_the_next_request_has_another(worker: Isolated) -> None:
-    ends: list[list[StreamEvent]] = []
-
-    async def read(stream: AsyncGenerator[StreamEvent]) -> None:
-        ends.append([event async for event in stream])
-
-    first = worker.stream(LONG)
-    seen = await begun(first)
-    async with anyio.create_task_group() as tasks:
-        for _ in range(3):
-            tasks.start_soon(read, worker.stream(LONG))
-        await anyio.wait_all_tasks_blocked()
-        dead = kill(worker)
-    seen += [event async for event in first]
-    for stream in (seen, *ends):
-        check_protocol(stream)
-        assert isinstance(stream[-1], Failed)
-        error = stream[-1].error
-        assert isinstance(error, ServerError)
-        assert (error.retryable, error.code, error.provider) == (True, "SIGKILL", worker.name)
-        assert "killed by SIGKILL" in str(error)
-        assert said_by(stream) == ("" if error.partial is None else error.partial.text)
-    assert len(ends) == 3
-    assert said_by(seen)
-    assert json.loads((await answer(worker, route("Hi, the app crashes"))).text) == {"route": "technical"}
-    assert worker.pid not in {None, dead}
-
-
 class Dying:
     """A backend whose process is killed in the middle of its first answer."""
 
     def __init__(self, backend: Isolated) -> None:
         self.backend = backend
         self.asked = 0
+        self.killed: int | None = None
 
     @property
     def name(self) -> str:
@@ -294,7 +267,7 @@ class Dying:
         async for event in self.backend.stream(LONG if first else request):
             yield event
             if first and isinstance(event, PartDelta):
-                kill(self.backend)
+                self.killed = kill(self.backend)
                 first = False
 
     async def aclose(self) -> None:
@@ -307,11 +280,41 @@ def routed(problem: str) -> dict[str, str]:
 
 
 async def test_a_run_with_retries_outlives_the_process_of_its_model(worker: Isolated) -> None:
-    async with Runtime(models={"m": Dying(worker)}, config=Config()) as rt:
+    dying = Dying(worker)
+    async with Runtime(models={"m": dying}, config=Config()) as rt:
         run = await rt.start(routed, problem="the app crashes")
         assert await run.result() == {"route": "technical"}
         (failed,) = [entry.fact async for entry in run.events() if isinstance(entry.fact, AttemptFailed)]
     assert "SIGKILL" in failed.failure.message
+    assert dying.killed is not None
+    assert worker.pid not in {None, dying.killed}
+
+
+async def test_a_process_that_is_killed_ends_every_answer_in_an_error_that_a_retry_may_mend(worker: Isolated) -> None:
+    ends: list[list[StreamEvent]] = []
+
+    async def read(stream: AsyncGenerator[StreamEvent]) -> None:
+        ends.append([event async for event in stream])
+
+    first = worker.stream(LONG)
+    seen = await begun(first)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(read, worker.stream(LONG))
+        await anyio.wait_all_tasks_blocked()
+        kill(worker)
+    seen += [event async for event in first]
+    for stream in (seen, *ends):
+        check_protocol(stream)
+        assert isinstance(stream[-1], Failed)
+        error = stream[-1].error
+        assert isinstance(error, ServerError)
+        assert (error.retryable, error.code, error.provider) == (True, "SIGKILL", worker.name)
+        assert "killed by SIGKILL" in str(error)
+        assert said_by(stream) == ("" if error.partial is None else error.partial.text)
+    assert len(ends) == 3
+    assert said_by(seen)
+    assert worker.pid is None
 
 
 def test_no_process_outlives_a_parent_that_was_killed() -> None:
@@ -337,9 +340,45 @@ anyio.run(main)
         assert wait()
 
 
-async def test_closing_waits_for_what_was_asked_and_refuses_the_rest() -> None:
+async def test_a_backend_that_was_never_used_closes() -> None:
+    await Isolated().aclose()
+
+
+LOUD = """
+import os
+from graphrt.backends.llama import child
+from graphrt.backends.scripted import Scripted
+
+def loud(request):
+    os.write(1, b"from native code\\n")
+    print("from Python", os.read(0, 100), flush=True)
+    return "Hello " * int(request.messages[-1].text)
+
+child.LlamaCpp = lambda **_: Scripted(loud)
+child.main()
+"""
+"""The real process with another model, which starts sooner, and prints and reads as it likes."""
+
+
+def test_what_a_model_prints_does_not_get_between_its_answers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process, "command", lambda: [sys.executable, "-c", LOUD])
+
+    async def twice() -> None:
+        backend = Isolated()
+        for _ in range(2):
+            assert (await answer(backend, ask("3"))).text == "Hello " * 3
+        await backend.aclose()
+
+    anyio.run(twice)
+    assert [record.message for record in caplog.records] == ["from native code", "from Python b''"] * 2
+
+
+async def test_closing_waits_for_what_was_asked_and_refuses_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "command", lambda: [sys.executable, "-c", LOUD])
     backend = Isolated()
-    stream = backend.stream(route("Hi, the app crashes"))
+    stream = backend.stream(ask("500"))
     first = await anext(stream)
     pid = backend.pid
     assert pid is not None
@@ -349,14 +388,25 @@ async def test_closing_waits_for_what_was_asked_and_refuses_the_rest() -> None:
     assert wait()
     assert backend.pid is None
     rest = [event async for event in stream]
-    assert json.loads(fold([first, *rest]).text) == {"route": "technical"}
+    assert fold([first, *rest]).text == "Hello " * 500
     error = (await failure(backend, route("Hi"))).error
     assert "closed" in str(error)
     assert not error.retryable
 
 
-async def test_a_backend_that_was_never_used_closes() -> None:
-    await Isolated().aclose()
+async def test_an_answer_can_be_given_up_while_the_backend_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "command", lambda: [sys.executable, "-c", LOUD])
+    backend = Isolated()
+    stream = backend.stream(ask("100000"))
+    await begun(stream)
+    child = backend._children._process
+    assert child is not None
+    (owed,) = child._asked.values()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(backend.aclose)
+        await anyio.wait_all_tasks_blocked()
+        await stream.aclose()
+    assert owed.fold.terminal is None
 
 
 # What no model does: processes that are played by a line of Python.
@@ -375,33 +425,6 @@ print('{"id": 1, "event": {"event": "started"}}', flush=True)
 sys.stdin.read()
 """
 """Begins an answer and never goes on, whatever it is told."""
-
-
-LOUD = """
-import os
-from graphrt.backends.llama import child
-from graphrt.backends.scripted import Scripted
-
-def loud(request):
-    os.write(1, b"from native code\\n")
-    print("from Python", os.read(0, 100), flush=True)
-    return "Hello"
-
-child.LlamaCpp = lambda **_: Scripted(loud)
-child.main()
-"""
-"""The real process, in which a model prints and reads as it likes."""
-
-
-async def test_what_a_model_prints_does_not_get_between_its_answers(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(process, "command", lambda: [sys.executable, "-c", LOUD])
-    backend = Isolated()
-    assert (await answer(backend, ask("Hi"))).text == "Hello"
-    assert (await answer(backend, ask("Hi"))).text == "Hello"
-    await backend.aclose()
-    assert [record.message for record in caplog.records] == ["from native code", "from Python b''"] * 2
 
 
 async def test_a_process_that_does_not_let_go_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -486,6 +509,14 @@ async def test_it_is_told_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     words = str((await failure(Isolated(), route("Hi"))).error)
     assert "OMP_NUM_THREADS" in words
     assert "OPENAI_API_KEY" not in words
+
+
+async def test_an_answer_that_was_whole_stays_so_when_the_process_dies_right_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = json.dumps({"id": 1, "event": {"event": "finished", "reason": "stop", "usage": {}}})
+    play(monkeypatch, f"import os; input(); input(); print({said!r}, flush=True); os.abort()")
+    assert await events(Isolated(), route("Hi")) == [Finished("stop")]
 
 
 async def test_a_process_that_talks_nonsense_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
