@@ -6,6 +6,7 @@
                                                         another dialect, where its provider serves it
     openai_chat:MODEL?base_url=http://host/v1&key_env=NAME   any other server of the OpenAI chat dialect
     llama_cpp:PATH?n_ctx=4096                           a GGUF file in this process; `llama_cpp:tiny` comes along
+    llama_cpp+worker:PATH?n_ctx=4096                    the same in a process of its own, which may die alone
     scripted:TEXT                                       always answers TEXT, which is taken as it is
 
 Keys are in the environment, each under the name that its provider gave it, or under `key_env`; with `secrets`, that is
@@ -63,6 +64,8 @@ _PLACES: Mapping[str, _Place] = {
     "tgi_native": _Place("tgi_native", "Tgi"),
 }
 
+_LLAMA: Mapping[str, str] = {"llama_cpp": "LlamaCpp", "llama_cpp+worker": "Isolated"}
+
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
@@ -118,8 +121,8 @@ def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ, secrets: 
     target = unquote(target)
     if not target:
         raise BindingError(uri, "model", f"there is none; write it after {scheme + ':'!r}")
-    if scheme == "llama_cpp":
-        return _open_llama(uri, target, query)
+    if scheme in _LLAMA:
+        return _open_llama(uri, target, query, made=_LLAMA[scheme])
     if scheme == "openai_chat":
         return _open_chat(uri, target, query, Preset("", None, OPENAI_LIKE), keys)
     if scheme in PRESETS:
@@ -220,23 +223,24 @@ def _check_url(uri: str, base_url: str) -> None:
         raise BindingError(uri, "base_url", "it ends before '?' and '#': the path of the dialect is added to it")
 
 
-def _open_llama(uri: str, path: str, query: str) -> Backend:
-    from graphrt.backends.llama import LlamaCpp
+def _open_llama(uri: str, path: str, query: str, *, made: str) -> Backend:
+    from graphrt.backends import llama
 
     if find_spec("llama_cpp") is None:
-        raise BindingError(uri, "scheme", "llama.cpp in this process needs `pip install 'graphrt[llama]'`")
+        raise BindingError(uri, "scheme", "llama.cpp needs `pip install 'graphrt[llama]'`")
     allowed = {
         name: _reader(str(parameter.annotation))
-        for name, parameter in inspect.signature(LlamaCpp).parameters.items()
+        for name, parameter in inspect.signature(llama.LlamaCpp).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
     params = _params(uri, query, allowed)
     if path != "tiny" and not Path(path).is_file():
         raise BindingError(uri, "path", f"there is no file {path!r}; 'llama_cpp:tiny' is the model that comes along")
     try:
-        return LlamaCpp(path, **params)
+        backend: Backend = getattr(llama, made)(path, **params)
     except ValueError as error:
         raise BindingError(uri, "parameters", str(error)) from error
+    return backend
 
 
 def _reader(annotation: str) -> Callable[[str], Any]:
@@ -271,4 +275,4 @@ def _params(uri: str, query: str, allowed: Mapping[str, Callable[[str], Any]]) -
 
 
 def _schemes() -> str:
-    return ", ".join(["openai_chat", *PRESETS, *_PLACES, "llama_cpp", "scripted"])
+    return ", ".join(["openai_chat", *PRESETS, *_PLACES, *_LLAMA, "scripted"])

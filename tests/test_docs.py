@@ -96,7 +96,7 @@ def test_the_page_about_models_names_every_scheme() -> None:
     with pytest.raises(BindingError) as told:
         open_backend("nobody:m")
     known = set(str(told.value).rpartition("there are ")[2].split(", "))
-    assert known == set(re.findall(r"`(\w+):[A-Z]", MODELS.partition("| name |")[2].partition("\n\n")[0]))
+    assert known == set(re.findall(r"`([\w+]+):[A-Z]", MODELS.partition("| name |")[2].partition("\n\n")[0]))
 
 
 def _below(kind: type[BackendError]) -> set[type[BackendError]]:

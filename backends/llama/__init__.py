@@ -1,9 +1,10 @@
-"""llama.cpp inside the process: `LlamaCpp`, and a small model that comes with the package.
+"""llama.cpp in this process, `LlamaCpp`, or in one of its own, `Isolated`; and a small model that comes along.
 
 Importing this package loads no native code; the first request does.
 """
 
 from graphrt.backends.llama.backend import LlamaCpp as LlamaCpp
 from graphrt.backends.llama.backend import tiny_model as tiny_model
+from graphrt.backends.llama.isolated import Isolated as Isolated
 
-__all__ = ["LlamaCpp", "tiny_model"]
+__all__ = ["Isolated", "LlamaCpp", "tiny_model"]

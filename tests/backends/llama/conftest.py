@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from graphrt.backends.base import Backend
 from graphrt.backends.events import Answer, Failed, Finished, StreamEvent, complete
 from graphrt.backends.llama import LlamaCpp
 from graphrt.backends.messages import Message, OutputSchema, Request, Settings, ToolSpec, system, user
@@ -40,17 +41,17 @@ def route(text: str) -> Request:
     return ask(system(ROUTE), text)
 
 
-async def events(backend: LlamaCpp, request: Request) -> list[StreamEvent]:
+async def events(backend: Backend, request: Request) -> list[StreamEvent]:
     """The whole stream."""
     return [event async for event in backend.stream(request)]
 
 
-async def answer(backend: LlamaCpp, request: Request) -> Answer:
+async def answer(backend: Backend, request: Request) -> Answer:
     """The finished answer, or the error the stream ended in."""
     return await complete(backend.stream(request))
 
 
-async def failure(backend: LlamaCpp, request: Request) -> Failed:
+async def failure(backend: Backend, request: Request) -> Failed:
     """The failure that ends the stream."""
     last = (await events(backend, request))[-1]
     assert isinstance(last, Failed)
