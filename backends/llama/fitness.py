@@ -137,7 +137,7 @@ def options(machine: Machine) -> dict[str, str]:
 
 def _packages(machine: Machine, trial: Trial, again: Mapping[str, str]) -> Iterator[Finding]:
     for module, package in PACKAGES.items():
-        version, why = trial.versions.get(module, ""), trial.failed.get(module, "")
+        version, why = trial.versions.get(module, ""), trial.failed.get(module)
         anew = again[HERE] if module == "llama_cpp" else f"{machine.installer} install {_ANEW} {package}"
         if trial.died == module:
             what = f"{version} dies when it is loaded: {_death(trial)}"
@@ -146,10 +146,10 @@ def _packages(machine: Machine, trial: Trial, again: Mapping[str, str]) -> Itera
             compiles = module == "llama_cpp" and not machine.compiler
             fix = "it is compiled where it is installed, so install a C++ compiler first" if compiles else ""
             yield Finding("problem", package, "not installed", fix, f"{machine.installer} install 'graphrt[llama]'")
-        elif why:
+        elif why is not None:
             lacks = _LIBRARY.search(why)
             fix = f"install what brings {lacks[1]}, or build it again" if lacks else ""
-            yield Finding("problem", package, f"{version} does not load: {why}", fix, anew)
+            yield Finding("problem", package, f"{version} does not load: {why or 'it does not say why'}", fix, anew)
         else:
             yield Finding("ok", package, version)
 

@@ -96,7 +96,7 @@ MISUSES: list[tuple[Callable[[Any], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("misuse", "verb"), MISUSES, ids=str)
+@pytest.mark.parametrize(("misuse", "verb"), MISUSES, ids=lambda each: getattr(each, "__name__", each))
 def test_a_placeholder_asked_for_what_it_cannot_know_names_the_verb_to_use(
     misuse: Callable[[Any], Any], verb: str
 ) -> None:

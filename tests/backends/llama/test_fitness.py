@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graphrt.backends.llama.fitness import (
@@ -156,6 +156,7 @@ def test_a_build_that_dies_before_it_computes_has_told_what_it_uses() -> None:
 STAGES = ("numpy", "llguidance", "llama_cpp", "features", "build", "tiny")
 
 
+@example(versions=dict(VERSIONS), failed={"numpy": ""}, build=None, died="", how="")
 @given(
     versions=st.fixed_dictionaries({}, optional={each: st.just("1") for each in VERSIONS}),
     failed=st.dictionaries(st.sampled_from(STAGES), st.text()),
