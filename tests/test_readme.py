@@ -64,7 +64,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
     """What a reader runs and what guards `main` are one command."""
     demo, tests = (block.strip() for block in blocks("sh"))
     assert demo.endswith("graphrt demo")
-    assert tests.endswith("pytest")
+    assert tests.endswith("pytest -n 2")
     assert tests in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
