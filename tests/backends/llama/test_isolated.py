@@ -433,12 +433,12 @@ async def test_a_process_that_does_not_let_go_is_ended(monkeypatch: pytest.Monke
     backend = Isolated()
     given_up, other = backend.stream(route("Hi")), backend.stream(route("Hi"))
     assert await anext(given_up) == Started()
+    last: list[StreamEvent] = []
+
+    async def read() -> None:
+        last.extend([event async for event in other])
+
     async with anyio.create_task_group() as tasks:
-        last: list[StreamEvent] = []
-
-        async def read() -> None:
-            last.extend([event async for event in other])
-
         tasks.start_soon(read)
         await anyio.wait_all_tasks_blocked()
         await given_up.aclose()
