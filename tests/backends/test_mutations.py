@@ -41,11 +41,16 @@ def mutations(recording: Recording) -> list[Mutation]:
 
 
 def without(value: Any, what: re.Pattern[str]) -> Any:
-    """A value of plain data with that taken out of every text in it."""
+    """A value of plain data with that taken out of every text in it, and out of citations the places that it moves, by
+    which they are in order."""
     if isinstance(value, str):
         return what.sub("", value)
     if isinstance(value, dict):
-        return {key: without(item, what) for key, item in value.items()}
+        return {
+            key: sorted(without(item, what), key=str) if key == "citations" and item else without(item, what)
+            for key, item in value.items()
+            if key not in {"start", "end"}
+        }
     if isinstance(value, (list, tuple)):
         return [without(item, what) for item in value]
     return value
