@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from graphrt.backends.dialects.caching import mark, marked
-from graphrt.backends.dialects.dialect import honest
+from graphrt.backends.dialects.dialect import extended, honest
 from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
@@ -185,8 +185,7 @@ def request_body(request: Request, *, model: str, place: Place = DIRECT) -> tupl
     if request.output is not None:
         _put_output(body, request.output, traits, warnings)
     told = honest(warnings, request, place.provider)
-    body.update(request.extra)
-    return body, told
+    return extended(body, request.extra), told
 
 
 # Settings.

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from graphrt.backends.dialects.caching import keeps
+from graphrt.backends.dialects.dialect import extended
 from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired, shown, uncited
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
@@ -63,8 +64,7 @@ def request_body(request: Request, *, model: str) -> tuple[dict[str, Any], list[
     elif request.output is not None:
         body["response_format"] = {"type": "json_object", "json_schema": dict(request.output.schema_)}
     keeps(request, "5m", PROVIDER, warnings)
-    body.update(request.extra)
-    return body, warnings
+    return extended(body, request.extra), warnings
 
 
 def _put_settings(body: dict[str, Any], request: Request, warnings: list[Warned]) -> None:

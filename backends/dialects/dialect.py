@@ -78,3 +78,12 @@ def honest(warnings: list[Warned], request: Request, provider: str) -> tuple[War
     if warnings and request.settings.strict:
         raise UnsupportedSetting(f"{warnings[0].setting}: {warnings[0].message}", provider=provider)
     return tuple(warnings)
+
+
+def extended(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body with the caller's own fields, which have the last word. Tools are joined: who asks for a search of
+    the provider's does not mean to lose the rest."""
+    whole, own = {**body, **extra}, extra.get("tools")
+    if "tools" in body and isinstance(own, (list, tuple)):
+        whole["tools"] = [*body["tools"], *own]
+    return whole

@@ -14,7 +14,7 @@ from typing import Any
 from graphrt.backends.base import Capabilities
 from graphrt.backends.dialects.answering import Answering, object_of
 from graphrt.backends.dialects.caching import keeps
-from graphrt.backends.dialects.dialect import Asked, honest
+from graphrt.backends.dialects.dialect import Asked, extended, honest
 from graphrt.backends.dialects.history import arguments_of, ours, repaired, shown, uncited
 from graphrt.backends.dialects.logprobs import listed
 from graphrt.backends.dialects.values import count, dicts, is_json, mended, text_of
@@ -70,7 +70,7 @@ class OllamaDialect:
         uncited(request.messages, PROVIDER, warnings)
         keeps(request, "5m", PROVIDER, warnings)  # while the model is loaded
         said = honest(warnings, request, PROVIDER)
-        return Asked("/api/chat", body | dict(request.extra), said, {"accept": "application/x-ndjson"})
+        return Asked("/api/chat", extended(body, request.extra), said, {"accept": "application/x-ndjson"})
 
     def read(self, answer: Answering, *, secrets: tuple[str, ...] = ()) -> LineReader:
         """See Dialect.read."""

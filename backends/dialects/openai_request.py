@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from graphrt.backends.dialects.caching import keeps, mark, marked
+from graphrt.backends.dialects.dialect import extended
 from graphrt.backends.dialects.history import fit_names, repaired, shown, uncited
 from graphrt.backends.dialects.openai_values import merge_details
 from graphrt.backends.dialects.profiles import Profile
@@ -58,8 +59,7 @@ def request_body(request: Request, *, model: str, profile: Profile) -> tuple[dic
     if warnings and request.settings.strict:
         first = warnings[0]
         raise UnsupportedSetting(f"{first.setting}: {first.message}", provider=profile.provider)
-    body.update(request.extra)
-    return body, warnings
+    return extended(body, request.extra), warnings
 
 
 def _put_settings(body: dict[str, Any], request: Request, profile: Profile, warnings: list[Warned]) -> None:

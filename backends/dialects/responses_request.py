@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphrt.backends.dialects.caching import keeps
-from graphrt.backends.dialects.dialect import honest
+from graphrt.backends.dialects.dialect import extended, honest
 from graphrt.backends.dialects.history import arguments_of, fit_names, ours, renamed, repaired, uncited
 from graphrt.backends.dialects.openai_request import strictly
 from graphrt.backends.errors import BadRequest
@@ -119,8 +119,7 @@ def request_body(request: Request, *, model: str, variant: Variant) -> tuple[dic
         body["text"] = {"format": _format(request.output, variant, warnings)}
     uncited(request.messages, variant.provider, warnings)
     keeps(request, variant.keeps, variant.provider, warnings)
-    body.update(request.extra)
-    return body, honest(warnings, request, variant.provider)
+    return extended(body, request.extra), honest(warnings, request, variant.provider)
 
 
 def _put_settings(body: dict[str, Any], request: Request, variant: Variant, warnings: list[Warned]) -> None:

@@ -167,3 +167,23 @@ def fields(value: Any) -> Iterator[tuple[str, Any]]:
             if not isinstance(item, Mapping):
                 yield name, item
             yield from fields(item)
+
+
+SERVED: Mapping[str, dict[str, Any]] = {
+    "openai": {"type": "web_search"},
+    "responses": {"type": "web_search"},
+    "anthropic": {"type": "web_search_20250305", "name": "web_search"},
+    "gemini": {"googleSearch": {}},
+    "cohere": {"type": "web_search"},
+    "ollama_native": {"type": "web_search"},
+}
+"""Tools that a provider runs on its own side, in its own words."""
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_tool_of_the_providers_stands_beside_ones_own(name: str) -> None:
+    """M2: asking for a search of the provider's loses no tool of the caller's."""
+    backend, model = BACKENDS[name]
+    own = backend.dialect.write(ask(name), model).body["tools"]
+    request = ask(name).model_copy(update={"extra": {"tools": [SERVED[name]]}})
+    assert backend.dialect.write(request, model).body["tools"] == [*own, SERVED[name]]
