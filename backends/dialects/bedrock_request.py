@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from graphrt.backends.dialects.caching import keeps, marked
-from graphrt.backends.dialects.dialect import honest
+from graphrt.backends.dialects.dialect import honest, merged
 from graphrt.backends.dialects.history import arguments_of, call_ids, ours, renamed, repaired, uncited
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
@@ -131,7 +131,7 @@ def request_body(request: Request, *, model: str, provider: str) -> tuple[dict[s
         body["toolConfig"]["tools"].append(_cache_point(request, model))
     if request.output is not None:
         _put_output(body, request.output, warnings)
-    return _merged(body, request.extra), honest(warnings, request, provider)
+    return merged(body, request.extra), honest(warnings, request, provider)
 
 
 def _put_settings(body: dict[str, Any], request: Request, model: str, warnings: list[Warned]) -> None:
@@ -230,15 +230,6 @@ def _name(name: str) -> str:
 def _cache_point(request: Request, model: str) -> Block:
     lasts = {"ttl": "1h"} if request.settings.cache == "1h" and _HOUR.search(model) else {}
     return {"cachePoint": {"type": "default", **lasts}}
-
-
-def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The body with fields of the caller's. Objects are merged: a thinking budget does not undo `top_k`."""
-    merged = dict(body)
-    for name, value in extra.items():
-        old = merged.get(name)
-        merged[name] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 class _Turns:

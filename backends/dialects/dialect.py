@@ -87,3 +87,14 @@ def extended(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
     if "tools" in body and isinstance(own, (list, tuple)):
         whole["tools"] = [*body["tools"], *own]
     return whole
+
+
+def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body with the caller's own fields as `extended` does, objects merged at every depth: where an API keeps
+    its settings in objects, a thinking budget does not undo `top_k`."""
+    whole = extended(body, extra)
+    for name in body.keys() & extra.keys():
+        there, value = body[name], extra[name]
+        if isinstance(there, Mapping) and isinstance(value, Mapping):
+            whole[name] = merged(there, value)
+    return whole

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from graphrt.backends.dialects.caching import keeps
+from graphrt.backends.dialects.dialect import merged
 from graphrt.backends.dialects.history import arguments_of, ours, repaired, shown, uncited
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
@@ -78,22 +79,7 @@ def request_body(request: Request, *, model: str, provider: str) -> tuple[dict[s
         body["generationConfig"] = config
     uncited(request.messages, provider, warnings)
     keeps(request, "5m", provider, warnings)
-    return _merged(body, request.extra), warnings
-
-
-def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The extra fields have the last word. Objects are merged and tools joined: who asks for a search of Google's does
-    not mean to lose the rest."""
-    merged = dict(body)
-    for name, value in extra.items():
-        there = merged.get(name)
-        if isinstance(there, Mapping) and isinstance(value, Mapping):
-            merged[name] = _merged(there, value)
-        elif name == "tools" and isinstance(there, list) and isinstance(value, (list, tuple)):
-            merged[name] = [*there, *value]
-        else:
-            merged[name] = value
-    return merged
+    return merged(body, request.extra), warnings
 
 
 # settings, tools and output

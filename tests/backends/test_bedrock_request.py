@@ -133,8 +133,9 @@ def request_of(wanted: dict[str, Any]) -> Request:
     ]
     ours = {"messages", "system", "inferenceConfig", "toolConfig", "outputConfig"}
     extra = {key: value for key, value in wanted.items() if key not in ours and value}
-    if len(specs) < len(config.get("tools", ())):
-        extra["toolConfig"] = {"tools": config["tools"]}  # tools that are no functions
+    others = [tool for tool in config.get("tools", ()) if "toolSpec" not in tool]
+    if others:
+        extra["toolConfig"] = {"tools": others}  # which are no functions
     choice = {"any": "required"}.get(next(iter(config.get("toolChoice", ())), "auto"), "auto")
     choice = config.get("toolChoice", {}).get("tool", {}).get("name", choice)
     output = None
@@ -180,9 +181,8 @@ def plain(recorded: dict[str, Any]) -> dict[str, Any]:
     config = found.get("toolConfig", {})
     if config.get("toolChoice") == {"auto": {}}:
         del config["toolChoice"]
-    if all("toolSpec" in tool for tool in config.get("tools", ())):
-        for tool in config.get("tools", ()):
-            tool["toolSpec"].pop("strict", None)
+    for tool in config.get("tools", ()):
+        tool.get("toolSpec", {}).pop("strict", None)
     if "outputConfig" in found:
         schema = found["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
         schema.pop("description", None)

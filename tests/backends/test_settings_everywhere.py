@@ -187,3 +187,12 @@ def test_a_tool_of_the_providers_stands_beside_ones_own(name: str) -> None:
     own = backend.dialect.write(ask(name), model).body["tools"]
     request = ask(name).model_copy(update={"extra": {"tools": [SERVED[name]]}})
     assert backend.dialect.write(request, model).body["tools"] == [*own, SERVED[name]]
+
+
+def test_a_tool_of_bedrocks_stands_beside_ones_own() -> None:
+    """M2: there it is in an object with the others."""
+    backend, model = BACKENDS["bedrock_nova"]
+    own = backend.dialect.write(ask("bedrock_nova"), model).body["toolConfig"]["tools"]
+    search = {"systemTool": {"name": "nova_grounding"}}
+    request = ask("bedrock_nova").model_copy(update={"extra": {"toolConfig": {"tools": [search]}}})
+    assert backend.dialect.write(request, model).body["toolConfig"]["tools"] == [*own, search]
