@@ -25,7 +25,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -226,7 +225,7 @@ def _check_url(uri: str, base_url: str) -> None:
 def _open_llama(uri: str, path: str, query: str, *, made: str) -> Backend:
     from graphrt.backends import llama
 
-    if find_spec("llama_cpp") is None:
+    if not llama.installed():
         raise BindingError(uri, "scheme", "llama.cpp needs `pip install 'graphrt[llama]'`")
     allowed = {
         name: _reader(str(parameter.annotation))

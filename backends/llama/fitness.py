@@ -2,7 +2,8 @@
 
 llama-cpp-python is compiled where it is installed, for the processor that is there. So a wheel that was kept from
 another machine may hold instructions that this one lacks, and the process dies of them; and one that was made without
-regard to a processor or a GPU leaves them idle. Features of processors are called here as llama.cpp calls them.
+regard to a processor or a GPU, as every prebuilt one, leaves them idle. Features of processors are called here as
+llama.cpp calls them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from typing import Literal
 Level = Literal["ok", "warning", "problem"]
 
 PACKAGES: Mapping[str, str] = {"numpy": "numpy", "llguidance": "llguidance", "llama_cpp": "llama-cpp-python"}
-"""What the extra `llama` consists of: modules, in the order in which they are tried, and how they are installed."""
+"""What the extra `llama` consists of: modules, in the order in which they are tried, and how they are installed.
+
+Another llama.cpp may take the place of the one that `llama_cpp` brings; it is tried under this name."""
+OWN = "own build"
+"""What stands for a package, where somebody's own build of llama.cpp is used."""
 
 _IDLE = frozenset({"AMX_INT8", "SME", "SME2"})
 """Features that a build may name and our engine never uses: no loss to lack them, and no reason to crash."""
@@ -26,6 +31,7 @@ _GPUS: Mapping[str, tuple[str, str]] = {
     "Metal": ("-DGGML_METAL=on", "Xcode"),
 }
 HERE = "this machine"
+_COMPILER = "install a C++ compiler first, or 'graphrt[llama-prebuilt]' instead, which compiles nothing"
 _ANEW = "--force-reinstall --no-cache-dir"
 _NATIVE = "-DGGML_NATIVE=on"
 _PORTABLE = "-DGGML_NATIVE=off -DGGML_AVX2=on -DGGML_FMA=on -DGGML_F16C=on -DGGML_BMI2=on"
@@ -79,8 +85,10 @@ class Build:
 class Trial:
     """What became of a process that loaded it all and asked the model that comes along for a token."""
 
+    library: str = PACKAGES["llama_cpp"]
+    """The package whose llama.cpp is used, or `OWN`."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """By module; one that is not installed is left out."""
+    """By module; one that is not installed is left out. An own build has its path here."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """Why a stage did not succeed: `numpy`, `llguidance`, `llama_cpp`, `features`, `build`, `tiny`."""
     build: Build | None = None
@@ -92,6 +100,11 @@ class Trial:
     """What it died of: the name of a signal, mostly."""
     words: str = ""
     """What it wrote last."""
+
+    @property
+    def compiled(self) -> str:
+        """The version of llama-cpp-python; empty if it is not what is used."""
+        return self.versions.get("llama_cpp", "") if self.library == PACKAGES["llama_cpp"] else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,7 @@ class Finding:
 
 def judge(machine: Machine, trial: Trial) -> tuple[Finding, ...]:
     """Say of each thing whether it fits. It looks at nothing but its arguments."""
-    again = commands(machine, trial.versions.get("llama_cpp", ""))
+    again = commands(machine, trial.compiled)
     return (
         *_packages(machine, trial, again),
         *_instructions(machine, trial, again),
@@ -138,20 +151,22 @@ def options(machine: Machine) -> dict[str, str]:
 def _packages(machine: Machine, trial: Trial, again: Mapping[str, str]) -> Iterator[Finding]:
     for module, package in PACKAGES.items():
         version, why = trial.versions.get(module, ""), trial.failed.get(module)
+        about = trial.library if module == "llama_cpp" else package
         anew = again[HERE] if module == "llama_cpp" else f"{machine.installer} install {_ANEW} {package}"
         if trial.died == module:
             what = f"{version} dies when it is loaded: {_death(trial)}"
-            yield Finding("problem", package, what, command=anew)
+            yield Finding("problem", about, what, command=anew)
         elif not version:
             compiles = module == "llama_cpp" and not machine.compiler
-            fix = "it is compiled where it is installed, so install a C++ compiler first" if compiles else ""
-            yield Finding("problem", package, "not installed", fix, f"{machine.installer} install 'graphrt[llama]'")
+            fix = _COMPILER if compiles else ""
+            yield Finding("problem", about, "not installed", fix, f"{machine.installer} install 'graphrt[llama]'")
         elif why is not None:
             lacks = _LIBRARY.search(why)
             fix = f"install what brings {lacks[1]}, or build it again" if lacks else ""
-            yield Finding("problem", package, f"{version} does not load: {why or 'it does not say why'}", fix, anew)
+            yield Finding("problem", about, f"{version} does not load: {why or 'it does not say why'}", fix, anew)
         else:
-            yield Finding("ok", package, version)
+            prebuilt = ", built for machines that are not known" if about not in {package, OWN} else ""
+            yield Finding("ok", about, version + prebuilt)
 
 
 def _instructions(machine: Machine, trial: Trial, again: Mapping[str, str]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from graphrt.backends.errors import BackendError
+from graphrt.backends.llama.origin import bound, origin
 
 log = logging.getLogger("graphrt.llama")
 log.addHandler(logging.NullHandler())  # llama.cpp's words go to whoever asks for them, never to stderr by themselves
@@ -39,16 +40,23 @@ def extra(module: str) -> ModuleType:
     except (ImportError, OSError, RuntimeError) as error:  # the last two: its shared library does not load
         raise BackendError(
             f"{module} is not installed (or does not load: {error}); llama.cpp inside the process needs "
-            "`pip install 'graphrt[llama]'`",
+            "`pip install 'graphrt[llama]'`, or 'graphrt[llama-prebuilt]', which compiles nothing",
             provider="llama_cpp",
         ) from error
+
+
+def load() -> ModuleType:
+    """Load llama.cpp, and do nothing with it. Raises BackendError where there is none, or none that can be used."""
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    found = origin()
+    lib: ModuleType = bound(found) if found.library else extra("llama_cpp").llama_cpp
+    return lib
 
 
 @functools.cache
 def library() -> ModuleType:
     """Load llama.cpp once in the process, quietly: its log goes to Python's, and an assertion starts no debugger."""
-    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    lib = extra("llama_cpp")
+    lib = load()
     _callbacks.append(lib.llama_log_callback(_on_log))
     lib.llama_log_set(_callbacks[-1], ctypes.c_void_p(0))
     lib.llama_backend_init()

@@ -28,6 +28,11 @@ class Placement:
     split: tuple[float, ...] = ()
 
 
+def processors() -> int:
+    """How many processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _version(path: Path) -> tuple[int, ...] | None:
     """Which file it is, and as of when."""
     try:
@@ -99,9 +104,7 @@ class Model:
     @functools.cached_property
     def threads(self) -> int:
         """How many threads compute it best: never more than there are processors at hand."""
-        if self.parameters < SMALL:
-            return 1
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return 1 if self.parameters < SMALL else processors()
 
     @property
     def offloaded(self) -> bool:

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from typing import IO, Any, cast
 from graphrt.backends.base import Capabilities
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, Fold
+from graphrt.backends.llama.ending import ending
 from graphrt.backends.llama.mailbox import Mailbox, Post
 from graphrt.backends.policies.exchange import read_event
 
@@ -226,10 +226,7 @@ def _told(code: int) -> tuple[str, str]:
     """A return code as a name and in words."""
     if code >= 0:
         return f"exit {code}", f"ended by itself with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
+    name = ending(code)
     return name, f"was killed by {name}" + (", as the system does when memory runs out" if name == "SIGKILL" else "")
 
 

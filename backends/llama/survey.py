@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from graphrt.backends.llama.fitness import PACKAGES, Build, Gpu, Machine, Trial, in_cpuinfo, in_sysctl
+from graphrt.backends.llama.ending import ending
+from graphrt.backends.llama.fitness import OWN, PACKAGES, Build, Gpu, Machine, Trial, in_cpuinfo, in_sysctl
+from graphrt.backends.llama.model import processors
+from graphrt.backends.llama.origin import origin
 
 
 def look_around() -> Machine:
@@ -27,13 +29,12 @@ def look_around() -> Machine:
     cpuinfo = _read("/proc/cpuinfo")
     sysctl = _said("sysctl", "hw.optional", "machdep.cpu") if system == "Darwin" else ""
     named = re.search(r"^(?:model name\s*|machdep\.cpu\.brand_string):(.*)$", cpuinfo + sysctl, re.MULTILINE)
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(
         system=system,
         architecture=architecture,
         processor=named[1].strip() if named else platform.processor() or "unknown processor",
         features=in_cpuinfo(cpuinfo) if cpuinfo else in_sysctl(sysctl),
-        processors=count,
+        processors=processors(),
         quota=_quota(_read("/sys/fs/cgroup/cpu.max")),
         gpus=tuple(_metal() if system == "Darwin" else _nvidia()),
         compiler=any(map(shutil.which, ("c++", "g++", "clang++", "cl"))),
@@ -51,7 +52,7 @@ def try_out(*, timeout: float) -> Trial:
     line = [sys.executable, "-P", "-m", "graphrt.backends.llama.trial"]
     try:
         ended = subprocess.run(line, env=surroundings, capture_output=True, timeout=timeout, check=False)  # noqa: S603
-        how, out, err = _how(ended.returncode), ended.stdout, ended.stderr
+        how, out, err = ending(ended.returncode), ended.stdout, ended.stderr
     except subprocess.TimeoutExpired as late:
         how, out, err = f"ended, as it was not done after {timeout:g} s", late.stdout or b"", late.stderr or b""
     return _trial(out.decode("utf-8", "replace"), how, err.decode("utf-8", "replace"))
@@ -70,8 +71,12 @@ def _trial(out: str, how: str, err: str) -> Trial:
     # Where a package fails, what comes after fails for its sake.
     failed = {stage: _printable(told["failed"]) for stage, told in done.items() if "failed" in told}
     packages = {stage: why for stage, why in failed.items() if stage in PACKAGES}
+    used = origin()
+    installed = {module: _version(package) for module, package in PACKAGES.items()}
+    installed["llama_cpp"] = _version(used.package) if used.package else used.library
     return Trial(
-        versions={module: found for module, package in PACKAGES.items() if (found := _version(package))},
+        library=used.package or OWN,
+        versions={module: found for module, found in installed.items() if found},
         failed=packages or failed,
         build=Build(**{key: tuple(value) for key, value in build.items()}) if build else None,
         seconds=results.get("tiny"),
@@ -79,13 +84,6 @@ def _trial(out: str, how: str, err: str) -> Trial:
         how=how,
         words=_printable(err.strip().rpartition("\n")[2])[:200] if how else "",
     )
-
-
-def _how(code: int) -> str:
-    try:
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}" if code else ""
-    except ValueError:
-        return f"signal {-code}"
 
 
 def _version(package: str) -> str:

@@ -22,6 +22,7 @@ import anyio
 from graphrt.backends import Request, Settings, complete
 from graphrt.backends.llama import LlamaCpp
 from graphrt.backends.llama.fitness import FEATURES, PACKAGES
+from graphrt.backends.llama.library import load
 from graphrt.backends.messages import user
 
 _GPU_TYPES = (1, 2)
@@ -52,27 +53,30 @@ def main() -> None:
 
 
 def _load(module: str) -> bool:
-    import_module(module)
+    if module == "llama_cpp":
+        load()
+    else:
+        import_module(module)
     return True
 
 
 def _features() -> list[str]:
     """What it was compiled with, asked before it computes anything: these functions hold no special instruction."""
-    ggml = import_module("llama_cpp").llama_cpp._lib
+    ggml = load()._lib
     asked = ((each, getattr(ggml, f"ggml_cpu_has_{each.lower()}", None)) for each in FEATURES)
     return [each for each, has in asked if has is not None and has()]
 
 
 def _build() -> dict[str, Any]:
-    lib = import_module("llama_cpp")
+    lib = load()
     lib.llama_supports_gpu_offload()  # it finds out what there is; made for another processor, it dies of that
     said = re.search(r"\bCPU : ([^:]*\|)", lib.llama_print_system_info().decode())
     features = re.findall(r"(\w+) = 1\b", said[1]) if said else []
-    return {"features": features, **_devices(lib.llama_cpp._lib)}
+    return {"features": features, **_devices(lib._lib)}
 
 
 def _devices(ggml: Any) -> dict[str, list[str]]:
-    """What it can compute on, by ggml's registry, which llama-cpp-python does not bind."""
+    """What it can compute on, by ggml's registry, which nobody binds."""
 
     def call(name: str, *args: Any, gives: Any) -> Any:
         function = getattr(ggml, f"ggml_backend_{name}")

@@ -63,4 +63,4 @@ class Vocabulary:
     @property
     def tokenize_pointer(self) -> int | None:
         """The address of llama_tokenize, for a library that calls it itself."""
-        return ctypes.cast(self._lib.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value
+        return ctypes.cast(self._lib.llama_tokenize, ctypes.c_void_p).value

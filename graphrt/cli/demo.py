@@ -42,11 +42,15 @@ class NoDemo(Exception):
 
 def demo(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run the demo."""
-    missing = [name for name in ("llama_cpp", "llguidance", "numpy") if find_spec(name) is None]
+    from graphrt.backends.llama import installed
+
+    missing = [name for name in ("llguidance", "numpy") if find_spec(name) is None]
+    missing = missing if installed() else ["llama_cpp", *missing]
     if missing:
         note(
             f"graphrt: the demo runs a model in this process, and {', '.join(missing)} cannot be imported; install:\n"
-            "  pip install 'graphrt[llama]'   (compiles llama.cpp once, about 5 minutes on 2 cores)"
+            "  pip install 'graphrt[llama]'            (compiles llama.cpp once, about 5 minutes on 2 cores)\n"
+            "  pip install 'graphrt[llama-prebuilt]'   (compiles nothing; slower)"
         )
         return CONFIGURATION
     folder = Path(arguments.folder).resolve()

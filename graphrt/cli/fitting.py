@@ -24,7 +24,7 @@ def doctor_llama(arguments: argparse.Namespace) -> int:
     trial = try_out(timeout=arguments.timeout)
     findings = judge(machine, trial)
     fits = all(each.level != "problem" for each in findings)
-    again = commands(machine, trial.versions.get("llama_cpp", ""))
+    again = commands(machine, trial.compiled)
     if arguments.json:
         found = [asdict(each) for each in findings]
         facts = {"machine": asdict(machine), "trial": asdict(trial)}

@@ -172,7 +172,7 @@ async def test_a_script_takes_its_text_as_it_is() -> None:
 
 @pytest.mark.anyio
 async def test_the_model_that_ships_opens_by_name() -> None:
-    pytest.importorskip("llama_cpp")
+    pytest.importorskip("tests.llama")
     backend = open_backend("llama_cpp:tiny?n_ctx=256&n_threads=1")
     assert (await complete(backend.stream(ASK))).text
     await backend.aclose()

@@ -190,7 +190,7 @@ HOUSES: dict[str, Factory] = {
 @pytest.fixture(params=HOUSES)
 def house(request: pytest.FixtureRequest) -> Factory:
     if request.param == "llama_cpp":
-        pytest.importorskip("llama_cpp")
+        pytest.importorskip("tests.llama")
         if importlib.util.find_spec("graphrt.backends.llama.backend") is None:
             pytest.skip("this checkout has no llama.cpp backend")
     return HOUSES[str(request.param)]

@@ -16,7 +16,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_llama_cpp_of_this_machine_gives_a_token(cli: Cli, folder: Path) -> None:
     """A table on stdout, a word on stderr, and nothing written. Only a wheel of another processor may not fit here."""
-    pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+    pytest.importorskip("tests.llama")
     said = cli("doctor", "--llama")
     assert "✓ trial             llama_cpp:tiny loads and gives a token in " in said.out
     assert said.out.splitlines()[-1].startswith("✓ it fits" if said.code == 0 else "✗ it does not fit")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import signal
@@ -15,11 +14,10 @@ from typing import Any
 
 import pytest
 
+from graphrt.backends.llama import installed
 from graphrt.cli import demo
 
-needs_model = pytest.mark.skipif(
-    importlib.util.find_spec("llama_cpp") is None, reason="the llama extra is not installed"
-)
+needs_model = pytest.mark.skipif(not installed(), reason="no llama extra is installed")
 
 
 def command(*argv: str, cwd: Path, before: str = "") -> subprocess.CompletedProcess[str]:
@@ -165,7 +163,7 @@ def test_a_worker_that_never_begins_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["llama_cpp", "llguidance", "numpy"])
 def test_without_its_extra_the_demo_says_what_to_install(tmp_path: Path, name: str) -> None:
     """Configuration: exit code 6, one paragraph, and no folder is left behind (V3)."""
-    done = command(cwd=tmp_path, before=f"sys.modules[{name!r}] = None")
+    done = command(cwd=tmp_path, before=f"sys.modules[{name!r}] = sys.modules['xllamacpp'] = None")
     assert done.returncode == 6
     assert f"{name} cannot be imported" in done.stderr
     assert "pip install 'graphrt[llama]'" in done.stderr

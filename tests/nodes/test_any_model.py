@@ -181,7 +181,7 @@ EVERYWHERE = [*MINDS, IN_PROCESS]
 def model(name: str) -> Iterator[str]:
     """What names a model, while it is there."""
     if name == IN_PROCESS:
-        pytest.importorskip("llama_cpp")
+        pytest.importorskip("tests.llama")
         yield "llama_cpp:tiny?n_ctx=1024&n_threads=1"
         return
     with provide(MINDS[name].answer) as there:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -27,6 +26,7 @@ from graphrt.backends.events import (
     StreamEvent,
     Usage,
 )
+from graphrt.backends.llama import installed
 from graphrt.backends.messages import Reasoning, Refusal, Request, Settings, Text, ToolCall, ToolSpec, assistant
 from graphrt.backends.scripted import Scripted
 from graphrt.config import Config
@@ -787,7 +787,7 @@ async def test_ask_outside_of_a_node_says_so() -> None:
 # One real model.
 
 
-@pytest.mark.skipif(importlib.util.find_spec("llama_cpp") is None, reason="the llama extra is not installed")
+@pytest.mark.skipif(not installed(), reason="no llama extra is installed")
 async def test_a_real_model_in_this_process_answers_by_its_schema() -> None:
     """The shipped model, its grammar, the typed answer and its record, with nothing scripted (M7, M10)."""
     from graphrt.demo.agent import Route, route

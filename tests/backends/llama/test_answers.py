@@ -14,7 +14,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt import Runtime, node
 from graphrt.backends.base import Backend
@@ -643,7 +643,8 @@ async def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.Monkey
     from graphrt.backends.llama import library
 
     library.library.cache_clear()
-    monkeypatch.setitem(sys.modules, "llama_cpp", None)
+    for module in ("llama_cpp", "xllamacpp"):
+        monkeypatch.setitem(sys.modules, module, None)
     backend = LlamaCpp()
     error = (await failure(backend, route("Hi"))).error
     assert "pip install 'graphrt[llama]'" in str(error)

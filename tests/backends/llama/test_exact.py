@@ -1,6 +1,5 @@
 """The same request has the same answer alone, in a crowd and after a restart, to the bit (M10)."""
 
-import ctypes
 import json
 import random
 from collections.abc import Callable
@@ -10,36 +9,30 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import Answer
 from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.llama.context import Context, Span
 from graphrt.backends.llama.engine import CHUNK, Engine, Options
 from graphrt.backends.llama.invariance import fewest_rows
-from graphrt.backends.llama.library import library
 from graphrt.backends.llama.model import Model
 from graphrt.backends.llama.sampling import Sampler
 from graphrt.backends.messages import Request, Settings, system
 from tests.backends.llama.conftest import LOOKUP, WEATHER, answer, ask, json_of, route, same
+from tests.backends.llama.weights import TYPES, rewrite
 from tests.backends.llama.writers import Writer, alike, run
-
-WEIGHTS = ("F16", "BF16", "Q4_0", "Q5_0")
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The shipped model with other weights, made by llama.cpp itself."""
+    """The shipped model with other weights, made as they are needed."""
     folder = tmp_path_factory.mktemp("models")
 
     def make(weights: str) -> Path:
         path = folder / f"{weights}.gguf"
         if not path.exists():
-            lib = library()
-            params = lib.llama_model_quantize_default_params()
-            params.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{weights}")
-            params.allow_requantize, params.pure, params.nthread = True, True, 1
-            assert lib.llama_model_quantize(bytes(tiny_model()), bytes(path), ctypes.byref(params)) == 0
+            rewrite(tiny_model(), path, weights)
         return path
 
     return make
@@ -101,14 +94,14 @@ def test_sixty_requests_see_the_same_bits_alone_and_in_a_crowd() -> None:
     assert all(alike(*pair) for pair in zip(expected, crowded(tiny_model(), makers, seed=2), strict=True))
 
 
-@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("weights", TYPES)
 def test_whatever_the_weights_a_crowd_changes_nothing(models: Callable[[str], Path], weights: str) -> None:
     makers = requests(10, seed=3)
     expected = alone(models(weights), makers)
     assert all(alike(*pair) for pair in zip(expected, crowded(models(weights), makers, seed=4), strict=True))
 
 
-@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("weights", TYPES)
 def test_the_number_of_rows_that_makes_no_difference_is_found(models: Callable[[str], Path], weights: str) -> None:
     model = Model(models(weights))
     context = Context(model, cells=4 * 256, rows=CHUNK, threads=1, sequences=4)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from graphrt.backends.llama.fitness import (
     FEATURES,
+    OWN,
     Build,
     Finding,
     Gpu,
@@ -24,6 +25,8 @@ from graphrt.backends.llama.fitness import (
     in_sysctl,
     judge,
 )
+from graphrt.backends.llama.library import library
+from graphrt.backends.llama.origin import OWN_BUILD
 from graphrt.backends.llama.survey import look_around, try_out
 
 AVX2 = ("SSE3", "SSSE3", "AVX", "AVX2", "F16C", "FMA", "BMI2")
@@ -173,6 +176,25 @@ def test_without_a_token_nothing_fits(
     assert len({each.about for each in found}) == len(found)
 
 
+def test_a_prebuilt_one_and_an_own_build_are_called_by_their_names() -> None:
+    """What is built instead is llama-cpp-python, which goes before them; nothing of its version is there to keep."""
+    prebuilt = replace(WELL, library="xllamacpp", versions=VERSIONS | {"llama_cpp": "2026.10"}, build=Build(AVX2))
+    assert about("xllamacpp", HERE, prebuilt).what == "2026.10, built for machines that are not known"
+    assert about("processor", HERE, prebuilt).command.endswith("--no-binary llama-cpp-python llama-cpp-python")
+    own = replace(WELL, library=OWN, versions=VERSIONS | {"llama_cpp": "/opt/libllama.so"})
+    assert about("own build", HERE, own) == Finding("ok", "own build", "/opt/libllama.so")
+
+
+def test_an_own_build_is_tried_as_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tests.llama")
+    there = library()._lib._name
+    monkeypatch.setenv(OWN_BUILD, there)
+    trial = try_out(timeout=60)
+    assert (trial.library, trial.versions["llama_cpp"], dict(trial.failed)) == (OWN, there, {})
+    assert trial.build
+    assert trial.seconds
+
+
 def test_a_build_that_says_nothing_of_itself_may_still_work() -> None:
     trial = replace(WELL, build=None, failed={"build": "AttributeError: no such symbol"})
     assert about("built with", HERE, trial).level == "warning"
@@ -261,10 +283,9 @@ def test_a_build_for_another_processor_tells_what_it_uses_before_it_dies(
     code = """
 import os, signal, types
 llama_cpp = types.SimpleNamespace(
-    _lib=types.SimpleNamespace(ggml_cpu_has_avx2=lambda: 1, ggml_cpu_has_avx512_bf16=lambda: 1, ggml_cpu_has_sve=int)
+    _lib=types.SimpleNamespace(ggml_cpu_has_avx2=lambda: 1, ggml_cpu_has_avx512_bf16=lambda: 1, ggml_cpu_has_sve=int),
+    llama_supports_gpu_offload=lambda: os.kill(os.getpid(), signal.SIGILL),
 )
-def llama_supports_gpu_offload():
-    os.kill(os.getpid(), signal.SIGILL)
 """
     pretend(tmp_path, monkeypatch, numpy="", llguidance="", llama_cpp=code)
     trial = try_out(timeout=60)
@@ -300,7 +321,7 @@ def test_a_library_that_never_returns_is_ended(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_llama_cpp_of_this_machine_says_what_it_is() -> None:
-    pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+    pytest.importorskip("tests.llama")
     trial = try_out(timeout=60)
     assert (trial.died, trial.how, dict(trial.failed)) == ("", "", {})
     assert trial.build is not None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt.backends.llama import tiny_model
 from graphrt.backends.llama.constrain import Grammars, LazyMatcher, Matcher

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt import Runtime
 from graphrt.backends import open_backend
