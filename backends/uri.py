@@ -226,7 +226,8 @@ def _open_llama(uri: str, path: str, query: str, *, made: str) -> Backend:
     from graphrt.backends import llama
 
     if not llama.installed():
-        raise BindingError(uri, "scheme", "llama.cpp needs `pip install 'graphrt[llama]'`")
+        how = "`pip install 'graphrt[llama]'`, or 'graphrt[llama-prebuilt]', which compiles nothing"
+        raise BindingError(uri, "scheme", f"llama.cpp needs {how}")
     allowed = {
         name: _reader(str(parameter.annotation))
         for name, parameter in inspect.signature(llama.LlamaCpp).parameters.items()

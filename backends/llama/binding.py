@@ -1,9 +1,9 @@
 """llama.cpp's functions, as far as the engine calls them, bound to a shared library that brings no Python of its own.
 
 llama-cpp-python brings its own, which always fits. Any other library may be of a version whose structures are laid out
-differently, and whoever passes it a wrong one dies. So a library is bound only if the defaults that it gives
-make sense in a layout that is known here; and `python binding.py LIBRARY MODEL`, in a process that may die, has the
-model that comes along give an answer that is known. For that this module needs nothing but Python itself.
+differently, and whoever passes it a wrong one dies. So a library is bound only if the defaults that it gives make sense
+in a layout that is known here; and `python binding.py LIBRARY MODEL`, in a process that may die, has the model that
+comes along give an answer that is known. For that this module needs nothing but Python itself.
 """
 
 from __future__ import annotations

@@ -121,7 +121,8 @@ def test_the_worker_is_really_killed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(subprocess.Popen, "wait", watched)
     assert demo.demo(argparse.Namespace(folder=str(tmp_path / "here"), json=True, quiet=True), []) == 0
-    assert codes == [-signal.SIGKILL]
+    # A llama.cpp that was not compiled here is tried first, in processes that end well.
+    assert [code for code in codes if code != 0] == [-signal.SIGKILL]
 
 
 @pytest.fixture
