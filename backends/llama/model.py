@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 import os
 import threading
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from graphrt.backends.llama.vocabulary import Vocabulary
 
 SMALL = 50_000_000
 """Parameters under which one thread is faster than many."""
+SAMPLES, SAMPLE = 256, 4096
+"""How many bytes of a file, in how many places, tell it from another one."""
 _loading = threading.Lock()
 
 
@@ -90,6 +93,19 @@ class Model:
             lib.llama_model_free(model)
             raise BackendError(f"{path} holds no decoder-only text model", provider="llama_cpp")
         return model
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """What tells it from other models: a digest of its size and of samples from all over the file, which a change
+        of weights does not leave alone."""
+        whole = hashlib.blake2b(digest_size=16)
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            whole.update(str(size).encode())
+            for at in range(0, size, max(SAMPLE, size // SAMPLES)):
+                file.seek(at)
+                whole.update(file.read(SAMPLE))
+        return whole.hexdigest()
 
     @functools.cached_property
     def vocabulary(self) -> Vocabulary:
