@@ -1,4 +1,4 @@
-"""An answer that was interrupted goes on from the tokens that were kept of it, and ends as if nothing had been (M10)."""
+"""An interrupted answer goes on from the tokens that were kept of it, and ends as if nothing had happened (M10)."""
 
 import json
 from collections.abc import Sequence
@@ -160,5 +160,3 @@ def test_the_last_answer_that_was_begun_counts() -> None:
     assert drafts.read(texts, "b", 10) == Begun(5, ([3], [4, 5]))
     assert drafts.read(texts, "a", 10) is None
     assert drafts.read([], "a", 10) is None
-
-
