@@ -23,6 +23,7 @@ from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.llama.engine import MOST, Engine, Options
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.snapshots import MOST as MOST_SNAPSHOTS
 from graphrt.backends.llama.worker import Job, Worker
 from graphrt.backends.messages import Request
 from graphrt.context import current
@@ -54,6 +55,11 @@ class LlamaCpp:
     asked before or beside it. Unless told otherwise, that holds wherever the processor allows it without computing
     requests one by one (`capabilities.batch_invariant` says whether it does, once the model is loaded) and nowhere on
     a GPU; `exact=True` computes them one by one if it must.
+
+    Asked inside a run, an answer that takes longer than a moment is kept as it grows: a resumed step goes on from its
+    last words, computing again what the model had read and written. `snapshots` is a folder for what was computed, at
+    most `snapshot_bytes` (1 GiB) of it, so that little need be: its files take about what the tokens take in memory,
+    and are removed as the answers end.
     """
 
     def __init__(
@@ -70,6 +76,8 @@ class LlamaCpp:
         cache_tokens: int | None = None,
         exact: bool | None = None,
         chat_template: str | None = None,
+        snapshots: str | Path | None = None,
+        snapshot_bytes: int | None = None,
     ) -> None:
         for name, value, least, most in (
             ("n_ctx", n_ctx, 1, 2**31),
@@ -78,6 +86,7 @@ class LlamaCpp:
             ("main_gpu", main_gpu, 0, 2**31),
             ("parallel", parallel, 1, MOST + 1),
             ("cache_tokens", cache_tokens, 1, 2**31),
+            ("snapshot_bytes", snapshot_bytes, 1, 2**63),
         ):
             if value is not None and not least <= value < most:
                 limit = f" and at most {MOST}" if most <= MOST + 1 else ""
@@ -92,7 +101,14 @@ class LlamaCpp:
         def load(model: Model) -> Speaker:
             engine = Engine(model, options)
             try:
-                speaker = Speaker(engine, name=name, model=resolved.stem, chat_template=chat_template)
+                speaker = Speaker(
+                    engine,
+                    name=name,
+                    model=resolved.stem,
+                    chat_template=chat_template,
+                    snapshots=None if snapshots is None else Path(snapshots),
+                    snapshot_bytes=snapshot_bytes or MOST_SNAPSHOTS,
+                )
             except BaseException:
                 engine.close()
                 raise

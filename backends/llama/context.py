@@ -164,6 +164,11 @@ class Context:
         lib.llama_memory_seq_cp(memory, source, target, -1, -1)  # a part of it would abort the process
         return self.trim(target, count)
 
+    @property
+    def layout(self) -> str:
+        """What `save` depends on beside the model and the library."""
+        return f"{self._lib.llama_print_system_info()!r} unified={self.unified}"
+
     def save(self, sequence: int) -> bytes:
         """All that was computed of `sequence`, for `restore`."""
         lib = self._lib
@@ -173,7 +178,7 @@ class Context:
         return bytes(buffer)
 
     def restore(self, sequence: int, data: bytes) -> bool:
-        """Make `sequence` what `save` gave in this process; False if there are no cells for it."""
+        """Make `sequence` what `save` gave for this very model and layout; False if there are no cells for it."""
         buffer = (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
         done: int = self._lib.llama_state_seq_set_data(self._context, buffer, len(data), sequence)
         return done > 0

@@ -34,11 +34,6 @@ class Begun:
     seed: int | None = None
     groups: tuple[Group, ...] = ()
 
-    @property
-    def tokens(self) -> int:
-        """How many there are."""
-        return sum(map(len, self.groups))
-
 
 def digest(*parts: str) -> str:
     """Which answer it is."""

@@ -9,20 +9,22 @@ from __future__ import annotations
 import codecs
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, ServerError, UnsupportedSetting
 from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Started, StreamEvent, Usage, Warned
 from graphrt.backends.llama import drafts
 from graphrt.backends.llama.constrain import Grammars, LazyMatcher, Matcher
-from graphrt.backends.llama.drafts import Begun, Keeper
+from graphrt.backends.llama.drafts import Group, Keeper
 from graphrt.backends.llama.engine import Engine
 from graphrt.backends.llama.library import library, log
 from graphrt.backends.llama.parsing import AnswerParser
 from graphrt.backends.llama.sampling import Sampler
+from graphrt.backends.llama.snapshots import MOST, Cells, Snapshots
 from graphrt.backends.llama.stops import StopStrings
 from graphrt.backends.llama.task import Effort, Work
 from graphrt.backends.llama.template import ChatTemplate
@@ -36,8 +38,24 @@ if TYPE_CHECKING:
 class Speaker:
     """A loaded model with all that is made once for it: its template, its grammars."""
 
-    def __init__(self, engine: Engine, *, name: str, model: str, chat_template: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        name: str,
+        model: str,
+        chat_template: str | None = None,
+        snapshots: Path | None = None,
+        snapshot_bytes: int = MOST,
+    ) -> None:
         self.engine = engine
+        self.made = drafts.digest(
+            engine.model.fingerprint, f"llama.cpp {library().llama_version()!r}, llguidance {version('llguidance')}"
+        )
+        self.snapshots: Snapshots | None = None
+        if snapshots is not None:
+            made = drafts.digest(self.made, engine.context.layout)
+            self.snapshots = Snapshots(snapshots, snapshot_bytes, made)
         self.name = name
         self.model = model
         source = chat_template or engine.template
@@ -265,37 +283,36 @@ class _Answer:
         if choose.temperature:
             self.spent.raw["seed"] = choose.seed
         writing = _Writing(self, len(tokens), parser, matcher, choose)
+        kept = Keeper(self.emit, which, choose.seed if choose.temperature else None, begun)
+        cells = Cells(self.speaker.snapshots, f"{which}-{choose.seed}", tokens)
         # What was written before an interruption is said again at once; then it is computed as it was before.
-        before = self._said_before(writing, begun)
+        if before := cells.recall(begun.groups if begun is not None else ()):
+            self._say_again(writing, before)
+            for group in before[len(begun.groups) if begun is not None else 0 :]:
+                kept.add(group)
         if not writing.ending:
-            logits = yield tokens
-            for group in before:
-                logits = yield group
-            kept = Keeper(self.emit, which, choose.seed if choose.temperature else None, begun)
+            logits = yield from cells.read()
             self.spent.output = self.spent.output or 0
             while fresh := writing.next(logits):
                 if writing.take(fresh):
                     break
                 kept.add(fresh)
-                logits = yield fresh
+                logits = yield from cells.add(fresh)
+        cells.end()
         self.emit(writing.end())
 
     def _which(self, tokens: list[int]) -> str:
         """The answer that this is, among all that any model was ever asked for."""
         asked = self.request.model_dump_json(exclude={"messages", "draft"})
-        made = f"llama.cpp {library().llama_version()!r}, llguidance {version('llguidance')}"
-        return drafts.digest(self.engine.model.fingerprint, made, asked, repr(tokens))
+        return drafts.digest(self.speaker.made, asked, repr(tokens))
 
-    def _said_before(self, writing: _Writing, begun: Begun | None) -> tuple[list[int], ...]:
-        if begun is None:
-            return ()
+    def _say_again(self, writing: _Writing, before: Sequence[Group]) -> None:
         self.spent.output = 0
-        self.spent.raw["resumed"] = begun.tokens
-        for group in begun.groups:
+        self.spent.raw["resumed"] = sum(map(len, before))
+        for group in before:
             writing.follow(group)
             if writing.take(group):
                 break
-        return begun.groups
 
 
 class _Writing:
