@@ -18,11 +18,14 @@ from typing import Any
 import anyio
 
 from graphrt.backends.base import Capabilities
+from graphrt.backends.embedding import Embeddings, Ranking, several
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.llama.engine import MOST, Engine, Options
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.retrieval import Pairs, Retriever, Texts, result
+from graphrt.backends.llama.vectors import POOLINGS, Vectors
 from graphrt.backends.llama.worker import Job, Worker
 from graphrt.backends.messages import Request
 from graphrt.context import current
@@ -45,6 +48,9 @@ class LlamaCpp:
     else the processors at hand. `chat_template` replaces the one in the file. Backends of the same file share its
     weights, and where models take more than half of the machine's memory, those that are idle are freed until they are
     asked again.
+
+    `embed` and `rerank` are for models that were made for it; `pooling` ("mean", "cls" or "last") says how to make one
+    vector of a text where the model does not. No text may be longer than `n_ctx` or than the model was trained on.
 
     `n_gpu_layers` is 0 unless given, -1 is all; `main_gpu` and `tensor_split` ("3,1": in which proportion) say which
     GPUs take them, `offload_kqv` whether the cache goes there, too.
@@ -70,6 +76,7 @@ class LlamaCpp:
         cache_tokens: int | None = None,
         exact: bool | None = None,
         chat_template: str | None = None,
+        pooling: str | None = None,
     ) -> None:
         for name, value, least, most in (
             ("n_ctx", n_ctx, 1, 2**31),
@@ -82,6 +89,8 @@ class LlamaCpp:
             if value is not None and not least <= value < most:
                 limit = f" and at most {MOST}" if most <= MOST + 1 else ""
                 raise ValueError(f"{name} is {value}; it must be at least {least}{limit}")
+        if pooling is not None and pooling not in POOLINGS:
+            raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
         placement = Placement(n_gpu_layers, main_gpu, shares(tensor_split))
         options = Options(n_ctx, n_threads, parallel, cache_tokens, exact, offload_kqv)
         self.path = tiny_model() if path == TINY else Path(path)
@@ -101,9 +110,12 @@ class LlamaCpp:
             known["batch_invariant"] = engine.batch_invariant
             return speaker
 
+        def retrieve(model: Model) -> Retriever:
+            return Retriever(Vectors(model, options, pooling=pooling), name=name, model=resolved.stem)
+
         resolved = self.path
         self._known = known
-        self._worker = Worker(resolved, placement, load, name)
+        self._worker = Worker(resolved, placement, load, retrieve, name)
         weakref.finalize(self, self._worker.stop)
 
     def __repr__(self) -> str:
@@ -119,8 +131,25 @@ class LlamaCpp:
         """What it can do; the context and the tools are known once the model is loaded."""
         return Capabilities(streaming=True, usage=True, json_schema=True, seed=True, **self._known)
 
-    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
+    def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request`, beside others. Where there is no room for all, the runs that ask take turns."""
+        return self._events(request)
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Make a vector of each text, beside others. A model that writes needs a second context for that.
+
+        Raises BackendError: BadRequest for a model that was not made for it, ContextLengthExceeded for a text that is
+        too long, which it names. Cancelled, it waits until the engine has let go of the texts.
+        """
+        found: Embeddings = await result(self._events(Texts(several(texts, "texts"))))
+        return found
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> Ranking:
+        """Score documents against a query, by a model that was made for that. See `embed`."""
+        found: Ranking = await result(self._events(Pairs(query, several(documents, "documents"))))
+        return found
+
+    async def _events(self, request: Request | Texts | Pairs) -> AsyncGenerator[Any]:
         running = current.get()
         job = Job(request, None if running is None else running.run)
         if not self._worker.submit(job):
