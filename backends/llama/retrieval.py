@@ -89,7 +89,7 @@ class Retriever:
         numpy = extra("numpy")
         vectors = []
         for at, row in enumerate(rows):
-            length = numpy.sqrt(numpy.dot(row.astype(numpy.float64), row))
+            length = numpy.sqrt(numpy.dot(row.astype(numpy.float64), row)).astype(numpy.float32)
             if not numpy.isfinite(length):
                 raise self._broken("text", at)
             vectors.append(tuple((row / length if length else row).tolist()))

@@ -145,10 +145,10 @@ class Vectors:
         assert isinstance(task, Reading)  # noqa: S101 - whoever begins them makes one
         self._line.append(task)
 
-    def step(self, between: Callable[[], object] = lambda: None) -> None:
+    def step(self) -> None:
         """Let go of those who were given up, and compute a little of the texts, each reader's in turn.
 
-        `between` is called after each of the step's calls. Raises Aborted once it was stopped.
+        Raises Aborted once it was stopped.
         """
         left = PIECE
         while left > 0 and self._line:
@@ -164,7 +164,6 @@ class Vectors:
                 self._lose(frozenset({self._line[0]}), error.provider_message)
                 return
             left -= self._compute(call)
-            between()
 
     def _let_go(self) -> None:
         with self._guard:

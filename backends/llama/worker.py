@@ -238,7 +238,10 @@ class Worker:
 
     def _step(self, engine: Engine | Vectors) -> None:
         try:
-            engine.step(self._deliver)
+            if isinstance(engine, Engine):
+                engine.step(self._deliver)
+            else:
+                engine.step()
         except Aborted:
             self._end(self._closed)
         except Exception as error:
