@@ -1,5 +1,7 @@
 """What embeddings and rankings are, whoever makes them."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +18,7 @@ def test_the_best_are_in_falling_order_and_equals_as_they_were_given(scores: lis
     best = ranking.best()
     assert sorted(each.index for each in best) == list(range(len(scores)))
     assert all(each.score == scores[each.index] for each in best)
-    assert all(
-        a.score > b.score or (a.score == b.score and a.index < b.index) for a, b in zip(best, best[1:], strict=False)
-    )
+    assert all(a.score > b.score or (a.score == b.score and a.index < b.index) for a, b in pairwise(best))
     assert ranking.best(count) == best[:count]
 
 
