@@ -3,10 +3,11 @@
 It has a context of its own over the same weights. Everything here belongs to the thread of the engine, apart from
 `interrupt` and `stop`; the two take turns, so that neither waits for more than a little work of the other.
 
-Exact, a text is computed by itself: a vector depends on nothing but its text, by construction. Otherwise, short texts
-go together into one call, which is what a GPU likes. A causal model that looks at the last token reads a long text in
-pieces, between which others go on; of any other model, llama.cpp wants the whole text in one call. The context grows
-with the longest text that was read, since what attention takes grows with its square.
+A text is computed by itself: a vector depends on nothing but its text, by construction, and a processor is no slower
+for it. A GPU is: there, unless it has to be exact, short texts go `together` into one call. A causal model that looks at
+the last token reads a long text in pieces, between which others go on; of any other model, llama.cpp wants the whole
+text in one call. The context grows with the longest text that was read, since what attention takes grows with its
+square.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ PIECE = BESIDE
 SMALLEST = 512
 """Tokens that the first context holds."""
 BESIDE_EACH_OTHER = 64
-"""Texts in a call that need not be exact."""
+"""Texts in a call, where they go together."""
 
 Work = Generator[Sequence[Sequence[int]], "list[NDArray[np.float32]]", None]
 """Yields the tokens of all its texts, or nothing to let others go on; is sent a row for each text, in order."""
@@ -70,14 +71,17 @@ class _Part:
 class Vectors:
     """A context that reads texts. `ranks`: it scores pairs, else it embeds. `limit` is the longest text in tokens.
 
-    Raises BadRequest for a model that does neither, unless `pooling` says how it is to embed.
+    `together` computes several texts in one call; None is for GPUs only, unless `options` ask for exactness. Raises
+    BadRequest for a model that neither embeds nor ranks, unless `pooling` says how it is to embed.
     """
 
-    def __init__(self, model: Model, options: Options, *, pooling: str | None = None) -> None:
+    def __init__(
+        self, model: Model, options: Options, *, pooling: str | None = None, together: bool | None = None
+    ) -> None:
         self.model = model
         self.vocabulary = model.vocabulary
         self.limit = min(options.n_ctx or CONTEXT, model.trained)
-        self.exact = options.exact if options.exact is not None else not model.offloaded
+        self.together = model.offloaded and not options.exact if together is None else together
         self._options = options
         lib = library()
         self._pooling = int(getattr(lib, f"LLAMA_POOLING_TYPE_{(pooling or 'unspecified').upper()}"))
@@ -106,14 +110,14 @@ class Vectors:
             self._context = self._open(SMALLEST)
 
     def _open(self, tokens: int) -> Context:
-        rows = (PIECE if self.exact else TOGETHER) if self._pieces else tokens
+        rows = (TOGETHER if self.together else PIECE) if self._pieces else tokens
         return Context(
             self.model,
             cells=tokens,
             rows=rows,
             threads=self._options.n_threads or self.model.threads,
-            sequences=1 if self.exact else BESIDE_EACH_OTHER,
-            unified=not self.exact,
+            sequences=BESIDE_EACH_OTHER if self.together else 1,
+            unified=self.together,
             gpu_cells=self._options.offload_kqv,
             pooling=self._pooling,
         )
@@ -193,7 +197,7 @@ class Vectors:
         if not self._held:
             self._fit(len(text))
         rows = self._context.rows
-        if self.exact or self._held or len(text) > min(rows, TOGETHER):
+        if not self.together or self._held or len(text) > min(rows, TOGETHER):
             piece = text[self._held : self._held + rows]
             return [_Part(first, Span(0, self._held, piece), self._held + len(piece) == len(text))]
         call: list[_Part] = []

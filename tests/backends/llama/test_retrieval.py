@@ -330,6 +330,30 @@ async def test_a_stopped_worker_answers_nobody_with_silence(model: Callable[...,
         backend._worker.stop(wait=False)
 
 
+async def test_what_breaks_one_half_of_a_model_does_not_end_what_the_other_does(
+    model: Callable[..., LlamaCpp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = model("last", chat_template=PLAIN)
+    expected = await backend.embed(["a"])
+    retriever = backend._worker.retriever
+    assert retriever is not None
+    step = retriever.engine.step
+
+    def broken() -> None:
+        monkeypatch.setattr(retriever.engine, "step", step)
+        raise RuntimeError("a bug")
+
+    async def embed() -> None:
+        monkeypatch.setattr(retriever.engine, "step", broken)
+        assert "RuntimeError: a bug" in await refused(backend.embed(["a"]), BackendError)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(embed)
+        written = await answer(backend, ask("Hi", settings=Settings(max_tokens=20)))
+    assert written.usage.output == 20
+    assert (await backend.embed(["a"])).vectors == expected.vectors
+
+
 async def test_both_halves_of_a_model_share_its_weights_and_are_counted(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,9 +77,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def make(files: dict[str, Path]) -> Iterator[Callable[..., Vectors]]:
     made: list[Vectors] = []
 
-    def vectors(kind: str, pooling: str | None = None, **options: Any) -> Vectors:
-        model = Model(files[kind])
-        made.append(Vectors(model, Options(**options), pooling=pooling or ("last" if kind == "tiny" else None)))
+    def vectors(kind: str, pooling: str | None = None, together: bool | None = None, **options: Any) -> Vectors:
+        model, pooling = Model(files[kind]), pooling or ("last" if kind == "tiny" else None)
+        made.append(Vectors(model, Options(**options), pooling=pooling, together=together))
         return made[-1]
 
     yield vectors
@@ -119,8 +119,10 @@ def test_the_order_and_the_company_of_texts_make_no_difference(make: Callable[..
 
 
 @pytest.mark.parametrize("kind", ["whole", "before"])
-def test_texts_that_need_not_be_exact_go_together(make: Callable[..., Vectors], kind: str) -> None:
-    exact, packed = make(kind), make(kind, exact=False)
+def test_texts_may_go_together_into_one_call(make: Callable[..., Vectors], kind: str) -> None:
+    """As on a GPU, where they need not be exact."""
+    apart, packed = make(kind, exact=False), make(kind, together=True)
+    assert not apart.together
     texts = [[5 + (7 * i + j) % 70 for j in range(1 + i % 11)] for i in range(60)]
     texts.insert(40, [5 + i % 70 for i in range(520)])
     calls: list[int] = []
@@ -132,7 +134,7 @@ def test_texts_that_need_not_be_exact_go_together(make: Callable[..., Vectors], 
 
     packed._context.compute = counted  # type: ignore[method-assign]
     run(packed, one := Reader(*texts), other := Reader(*texts[:5]))
-    run(exact, expected := Reader(*texts))
+    run(apart, expected := Reader(*texts))
     assert max(calls) > 30
     for row, right in zip([*one.found, *other.found], [*expected.found, *expected.found[:5]], strict=True):
         assert row @ right / np.sqrt(row @ row * (right @ right)) > 0.9995
