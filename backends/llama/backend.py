@@ -59,7 +59,8 @@ class LlamaCpp:
     and no seed, a seed is drawn and reported in `usage.raw["seed"]`. `exact`: an answer does not depend on what was
     asked before or beside it. Unless told otherwise, that holds wherever the processor allows it without computing
     requests one by one (`capabilities.batch_invariant` says whether it does, once the model is loaded) and nowhere on
-    a GPU; `exact=True` computes them one by one if it must.
+    a GPU; `exact=True` computes them one by one if it must. A vector or a score depends on nothing beside it, but on a
+    GPU without `exact=True`.
     """
 
     def __init__(

@@ -4,8 +4,8 @@ It has a context of its own over the same weights. Everything here belongs to th
 `interrupt` and `stop`; the two take turns, so that neither waits for more than a little work of the other.
 
 A text is computed by itself: a vector depends on nothing but its text, by construction, and a processor is no slower
-for it. A GPU is: there, unless it has to be exact, short texts go `together` into one call. A causal model that looks at
-the last token reads a long text in pieces, between which others go on; of any other model, llama.cpp wants the whole
+for it. A GPU is: there, unless it has to be exact, short texts go `together` into one call. A causal model that looks
+at the last token reads a long text in pieces, between which others go on; of any other model, llama.cpp wants the whole
 text in one call. The context grows with the longest text that was read, since what attention takes grows with its
 square.
 """
