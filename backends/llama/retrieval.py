@@ -158,7 +158,7 @@ class Retriever:
 def _usage(tokens: Sequence[Sequence[int]], effort: Effort) -> Usage:
     facts = effort.facts()
     seconds = {"queue_seconds": facts["queue_seconds"], "compute_seconds": facts["prefill_seconds"]}
-    return Usage(input=sum(map(len, tokens)), raw=seconds)
+    return Usage(input=sum(map(len, tokens)), cache_read=effort.cached or 0, raw=seconds)
 
 
 async def result(events: AsyncGenerator[Any]) -> Any:

@@ -6,8 +6,8 @@ It has a context of its own over the same weights. Everything here belongs to th
 A text is computed by itself: a vector depends on nothing but its text, by construction, and a processor is no slower
 for it. A GPU is: there, unless it has to be exact, short texts go `together` into one call. A causal model that looks
 at the last token reads a long text in pieces, between which others go on; of any other model, llama.cpp wants the whole
-text in one call. The context grows with the longest text that was read, since what attention takes grows with its
-square.
+text in one call. Whole pieces that a text begins with as the one before it did are not computed again: a ranking reads
+its query once. The context grows with the longest text that was read, since what attention takes grows with its square.
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ class Vectors:
         self._line: deque[Reading] = deque()
         self._held = 0
         """Tokens that are computed of the first text in the line, where it is computed in pieces."""
+        self._kept: Sequence[int] = ()
+        """The text before it, which is still there."""
         self._guard = threading.Lock()
         self._computing: frozenset[Reading] = frozenset()
         self._stopped = False
@@ -196,6 +198,7 @@ class Vectors:
         text = first.texts[len(first.rows)]
         if not self._held:
             self._fit(len(text))
+            self._resume(first, text)
         rows = self._context.rows
         if not self.together or self._held or len(text) > min(rows, TOGETHER):
             piece = text[self._held : self._held + rows]
@@ -216,6 +219,17 @@ class Vectors:
             turn.append(reading)
         return call
 
+    def _resume(self, reading: Reading, text: Sequence[int]) -> None:
+        """Keep as much of the text before as this one begins with, in whole pieces, as they were computed."""
+        kept, self._kept = self._kept, ()
+        if not kept:
+            return
+        most = min(len(kept), len(text) - 1) // PIECE * PIECE  # a token at least is left to compute
+        pieces = range(0, most, PIECE)
+        common = next((at for at in pieces if kept[at : at + PIECE] != text[at : at + PIECE]), most)
+        self._held = self._context.trim(0, common)
+        reading.effort.cached = (reading.effort.cached or 0) + self._held
+
     def _fit(self, tokens: int) -> None:
         """Have a context that holds so many tokens: a larger one in place of the one that is there."""
         if tokens <= self._context.cells:
@@ -224,6 +238,7 @@ class Vectors:
         larger = self._open(min(1 << (tokens - 1).bit_length(), most))
         with self._guard:
             smaller, self._context = self._context, larger
+        self._kept = ()
         smaller.close()
 
     def _compute(self, call: list[_Part]) -> int:
@@ -261,7 +276,11 @@ class Vectors:
             else:
                 part.reading.rows.append(row)
         if call[0].last:
-            self._forget(len(call))
+            first = call[0].reading
+            if self._pieces and not self.together:
+                self._kept, self._held = first.texts[len(first.rows) - 1], 0
+            else:
+                self._forget(len(call))
             self._line.rotate(-1)
         for reading in readings:
             if len(reading.rows) == len(reading.texts):
@@ -291,7 +310,7 @@ class Vectors:
     def _forget(self, sequences: int = 1) -> None:
         for sequence in range(sequences):
             self._context.trim(sequence, 0)
-        self._held = 0
+        self._held, self._kept = 0, ()
 
     def reset(self) -> None:
         """Forget everything and everybody, after a failure that left nothing certain."""

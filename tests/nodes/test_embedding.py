@@ -82,7 +82,12 @@ async def test_texts_are_embedded_by_the_model_of_a_role_and_what_it_cost_is_rec
         (call,) = await notes(rt, run.id)
         tokens = call["usage"].pop("input")
         assert tokens > 2
-        assert call == {"role": "smart", "backend": "llama_cpp:tiny-agent-q8_0", "embedded": 2, "usage": {}}
+        assert call == {
+            "role": "smart",
+            "backend": "llama_cpp:tiny-agent-q8_0",
+            "embedded": 2,
+            "usage": {"cache_read": 0},
+        }
         spent = await read_spent(rt.journal, run.id)
         assert (spent.total.calls, spent.total.input, spent.total.wasted, spent.total.untold) == (1, tokens, 0, 0)
 

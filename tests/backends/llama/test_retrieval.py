@@ -24,6 +24,7 @@ from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExcee
 from graphrt.backends.llama import Isolated, LlamaCpp, worker
 from graphrt.backends.llama.retrieval import SLICE, read_result, write_result
 from graphrt.backends.llama.shelf import Shelf
+from graphrt.backends.llama.vectors import PIECE
 from graphrt.backends.messages import Settings
 from tests.backends.llama.conftest import answer, ask, failure, route, same
 from tests.backends.llama.gguf_files import CLS, LAST, MEAN, RANK, Tensors, bert, qwen3, texts
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.anyio
 
 PLAIN = "{{ messages[0].content }}"
 """The chat template of a model that has none: it says nothing that means anything."""
+MANY = [f"{at} " + "b" * 900 for at in range(400)]
 SOME = [*texts(12, longest=12), "Ünïcode 👍🏽 \x00", "", "a"]
 
 
@@ -222,8 +224,14 @@ async def test_a_score_is_what_the_head_makes_of_the_first_token(model: Callable
         inner = np.tanh(head["cls.weight"] @ seen + head["cls.bias"])
         assert abs(score - (head["cls.output.weight"] @ inner + head["cls.output.bias"])[0]) < 1e-5
         lengths.append(len(tokens))
-    assert found.usage.input == sum(lengths)
+    assert (found.usage.input, found.usage.cache_read) == (sum(lengths), 0)
     assert found.model == "head"
+
+
+async def test_a_query_is_read_once_by_a_model_that_sees_what_comes_before(model: Callable[..., LlamaCpp]) -> None:
+    found = await model("judge").rerank("a long question " * 10, ["b", "c", "d"])
+    assert found.usage.input is not None
+    assert found.usage.cache_read == 2 * PIECE * (found.usage.input // 3 // PIECE)
 
 
 async def test_a_score_is_how_likely_a_yes_is_after_the_model_s_own_template(
@@ -269,7 +277,7 @@ async def test_scores_do_not_depend_on_the_documents_beside(model: Callable[...,
 async def test_cancelled_it_lets_go_of_the_texts_and_the_next_ones_go_on(model: Callable[..., LlamaCpp]) -> None:
     backend = model("last")
     expected = await backend.embed(["a"])
-    for many in (["b" * 900] * 400, ["b"] * (100 * SLICE)):
+    for many in (MANY, ["b"] * (100 * SLICE)):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(backend.embed, many)
             while not backend._worker._jobs:
@@ -321,7 +329,7 @@ async def test_a_stopped_worker_answers_nobody_with_silence(model: Callable[...,
     backend = model("last")
 
     async def embed() -> None:
-        assert "was closed" in await refused(backend.embed(["b" * 900] * 400), BackendError)
+        assert "was closed" in await refused(backend.embed(MANY), BackendError)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(embed)
@@ -408,7 +416,7 @@ async def test_cancelled_another_process_lets_go_of_the_texts(isolated: Isolated
     process = backend._children._process
     assert process is not None
     with anyio.move_on_after(0.05) as scope:
-        await backend.embed(["b" * 900] * 400)
+        await backend.embed(MANY)
     assert scope.cancelled_caught
     assert not process._asked
     assert len((await backend.embed(["a"])).vectors) == 1
@@ -428,7 +436,7 @@ async def test_a_process_that_dies_while_it_reads_is_a_retryable_error(
     dying = threading.Timer(0.05, os.kill, [pid, signal.SIGKILL])
     dying.start()
     with pytest.raises(ServerError, match="SIGKILL") as caught:
-        await backend.rerank("a", ["b" * 900] * 400)
+        await backend.rerank("a", MANY)
     dying.join()
     assert caught.value.retryable
     await backend.aclose()

@@ -146,6 +146,7 @@ def test_what_was_computed_for_nobody_leaves_no_trace(make: Callable[..., Vector
     text = [5 + i % 70 for i in range(5 * PIECE - 3)]
     expected = alone(vectors, text)
     for pieces in range(5):
+        vectors.reset()
         vectors.add(reader := Reader(text, text))
         vectors.step()
         for _ in range(pieces):
@@ -156,6 +157,27 @@ def test_what_was_computed_for_nobody_leaves_no_trace(make: Callable[..., Vector
         assert reader.ended
         assert not reader.found
         assert (after.found[0] == expected).all()
+
+
+def test_a_beginning_that_texts_share_is_computed_once_and_gives_the_same_bits(make: Callable[..., Vectors]) -> None:
+    """Also where one text is the beginning of the other, and where one that was given up came between."""
+    vectors = make("before")
+    shared = [5 + i % 70 for i in range(3 * PIECE)]
+    texts = [*([*shared, 70, i] for i in range(5, 9)), shared, [*shared, 9], shared[:PIECE], [9, *shared]]
+    expected = []
+    for text in texts:
+        vectors.reset()
+        expected.append(alone(vectors, text))
+    vectors.reset()
+    run(vectors, reader := Reader(*texts))
+    assert all((a == b).all() for a, b in zip(reader.found, expected, strict=True))
+    assert reader.effort.cached == PIECE * (3 * 3 + 2 + 3)
+    assert reader.effort.computed + reader.effort.cached == sum(map(len, texts))
+    vectors.add(given_up := Reader([*shared, *shared]))
+    for _ in range(3):
+        vectors.step()
+    vectors.interrupt(given_up)
+    assert (alone(vectors, texts[0]) == expected[0]).all()
 
 
 @pytest.mark.parametrize("kind", ["whole", "before"])
