@@ -143,8 +143,8 @@ def test_texts_may_go_together_into_one_call(make: Callable[..., Vectors], kind:
 def test_what_was_computed_for_nobody_leaves_no_trace(make: Callable[..., Vectors]) -> None:
     """A text is given up after each of its pieces."""
     vectors = make("before")
-    text = [5 + i % 70 for i in range(5 * PIECE - 3)]
-    expected = alone(vectors, text)
+    text, other = ([start + i % 70 for i in range(5 * PIECE - 3)] for start in (5, 9))
+    expected = alone(vectors, other)
     for pieces in range(5):
         vectors.reset()
         vectors.add(reader := Reader(text, text))
@@ -153,10 +153,30 @@ def test_what_was_computed_for_nobody_leaves_no_trace(make: Callable[..., Vector
             vectors.step()
         assert vectors._held == (pieces * PIECE)
         vectors.interrupt(reader)
-        run(vectors, after := Reader(text))
+        assert (alone(vectors, other) == expected).all()
         assert reader.ended
         assert not reader.found
-        assert (after.found[0] == expected).all()
+
+
+def test_a_call_is_interrupted_for_whoever_it_is_alone_for(
+    make: Callable[..., Vectors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for together in (False, True):
+        vectors = make("whole", together=together)
+        compute, task, stays, calls = vectors._context.compute, Reader([5, 6]), Reader([5, 6]), 0
+
+        def interrupting(spans: Sequence[Span]) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                vectors.interrupt(task)  # noqa: B023 - called in this turn of the loop
+                assert bool(vectors._context.abort) is not together  # noqa: B023
+            return compute(spans)  # noqa: B023
+
+        monkeypatch.setattr(vectors._context, "compute", interrupting)
+        run(vectors, task, stays)
+        assert len(stays.found) == 1
+        assert len(task.found) == together
 
 
 def test_a_beginning_that_texts_share_is_computed_once_and_gives_the_same_bits(make: Callable[..., Vectors]) -> None:
