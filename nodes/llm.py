@@ -19,6 +19,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
 from graphrt.backends.base import Backend
+from graphrt.backends.embedding import Embedder, Reranker
 from graphrt.backends.errors import (
     BackendError,
     BindingError,
@@ -168,7 +169,7 @@ async def ask(
     try:
         answer = await _listen(here, role, backend, request, heard)
     except BaseException as error:
-        _record(here, role, backend, request, heard=heard, outcome=_broken(error))
+        _record(here, role, backend, request, heard=heard, outcome=broken(error))
         raise
     _record(here, role, backend, request, heard=heard, outcome=_answered(answer))
     return answer
@@ -243,18 +244,30 @@ async def _draft(here: Context, role: str, request: Request) -> Draft | None:
     return None if here.draft is None else await here.draft(f"{here.step}: {key_of(request, role)}")
 
 
-async def _bound(here: Context, role: str) -> Backend:
-    """Return the backend of a role, opened once for the whole runtime."""
+async def bound(here: Context, role: str) -> Backend | Embedder | Reranker:
+    """Return what is bound to a role, opened once for the whole runtime. Raises BindingError where nothing is."""
     found = here.models.get(role)
     if found is None:
         raise unbound(role, here.models)
-    if isinstance(found, Backend):
-        return found
 
     async def make() -> Backend:
         return open_backend(str(found), secrets=here.secrets)
 
+    if isinstance(found, (Backend, Embedder, Reranker)):
+        return found
     return await here.resources.get(("model", str(found)), make)
+
+
+def misfit(role: str, model: Backend | Embedder | Reranker, does: str) -> BindingError:
+    """Make the error for a role that is bound to something else than what is asked of it."""
+    return BindingError(role, "role", f"{model.name} is bound to it, which {does} nothing; bind a model that does")
+
+
+async def _bound(here: Context, role: str) -> Backend:
+    found = await bound(here, role)
+    if not isinstance(found, Backend):
+        raise misfit(role, found, "answers")
+    return found
 
 
 def unbound(role: str, models: Mapping[str, Any]) -> BindingError:
@@ -292,20 +305,21 @@ def _record(
 def _answered(answer: Answer) -> dict[str, Any]:
     return {
         "finish": answer.finish,
-        "usage": _counts(answer.usage),
+        "usage": counts(answer.usage),
         **({"warnings": list(answer.warnings)} if answer.warnings else {}),
         "said": said(answer),
     }
 
 
-def _broken(error: BaseException) -> dict[str, Any]:
-    return {"usage": _counts(error.usage if isinstance(error, BackendError) else None), **failed(error)}
+def broken(error: BaseException) -> dict[str, Any]:
+    """Return how a question that came to nothing is recorded: what it cost, and why."""
+    return {"usage": counts(error.usage if isinstance(error, BackendError) else None), **failed(error)}
 
 
-def _counts(usage: Usage | None) -> dict[str, int]:
-    """The counts that are known."""
-    counts = usage.model_dump(exclude={"raw"}) if usage is not None else {}
-    return {name: count for name, count in counts.items() if count is not None}
+def counts(usage: Usage | None) -> dict[str, int]:
+    """Return the counts that are known, as they are recorded."""
+    known = usage.model_dump(exclude={"raw"}) if usage is not None else {}
+    return {name: count for name, count in known.items() if count is not None}
 
 
 def _choice(choice: Choice) -> dict[str, Any]:

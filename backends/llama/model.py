@@ -52,7 +52,8 @@ class Model:
         self.trained: int = lib.llama_model_n_ctx_train(self.pointer)
         self.parameters: int = lib.llama_model_n_params(self.pointer)
         self.bytes: int = lib.llama_model_size(self.pointer)
-        self.template: str | None = (lib.llama_model_chat_template(self.pointer, None) or b"").decode() or None
+        self.template = self._template(None)
+        self.rerank_template = self._template(b"rerank")
 
     def is_of(self, path: Path, placement: Placement) -> bool:
         """Whether loading that file again would give the same."""
@@ -137,12 +138,31 @@ class Model:
         return int(count) if count.isdecimal() else 0
 
     @property
+    def width(self) -> int:
+        """How many numbers a vector has that it makes of a text."""
+        return int(self._lib.llama_model_n_embd_out(self.pointer))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the numbers stand for that a classification head gives, as far as it says so."""
+        lib, model = self._lib, self.pointer
+        count = int(lib.llama_model_n_cls_out(model))
+        return tuple((lib.llama_model_cls_label(model, i) or b"").decode("utf-8", "replace") for i in range(count))
+
+    @property
+    def heads(self) -> int:
+        """Attention heads of a layer, one at least."""
+        return max(1, int(self._lib.llama_model_n_head(self.pointer)))
+
+    @property
     def cell_bytes(self) -> int:
         """What one computed token takes in a context, about."""
         lib, model = self._lib, self.pointer
-        heads = max(1, lib.llama_model_n_head(model))
-        width = lib.llama_model_n_embd(model) // heads * max(1, lib.llama_model_n_head_kv(model))
+        width = lib.llama_model_n_embd(model) // self.heads * max(1, lib.llama_model_n_head_kv(model))
         return 2 * 2 * int(lib.llama_model_n_layer(model)) * int(width)
+
+    def _template(self, name: bytes | None) -> str | None:
+        return (self._lib.llama_model_chat_template(self.pointer, name) or b"").decode() or None
 
     def _meta(self, key: str) -> str:
         buffer = ctypes.create_string_buffer(128)

@@ -61,7 +61,9 @@ class Effort:
 class Task:
     """One request on its way through the engine. `over` is called once, when the engine has let go of it."""
 
-    def __init__(self, work: Work, effort: Effort, *, owner: Hashable, over: Callable[[], None]) -> None:
+    def __init__(
+        self, work: Generator[Any, Any, None], effort: Effort, *, owner: Hashable, over: Callable[[], None]
+    ) -> None:
         self.work = work
         self.effort = effort
         self.owner = owner
