@@ -1,6 +1,7 @@
 """Where tokens come from: one seam, `Backend.stream`, and what stands behind it.
 
     base  messages  events  errors     the seam: what is asked, what is answered, what goes wrong
+    embedding                          two small ones beside it: texts as vectors, documents by rank
     dialects                           the wire formats, each a pure pair
     schemas  capabilities              what each provider takes of JSON Schema; what each model can do
     wire                               the network, framing, refusals
@@ -15,6 +16,10 @@ Importing this package imports no HTTP client and no native library; the backend
 
 from graphrt.backends.base import Backend as Backend
 from graphrt.backends.base import Capabilities as Capabilities
+from graphrt.backends.embedding import Embedder as Embedder
+from graphrt.backends.embedding import Embeddings as Embeddings
+from graphrt.backends.embedding import Ranking as Ranking
+from graphrt.backends.embedding import Reranker as Reranker
 from graphrt.backends.errors import BackendError as BackendError
 from graphrt.backends.errors import BindingError as BindingError
 from graphrt.backends.events import Answer as Answer
@@ -33,8 +38,12 @@ __all__ = [
     "BackendError",
     "BindingError",
     "Capabilities",
+    "Embedder",
+    "Embeddings",
     "Message",
+    "Ranking",
     "Request",
+    "Reranker",
     "Scripted",
     "Settings",
     "StreamEvent",

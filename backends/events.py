@@ -2,8 +2,9 @@
 
     Chose* · Started? · Warned* · (PartStarted · PartDelta* · PartEnded)* · (Restarted · …)? · Finished | Failed
 
-Parts may interleave; a part is named by its `id`, never by a provider's index. A stream that ends without the
-provider's own terminal signal ends in `Failed(StreamTruncated)` with the partial answer: truncation is never success.
+`Drafted` may stand anywhere between. Parts may interleave; a part is named by its `id`, never by a provider's index.
+A stream that ends without the provider's own terminal signal ends in `Failed(StreamTruncated)` with the partial answer:
+truncation is never success.
 `fold` turns a whole stream into an `Answer`, or raises the error it ended in.
 """
 
@@ -116,7 +117,15 @@ class Restarted:
     reason: str
 
 
-StreamEvent = Chose | Started | Warned | PartStarted | PartDelta | PartEnded | Restarted | Finished | Failed
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """What the backend needs to go on with this answer should it be interrupted here: all of these in order, given back
+    as `Request.draft` (M10). Only the backend understands it; where nobody keeps it, it means nothing."""
+
+    text: str
+
+
+StreamEvent = Chose | Started | Warned | PartStarted | PartDelta | PartEnded | Drafted | Restarted | Finished | Failed
 
 
 class Choice(Frozen):
@@ -194,6 +203,8 @@ class Fold:
                 if self._open.pop(id_, None) is None:
                     raise StreamProtocolError(f"the end of part {id_!r}, which is not open")
                 self._done[id_] = part
+            case Drafted():
+                pass
             case Finished() | Failed():
                 self.terminal = event
 

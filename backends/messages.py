@@ -266,6 +266,9 @@ class Request(Frozen):
     extra: Mapping[str, Any] = Field(default_factory=dict)
     """Fields for this one provider, merged into the request as they are. The way out of the abstraction, in plain
     sight."""
+    draft: tuple[str, ...] = ()
+    """What the answer had come to when it was interrupted, as the backend told (`Drafted`). One that cannot go on from
+    it answers from the beginning; either way, all of the answer is streamed."""
 
 
 def conversation(prompt: str | Sequence[Message], *, instructions: str | None = None) -> tuple[Message, ...]:

@@ -58,10 +58,14 @@ def asked(request: Request) -> Asked:
 
 
 def shortened(question: Asked, before: Sequence[Mapping[str, Any]]) -> Asked:
-    """Leave out the messages that a question goes on from, if they are those of the last of the calls `before`."""
-    if not before:
+    """Leave out the messages that a question goes on from, if they are those of the last of the calls `before`.
+
+    Calls that asked nothing, but had texts embedded, are none of these.
+    """
+    questions = [call for call in before if "asked" in call]
+    if not questions:
         return question
-    last = list(_whole(before))[-1]["messages"]
+    last = list(_whole(questions))[-1]["messages"]
     messages = question["messages"]
     if messages[: len(last)] != last:
         return question
@@ -199,7 +203,8 @@ def _read_media(part: Mapping[str, Any]) -> Media:
 
 
 def complete(calls: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether a step's record holds its questions: one made by an older version has only their cost."""
+    """Return whether a step's record holds its questions: one made by an older version has only their cost, as has one
+    that had texts embedded."""
     return bool(calls) and all("asked" in call for call in calls)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from graphrt.checkpoints import drafts
 from graphrt.checkpoints.schema import SPAN
 from graphrt.checkpoints.size import Entries, blobs_of, entries_of
 from graphrt.checkpoints.sqlite import SqliteJournal
@@ -255,6 +256,7 @@ def _remove(cursor: sqlite3.Cursor, batch: Sequence[Standing], criteria: Criteri
         else:
             for table in ("forks", "snapshots"):
                 cursor.execute(f"DELETE FROM {table} WHERE run = ?", (planned.n,))  # noqa: S608 - a constant
+            drafts.forget(cursor, planned.n)
             cursor.execute("DELETE FROM runs WHERE n = ?", (planned.n,))
             gone.append(planned)
     if gone:

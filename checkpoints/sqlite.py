@@ -23,7 +23,7 @@ import anyio.to_thread
 from pydantic_core import to_json
 
 from graphrt import failpoints
-from graphrt.checkpoints import leases, messages, reading
+from graphrt.checkpoints import drafts, leases, messages, reading
 from graphrt.checkpoints.codec import encode
 from graphrt.checkpoints.faults import PATIENCE, translating
 from graphrt.checkpoints.lineages import TWIN, Lineages, Version, find, store
@@ -32,8 +32,8 @@ from graphrt.checkpoints.tables import Commit, Errand, StoreTables, place
 from graphrt.checkpoints.writer import Statistics, Writer
 from graphrt.errors import StoreDamaged, StoreError, StoreReadOnly, UsageError
 from graphrt.facts import Entry, Fact, RunFinished, RunRewound, RunSuspended, StepFinished
-from graphrt.journal import Claim, History, Message, Renewal, RunInfo, ending, sources
-from graphrt.types import Durability, Json, RunId, Status
+from graphrt.journal import Claim, DraftKey, History, Message, Renewal, RunInfo, ending, sources
+from graphrt.types import Durability, Json, RunId, Status, StepKey
 
 if TYPE_CHECKING:
     from graphrt.checkpoints.transfer import Record
@@ -126,12 +126,14 @@ class SqliteJournal:
         snapshot: Json | None = None,
         fence: int | None = None,
         taking: Sequence[str] = (),
+        dropping: Sequence[DraftKey] = (),
         intent: bool = False,
         definition: Json | None = None,
     ) -> None:
         """See Journal.append."""
         commit = self._encode(run, after, facts, at, snapshot)
         commit.fence, commit.taking, commit.intent = fence, tuple(dict.fromkeys(taking)), intent
+        commit.dropping = dropping
         commit.definition = None if definition is None else definition.decode()
         await self._submit(commit)
 
@@ -164,6 +166,14 @@ class SqliteJournal:
     async def due(self, now: float, limit: int = 100) -> list[RunInfo]:
         """See Journal.due."""
         return await self._read(reading.due, now, limit)
+
+    async def keep_draft(self, run: RunId, draft: DraftKey, text: str, *, fence: int) -> None:
+        """See Journal.keep_draft."""
+        await self._ask(None, lambda cursor: drafts.keep(cursor, self._path, run, draft, text, fence))
+
+    async def drafts(self, run: RunId, step: StepKey) -> dict[str, tuple[str, ...]]:
+        """See Journal.drafts."""
+        return await self._read(drafts.read, run, step)
 
     async def definition(self, fingerprint: str) -> Json | None:
         """See Journal.definition."""

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from graphrt.checkpoints import leases, messages, reading
+from graphrt.checkpoints import drafts, leases, messages, reading
 from graphrt.checkpoints.codec import COLUMNS, encode
 from graphrt.checkpoints.leases import Lease
 from graphrt.checkpoints.lineages import Lineages, Version
 from graphrt.checkpoints.schema import SPAN
 from graphrt.errors import JournalConflict, RunExists, RunNotFound, StaleFence, StoreDamaged, StoreError
 from graphrt.facts import Fact
-from graphrt.journal import Claim, RunInfo
+from graphrt.journal import DONE_WITH, Claim, DraftKey, RunInfo
 from graphrt.types import RunId, Status
 
 LARGE = 4096
@@ -89,6 +89,7 @@ class Commit:
     """The lease that a run begins with."""
     fence: int | None = None
     taking: Sequence[str] = ()
+    dropping: Sequence[DraftKey] = ()
     intent: bool = False
     definition: str | None = None
     sources: Sequence[RunId] = ()
@@ -286,6 +287,8 @@ def _write(batch: _Batch, commit: Commit, head: Head) -> None:
         cursor.execute(_SET_STATUS, (*commit.status, commit.wake, n))
         if commit.status[0] != "running":
             leases.give_back(cursor, n)
+        if commit.status[0] in DONE_WITH:
+            drafts.forget(cursor, n)
     if commit.graph is not None:
         cursor.execute(_SET_GRAPH, (*commit.graph, n))
     if commit.snapshot is not None:
@@ -296,6 +299,8 @@ def _write(batch: _Batch, commit: Commit, head: Head) -> None:
         cursor.execute(_INSERT_SOURCE, (n, source))
     if commit.taking:
         messages.take(cursor, commit.taking, head.seq)
+    if commit.dropping:
+        drafts.drop(cursor, n, commit.dropping)
 
 
 def _insert_run(cursor: sqlite3.Cursor, info: RunInfo) -> int:

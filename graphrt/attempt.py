@@ -21,6 +21,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from graphrt.context import Context, current
 from graphrt.decide import Check, Start
+from graphrt.drafts import AttemptDrafts
 from graphrt.errors import NotDone, StepTimeout, sole
 from graphrt.facts import AttemptFailed, Fact, Failure, StepCancelled, StepFailed, StepFinished, StepUnknown
 from graphrt.failpoints import point
@@ -43,8 +44,8 @@ class Attempt:
     """A dispatched attempt, or the check of an effect whose outcome is unknown."""
 
     __slots__ = (
-        "began", "cancelled", "deadline", "entered", "heard", "intent", "notes", "number", "over", "parts", "scope",
-        "start", "timed_out", "watched",
+        "began", "cancelled", "deadline", "drafts", "entered", "heard", "intent", "notes", "number", "over", "parts",
+        "scope", "start", "timed_out", "watched",
     )  # fmt: skip
 
     def __init__(self, start: Start | Check, number: int, began: float, spent: float, intent: str | None) -> None:
@@ -65,6 +66,7 @@ class Attempt:
         self.over = False
         self.timed_out: StepTimeout | None = None
         self.notes: Mapping[str, Any] = {}
+        self.drafts: AttemptDrafts | None = None
         self.parts: dict[str, int] = {}
         """How many substeps of each name it has asked for."""
 

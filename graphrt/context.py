@@ -24,6 +24,18 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
+class Draft(Protocol):
+    """What a question to a model had come to when an earlier attempt was interrupted, and comes to now (M10)."""
+
+    before: tuple[str, ...]
+
+    async def keep(self, text: str) -> None:
+        """Add to it. Raises StoreError."""
+
+    def end(self) -> None:
+        """Say that the answer is whole."""
+
+
 class Closable(Protocol):
     """Something that holds a connection, a model or a file until it is closed."""
 
@@ -81,6 +93,8 @@ class Context:
     """Gives the keys of models that are bound by URI; None leaves them to the environment."""
     perform: Callable[[Context, FunctionNode[..., Any], tuple[Any, ...], dict[str, Any]], Awaitable[Any]] | None = None
     """Does a substep of the context it is given, which is this one; None in a substep, which has none of its own."""
+    draft: Callable[[str], Awaitable[Draft]] | None = None
+    """Opens the draft of a question; None where nothing is kept."""
     replayed: Callable[[str], Any] | None = None
     """In a replay: hands back what the step took then, by kind, one after the other (D8)."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from graphrt import failpoints
 from graphrt.errors import (
@@ -32,10 +32,12 @@ from graphrt.facts import (
     RunRewound,
     RunSuspended,
 )
-from graphrt.types import Json, RunId, Status
+from graphrt.types import Json, RunId, Status, StepKey
 
 OVER: frozenset[Status] = frozenset({"finished", "failed", "cancelled"})
 """Where a run has ended."""
+DONE_WITH: frozenset[Status] = frozenset({"finished", "cancelled"})
+"""Where its steps will not be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,13 @@ class Message:
     """The signal's name, or the key of the step that is meant."""
     value: Json | None = None
     at: float = 0.0
+
+
+class DraftKey(NamedTuple):
+    """What a question of a step has come to so far (M10), or, without a question, what all of its questions have."""
+
+    step: StepKey
+    question: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,7 @@ class Journal(Protocol):
         snapshot: Json | None = None,
         fence: int | None = None,
         taking: Sequence[str] = (),
+        dropping: Sequence[DraftKey] = (),
         intent: bool = False,
         definition: Json | None = None,
     ) -> None:
@@ -155,7 +165,8 @@ class Journal(Protocol):
 
         `snapshot` is the folded state after them. A fact that ends, suspends or resumes the run sets its status in the
         same commit; one that ends or suspends it gives its lease back. `taking`: ids of messages that are used up by
-        this commit. `intent`: the commit is to survive the loss of power whatever the durability (D12).
+        this commit; `dropping`: drafts that are. `intent`: the commit is to survive the loss of power whatever the
+        durability (D12).
 
         Raises JournalConflict, and takes nothing, if the journal is not at `after`, if a message was taken before, or,
         as StaleFence, if `fence` is given and the run's lease has another: somebody else drives it now. A commit that
@@ -192,6 +203,17 @@ class Journal(Protocol):
     async def due(self, now: float, limit: int = 100) -> list[RunInfo]:
         """List the runs that could go on and have no driver, longest waiting first: `running` without a lease or with
         an expired one; `suspended` with its `wake` come, or with a message waiting."""
+        raise NotImplementedError
+
+    async def keep_draft(self, run: RunId, draft: DraftKey, text: str, *, fence: int) -> None:
+        """Add to what a question of a step has come to so far.
+
+        It is no fact: nothing follows from it, and it lasts until a commit drops it, or the run is finished, cancelled
+        or removed. Raises RunNotFound, and StaleFence if the run's lease has another fence.
+        """
+
+    async def drafts(self, run: RunId, step: StepKey) -> dict[str, tuple[str, ...]]:
+        """Read what the questions of a step have come to, in the order in which it was kept."""
         raise NotImplementedError
 
     async def definition(self, fingerprint: str) -> Json | None:
@@ -259,6 +281,11 @@ class _Kept:
     fence: int = 0
     snapshot: Json | None = None
     snapshot_seq: int = 0
+    drafts: dict[DraftKey, list[str]] = field(default_factory=dict)
+
+    def drop(self, dropping: Sequence[DraftKey]) -> None:
+        for draft in [each for each in self.drafts if each in dropping or DraftKey(each.step) in dropping]:
+            del self.drafts[draft]
 
 
 @dataclass(slots=True)
@@ -316,6 +343,7 @@ class MemoryJournal:
         snapshot: Json | None = None,
         fence: int | None = None,
         taking: Sequence[str] = (),
+        dropping: Sequence[DraftKey] = (),
         intent: bool = False,
         definition: Json | None = None,
     ) -> None:
@@ -340,6 +368,9 @@ class MemoryJournal:
             self._messages[name].taken = after + len(entries)
         kept.entries += entries
         kept.info = _told(kept.info, entries)
+        kept.drop(dropping)
+        if kept.info.status in DONE_WITH:
+            kept.drafts.clear()
         if snapshot is not None:
             kept.snapshot, kept.snapshot_seq = snapshot, kept.info.seq
         if definition is not None:
@@ -414,6 +445,18 @@ class MemoryJournal:
                     waiting.append((min(since), info))
         waiting.sort(key=lambda pair: pair[0])
         return [info for _, info in waiting[:limit]]
+
+    async def keep_draft(self, run: RunId, draft: DraftKey, text: str, *, fence: int) -> None:
+        """See Journal.keep_draft."""
+        kept = self._find(run)
+        if fence != kept.fence or fence < 1:
+            raise StaleFence(run, fence, kept.fence, kept.info.driver)
+        kept.drafts.setdefault(draft, []).append(text)
+
+    async def drafts(self, run: RunId, step: StepKey) -> dict[str, tuple[str, ...]]:
+        """See Journal.drafts."""
+        drafts = self._find(run).drafts.items()
+        return {draft.question or "": tuple(texts) for draft, texts in drafts if draft.step == step}
 
     async def definition(self, fingerprint: str) -> Json | None:
         """See Journal.definition."""

@@ -54,6 +54,7 @@ from graphrt.decide import (
     pending,
     wanted,
 )
+from graphrt.drafts import AttemptDrafts, QuestionDraft
 from graphrt.errors import NotDone, StepTimeout
 from graphrt.facts import (
     AttemptFailed,
@@ -73,7 +74,7 @@ from graphrt.facts import (
     SubstepStarted,
 )
 from graphrt.failpoints import point
-from graphrt.journal import Journal, Message
+from graphrt.journal import DraftKey, Journal, Message
 from graphrt.limits import Limits
 from graphrt.node import FunctionNode
 from graphrt.outcome import after_failure, describe, written
@@ -192,6 +193,7 @@ class Driver:
         self._mail: list[Message] = []
         self._post = bool(state.awaiting or state.unknown)
         self._taking: list[str] = []
+        self._dropping: list[DraftKey] = []
         self._idle_since: float | None = None
         self._since_snapshot = [0, 0]
         self._snapshot_size = 0
@@ -354,6 +356,8 @@ class Driver:
                 self._release(attempt)
                 del self._attempts[attempt.start.step]
                 self._watched -= attempt.watched
+                if attempt.drafts is not None:
+                    self._dropping += attempt.drafts.useless(found)
             else:
                 acks.append(ack)
             for fact in found:
@@ -527,10 +531,11 @@ class Driver:
                 snapshot=snapshot,
                 fence=self.fence,
                 taking=self._taking,
+                dropping=self._dropping,
                 intent=intent,
             )
         point("driver: commit acknowledged")
-        self._taking = []
+        self._taking, self._dropping = [], []
         self.seq += len(facts)
         self.publish()
         point("driver: published")
@@ -634,6 +639,7 @@ class Driver:
             seed=f"{self.state.seed}/{start.step}",
             live=partial(self._heard, attempt),
             perform=partial(self._substep, attempt),
+            draft=partial(self._draft, attempt),
         )
 
     def _heard(self, attempt: Attempt, text: str) -> None:
@@ -652,6 +658,13 @@ class Driver:
     def _raised(self, attempt: Attempt, error: BaseException) -> list[Fact]:
         self.causes[attempt.start.step] = error
         return attempt.raised(error, self.shared.clock.now())
+
+    async def _draft(self, attempt: Attempt, question: str) -> QuestionDraft:
+        if attempt.drafts is None:
+            start = attempt.start
+            first = start.attempt == 1
+            attempt.drafts = AttemptDrafts(self.shared.journal, self.run, self.fence, start.step, first=first)
+        return await attempt.drafts.open(question)
 
     # Substeps: durable parts of a node's work (D4).
 

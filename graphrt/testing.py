@@ -17,8 +17,8 @@ from graphrt import failpoints
 from graphrt.errors import UsageError
 from graphrt.facts import Entry, Fact
 from graphrt.failpoints import Point
-from graphrt.journal import Claim, History, Journal, Message, Renewal, RunInfo
-from graphrt.types import Json, RunId, Status
+from graphrt.journal import Claim, DraftKey, History, Journal, Message, Renewal, RunInfo
+from graphrt.types import Json, RunId, Status, StepKey
 
 TURNS = 10
 """Turns of the event loop that are given to whoever can go on, before it is asked whether anybody can."""
@@ -147,14 +147,15 @@ class BreakingJournal:
         snapshot: Json | None = None,
         fence: int | None = None,
         taking: Sequence[str] = (),
+        dropping: Sequence[DraftKey] = (),
         intent: bool = False,
         definition: Json | None = None,
     ) -> None:
         """See Journal.append. Raises BrokenOff from commit `at` on."""
         self._count()
         await self.behind.append(
-            run, after, facts, at=at, snapshot=snapshot, fence=fence, taking=taking, intent=intent,
-            definition=definition,
+            run, after, facts, at=at, snapshot=snapshot, fence=fence, taking=taking, dropping=dropping,
+            intent=intent, definition=definition,
         )  # fmt: skip
 
     async def claim(self, run: RunId, claim: Claim, *, at: float, dead: Callable[[str], bool] = lambda _: False) -> int:
@@ -184,6 +185,15 @@ class BreakingJournal:
     async def due(self, now: float, limit: int = 100) -> list[RunInfo]:
         """See Journal.due."""
         return await self.behind.due(now, limit)
+
+    async def keep_draft(self, run: RunId, draft: DraftKey, text: str, *, fence: int) -> None:
+        """See Journal.keep_draft. Raises BrokenOff once a commit was refused."""
+        self._check()
+        await self.behind.keep_draft(run, draft, text, fence=fence)
+
+    async def drafts(self, run: RunId, step: StepKey) -> dict[str, tuple[str, ...]]:
+        """See Journal.drafts."""
+        return await self.behind.drafts(run, step)
 
     async def definition(self, fingerprint: str) -> Json | None:
         """See Journal.definition."""

@@ -8,7 +8,8 @@ The signature is the node's; the template is the prompt; the body never runs. A 
 other type is asked for by its JSON Schema, and the answer is validated: what does not fit is shown to the model with
 the JSON pointers that failed, `repairs` times, and is then an `InvalidOutput` (M7). Which model answered, what it cost
 and how often it was repaired is recorded beside the step's output, and what an attempt spent that failed beside its
-failure. Interrupted, the request is closed at its source; a resumed step asks again.
+failure. Interrupted, the request is closed at its source; a resumed step asks again,
+and a local model goes on from the last words that were kept.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
 from graphrt.backends.base import Backend
+from graphrt.backends.embedding import Embedder, Reranker
 from graphrt.backends.errors import (
     BackendError,
     BindingError,
@@ -26,7 +28,18 @@ from graphrt.backends.errors import (
     ServerError,
     StreamTruncated,
 )
-from graphrt.backends.events import Answer, Choice, Fold, PartDelta, PartEnded, PartStarted, Restarted, Started, Usage
+from graphrt.backends.events import (
+    Answer,
+    Choice,
+    Drafted,
+    Fold,
+    PartDelta,
+    PartEnded,
+    PartStarted,
+    Restarted,
+    Started,
+    Usage,
+)
 from graphrt.backends.messages import (
     Message,
     OutputSchema,
@@ -37,9 +50,10 @@ from graphrt.backends.messages import (
     ToolSpec,
     conversation,
 )
+from graphrt.backends.policies.exchange import key_of
 from graphrt.backends.recorded import asked, failed, said, shortened
 from graphrt.backends.uri import open_backend
-from graphrt.context import Context, context
+from graphrt.context import Context, Draft, context
 from graphrt.errors import UsageError
 from graphrt.node import FunctionNode, caller_names, place_of, read_signature
 from graphrt.nodes.structured import Form, Misfit, Raw, asking, typed
@@ -139,7 +153,8 @@ async def ask(
 
     The text it streams shows live; every piece of content, reasoning and tool calls too, counts as a sign of life. Its
     usage is recorded beside the output, or beside the failure, and so is that of a question that came to nothing, as
-    far as it is known. Raises BackendError: never retried here, the node's own policy does that.
+    far as it is known. Where the model tells what it would need, an interrupted answer goes on from there at the next
+    attempt (M10). Raises BackendError: never retried here, the node's own policy does that.
     """
     request = Request(
         messages=conversation(prompt, instructions=system),
@@ -152,9 +167,9 @@ async def ask(
     backend = await _bound(here, role)
     heard = _Heard()
     try:
-        answer = await _listen(here, backend, request, heard)
+        answer = await _listen(here, role, backend, request, heard)
     except BaseException as error:
-        _record(here, role, backend, request, heard=heard, outcome=_broken(error))
+        _record(here, role, backend, request, heard=heard, outcome=broken(error))
         raise
     _record(here, role, backend, request, heard=heard, outcome=_answered(answer))
     return answer
@@ -190,10 +205,11 @@ class _Heard(Fold):
         """The model that says it answers."""
 
 
-async def _listen(here: Context, backend: Backend, request: Request, heard: _Heard) -> Answer:
+async def _listen(here: Context, role: str, backend: Backend, request: Request, heard: _Heard) -> Answer:
     """Hear a stream to its end, in whichever way that comes, and close it."""
     shown: set[str] = set()
-    events = backend.stream(request)
+    draft = await _draft(here, role, request) if here.attempt > 1 else None
+    events = backend.stream(request if draft is None else request.model_copy(update={"draft": draft.before}))
     try:
         async for event in events:
             heard.add(event)
@@ -209,25 +225,49 @@ async def _listen(here: Context, backend: Backend, request: Request, heard: _Hea
                     here.progress(text if id_ in shown else "")
                 case PartEnded():
                     here.progress()
+                case Drafted(text=text):
+                    draft = draft or await _draft(here, role, request)
+                    if draft is not None:
+                        await draft.keep(text)
                 case _:  # being accepted is not speaking
                     pass
     finally:
         await events.aclose()
-    return heard.answer()
+    answer = heard.answer()
+    if draft is not None:
+        draft.end()
+    return answer
 
 
-async def _bound(here: Context, role: str) -> Backend:
-    """Return the backend of a role, opened once for the whole runtime."""
+async def _draft(here: Context, role: str, request: Request) -> Draft | None:
+    """The draft of a question, known by who asks what of whom."""
+    return None if here.draft is None else await here.draft(f"{here.step}: {key_of(request, role)}")
+
+
+async def bound(here: Context, role: str) -> Backend | Embedder | Reranker:
+    """Return what is bound to a role, opened once for the whole runtime. Raises BindingError where nothing is."""
     found = here.models.get(role)
     if found is None:
         raise unbound(role, here.models)
-    if isinstance(found, Backend):
-        return found
 
     async def make() -> Backend:
         return open_backend(str(found), secrets=here.secrets)
 
+    if isinstance(found, (Backend, Embedder, Reranker)):
+        return found
     return await here.resources.get(("model", str(found)), make)
+
+
+def misfit(role: str, model: Backend | Embedder | Reranker, does: str) -> BindingError:
+    """Make the error for a role that is bound to something else than what is asked of it."""
+    return BindingError(role, "role", f"{model.name} is bound to it, which {does} nothing; bind a model that does")
+
+
+async def _bound(here: Context, role: str) -> Backend:
+    found = await bound(here, role)
+    if not isinstance(found, Backend):
+        raise misfit(role, found, "answers")
+    return found
 
 
 def unbound(role: str, models: Mapping[str, Any]) -> BindingError:
@@ -265,20 +305,21 @@ def _record(
 def _answered(answer: Answer) -> dict[str, Any]:
     return {
         "finish": answer.finish,
-        "usage": _counts(answer.usage),
+        "usage": counts(answer.usage),
         **({"warnings": list(answer.warnings)} if answer.warnings else {}),
         "said": said(answer),
     }
 
 
-def _broken(error: BaseException) -> dict[str, Any]:
-    return {"usage": _counts(error.usage if isinstance(error, BackendError) else None), **failed(error)}
+def broken(error: BaseException) -> dict[str, Any]:
+    """Return how a question that came to nothing is recorded: what it cost, and why."""
+    return {"usage": counts(error.usage if isinstance(error, BackendError) else None), **failed(error)}
 
 
-def _counts(usage: Usage | None) -> dict[str, int]:
-    """The counts that are known."""
-    counts = usage.model_dump(exclude={"raw"}) if usage is not None else {}
-    return {name: count for name, count in counts.items() if count is not None}
+def counts(usage: Usage | None) -> dict[str, int]:
+    """Return the counts that are known, as they are recorded."""
+    known = usage.model_dump(exclude={"raw"}) if usage is not None else {}
+    return {name: count for name, count in known.items() if count is not None}
 
 
 def _choice(choice: Choice) -> dict[str, Any]:

@@ -18,11 +18,15 @@ from typing import Any
 import anyio
 
 from graphrt.backends.base import Capabilities
+from graphrt.backends.embedding import Embeddings, Ranking, several
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.llama.engine import MOST, Engine, Options
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.retrieval import Pairs, Retriever, Texts, result
+from graphrt.backends.llama.snapshots import MOST as MOST_SNAPSHOTS
+from graphrt.backends.llama.vectors import POOLINGS, Vectors
 from graphrt.backends.llama.worker import Job, Worker
 from graphrt.backends.messages import Request
 from graphrt.context import current
@@ -46,6 +50,9 @@ class LlamaCpp:
     weights, and where models take more than half of the machine's memory, those that are idle are freed until they are
     asked again.
 
+    `embed` and `rerank` are for models that were made for it; `pooling` ("mean", "cls" or "last") says how to make one
+    vector of a text where the model does not. No text may be longer than `n_ctx` or than the model was trained on.
+
     `n_gpu_layers` is 0 unless given, -1 is all; `main_gpu` and `tensor_split` ("3,1": in which proportion) say which
     GPUs take them, `offload_kqv` whether the cache goes there, too.
 
@@ -53,7 +60,13 @@ class LlamaCpp:
     and no seed, a seed is drawn and reported in `usage.raw["seed"]`. `exact`: an answer does not depend on what was
     asked before or beside it. Unless told otherwise, that holds wherever the processor allows it without computing
     requests one by one (`capabilities.batch_invariant` says whether it does, once the model is loaded) and nowhere on
-    a GPU; `exact=True` computes them one by one if it must.
+    a GPU; `exact=True` computes them one by one if it must. A vector or a score depends on nothing beside it, but on a
+    GPU without `exact=True`.
+
+    Asked inside a run, an answer that takes longer than a moment is kept as it grows: a resumed step goes on from its
+    last words, computing again what the model had read and written. `snapshots` is a folder for what was computed, at
+    most `snapshot_bytes` (1 GiB) of it, so that little need be: its files take about what the tokens take in memory,
+    and are removed as the answers end.
     """
 
     def __init__(
@@ -70,6 +83,9 @@ class LlamaCpp:
         cache_tokens: int | None = None,
         exact: bool | None = None,
         chat_template: str | None = None,
+        snapshots: str | Path | None = None,
+        snapshot_bytes: int | None = None,
+        pooling: str | None = None,
     ) -> None:
         for name, value, least, most in (
             ("n_ctx", n_ctx, 1, 2**31),
@@ -78,10 +94,13 @@ class LlamaCpp:
             ("main_gpu", main_gpu, 0, 2**31),
             ("parallel", parallel, 1, MOST + 1),
             ("cache_tokens", cache_tokens, 1, 2**31),
+            ("snapshot_bytes", snapshot_bytes, 1, 2**63),
         ):
             if value is not None and not least <= value < most:
                 limit = f" and at most {MOST}" if most <= MOST + 1 else ""
                 raise ValueError(f"{name} is {value}; it must be at least {least}{limit}")
+        if pooling is not None and pooling not in POOLINGS:
+            raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
         placement = Placement(n_gpu_layers, main_gpu, shares(tensor_split))
         options = Options(n_ctx, n_threads, parallel, cache_tokens, exact, offload_kqv)
         self.path = tiny_model() if path == TINY else Path(path)
@@ -92,7 +111,14 @@ class LlamaCpp:
         def load(model: Model) -> Speaker:
             engine = Engine(model, options)
             try:
-                speaker = Speaker(engine, name=name, model=resolved.stem, chat_template=chat_template)
+                speaker = Speaker(
+                    engine,
+                    name=name,
+                    model=resolved.stem,
+                    chat_template=chat_template,
+                    snapshots=None if snapshots is None else Path(snapshots),
+                    snapshot_bytes=snapshot_bytes or MOST_SNAPSHOTS,
+                )
             except BaseException:
                 engine.close()
                 raise
@@ -101,9 +127,12 @@ class LlamaCpp:
             known["batch_invariant"] = engine.batch_invariant
             return speaker
 
+        def retrieve(model: Model) -> Retriever:
+            return Retriever(Vectors(model, options, pooling=pooling), name=name, model=resolved.stem)
+
         resolved = self.path
         self._known = known
-        self._worker = Worker(resolved, placement, load, name)
+        self._worker = Worker(resolved, placement, load, retrieve, name)
         weakref.finalize(self, self._worker.stop)
 
     def __repr__(self) -> str:
@@ -119,8 +148,25 @@ class LlamaCpp:
         """What it can do; the context and the tools are known once the model is loaded."""
         return Capabilities(streaming=True, usage=True, json_schema=True, seed=True, **self._known)
 
-    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
+    def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request`, beside others. Where there is no room for all, the runs that ask take turns."""
+        return self._events(request)
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Make a vector of each text, beside others. A model that writes needs a second context for that.
+
+        Raises BackendError: BadRequest for a model that was not made for it, ContextLengthExceeded for a text that is
+        too long, which it names. Cancelled, it waits until the engine has let go of the texts.
+        """
+        found: Embeddings = await result(self._events(Texts(several(texts, "texts"))))
+        return found
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> Ranking:
+        """Score documents against a query, by a model that was made for that. See `embed`."""
+        found: Ranking = await result(self._events(Pairs(query, several(documents, "documents"))))
+        return found
+
+    async def _events(self, request: Request | Texts | Pairs) -> AsyncGenerator[Any]:
         running = current.get()
         job = Job(request, None if running is None else running.run)
         if not self._worker.submit(job):

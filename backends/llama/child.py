@@ -5,6 +5,9 @@
 
     {"knows": {…}}   {"id": 1, "event": {…}}   {"id": 1, "over": true}
 
+A request is one of `Backend.stream`, or what is to be embedded, {"texts": […]}, or ranked, {"query": "…", "documents":
+[…]}: of these two there is one result, {"id": 1, "result": {…}}, or an event that says what went wrong.
+
 Many requests are answered at once. After `close` the process answers what was asked and ends; when stdin is closed,
 nobody is left to answer to, and it ends in the middle of whatever it does. Its answers go through a pipe of their own:
 whatever else is printed, by native code too, goes to stderr.
@@ -26,10 +29,11 @@ from typing import IO, Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from graphrt.backends.base import Backend, Capabilities
+from graphrt.backends.base import Capabilities
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, Started
 from graphrt.backends.llama.backend import LlamaCpp
+from graphrt.backends.llama.retrieval import write_result
 from graphrt.backends.messages import Request
 from graphrt.backends.policies.exchange import write_event
 
@@ -81,7 +85,7 @@ def _pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _obey(
-    commands: Iterable[bytes], backend: Backend, portal: BlockingPortal, answers: _Answers, closing: threading.Event
+    commands: Iterable[bytes], backend: LlamaCpp, portal: BlockingPortal, answers: _Answers, closing: threading.Event
 ) -> None:
     """Do what is said, to the end of the process: answers may be given up while others are waited for."""
     asked: dict[int, Future[None]] = {}
@@ -101,17 +105,29 @@ def _forget(asked: dict[int, Future[None]], number: int, _: Future[None]) -> Non
     del asked[number]
 
 
-async def _answer(backend: Backend, number: int, request: Any, answers: _Answers) -> None:
+async def _answer(backend: LlamaCpp, number: int, request: Any, answers: _Answers) -> None:
     """Answer one request; whatever happens to it, `over` says that the model has let go of it."""
     try:
-        async with aclosing(backend.stream(Request.model_validate(request))) as events:
-            async for event in events:
-                if isinstance(event, Started):
-                    answers.know(backend.capabilities)
-                answers.say(id=number, event=write_event(event))
+        match request:
+            case {"texts": texts}:
+                answers.say(id=number, result=write_result(await backend.embed(texts)))
+            case {"query": query, "documents": documents}:
+                answers.say(id=number, result=write_result(await backend.rerank(query, documents)))
+            case _:
+                await _stream(backend, number, Request.model_validate(request), answers)
+    except BackendError as error:
+        answers.say(id=number, event=write_event(Failed(error)))
     except Exception as error:
         logging.exception("an answer broke")
         broken = BackendError(f"{type(error).__name__}: {error}", provider=backend.name)
         answers.say(id=number, event=write_event(Failed(broken)))
     finally:
         answers.say(id=number, over=True)
+
+
+async def _stream(backend: LlamaCpp, number: int, request: Request, answers: _Answers) -> None:
+    async with aclosing(backend.stream(request)) as events:
+        async for event in events:
+            if isinstance(event, Started):
+                answers.know(backend.capabilities)
+            answers.say(id=number, event=write_event(event))

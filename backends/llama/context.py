@@ -1,5 +1,7 @@
 """What has been computed of a model's sequences, and the one call that computes more: `llama_decode`.
 
+What it makes of them are logits, or, `pooled`, one vector for each sequence.
+
 A context belongs to one thread, apart from its `abort`. Interrupted (`Aborted`), it is as it was before the call.
 """
 
@@ -42,7 +44,8 @@ class Context:
 
     `cells` is the memory in tokens. Apart, each sequence has its own share of them and attends to nothing else, which
     is what makes its bits independent of the others; `unified`, they share all. `rows` is the most that one call
-    computes. `gpu_cells` keeps the cells where the weights are.
+    computes. `gpu_cells` keeps the cells where the weights are. With a `pooling`, one of llama.cpp's, there are vectors
+    and no logits.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Context:
         sequences: int = 1,
         unified: bool = False,
         gpu_cells: bool = True,
+        pooling: int | None = None,
     ) -> None:
         self._lib = lib = library()
         self._np = numpy = extra("numpy")
@@ -78,10 +82,19 @@ class Context:
         params.swa_full = True  # a window that slides drops what another request could have begun with
         params.offload_kqv = gpu_cells
         params.no_perf = True
+        if pooling is not None:
+            params.embeddings, params.pooling_type = True, pooling
+        self.pooled = pooling is not None
         self._context: Any = lib.llama_init_from_model(model.pointer, params)
         if not self._context:
             raise BackendError(f"no memory for a context of {cells} tokens of {model.path}", provider="llama_cpp")
         self._memory = lib.llama_get_memory(self._context)
+        if not (self._memory or self.pooled):
+            self.close()
+            raise BackendError(
+                f"the model {model.path} keeps nothing of what it has read, so it cannot write; it may embed",
+                provider="llama_cpp",
+            )
         self.abort.attach(lib, self._context)
         # The arrays that llama.cpp reads a batch from are ours, so that a batch is filled by the slice.
         self._token, self._position, self._sequence, ones = (numpy.ones(rows, numpy.int32) for _ in range(4))
@@ -114,8 +127,8 @@ class Context:
             self._token[at:end] = span.tokens
             self._position[at:end] = span.start if count == 1 else self._np.arange(span.start, span.start + count)
             self._sequence[at:end] = span.sequence
-            self._wanted[at:end] = 0
-            self._wanted[end - 1] = span.logits
+            self._wanted[at:end] = self.pooled
+            self._wanted[end - 1] = span.logits or self.pooled
             outputs += span.logits
             at = end
         self._batch.n_tokens = at
@@ -139,6 +152,30 @@ class Context:
         values = (ctypes.c_float * (outputs * self._width)).from_address(ctypes.addressof(pointer.contents))
         logits: NDArray[np.float32] = self._np.frombuffer(values, self._np.float32)
         return logits.reshape(outputs, self._width)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what was computed stays, so that a text can be computed in pieces."""
+        return bool(self._memory)
+
+    @property
+    def pooling(self) -> int:
+        """How it makes one vector of a sequence, where the model had a say in it: one of llama.cpp's ways."""
+        return int(self._lib.llama_pooling_type(self._context))
+
+    @property
+    def causal(self) -> bool:
+        """Whether a token sees nothing of those after it."""
+        return bool(self._lib.llama_get_causal_attn(self._context))
+
+    def vector(self, sequence: int, width: int) -> NDArray[np.float32]:
+        """What the last call made of `sequence`: of `width` numbers, a copy. Raises ServerError if that is nothing."""
+        pointer = self._lib.llama_get_embeddings_seq(self._context, sequence)
+        if not pointer:
+            raise ServerError("llama.cpp made no vector of what it has read", provider="llama_cpp")
+        values = (ctypes.c_float * width).from_address(ctypes.addressof(pointer.contents))
+        vector: NDArray[np.float32] = self._np.array(values, self._np.float32)
+        return vector
 
     def trim(self, sequence: int, count: int) -> int:
         """Drop what `sequence` has after its first `count` tokens; return how many are left.
@@ -164,6 +201,11 @@ class Context:
         lib.llama_memory_seq_cp(memory, source, target, -1, -1)  # a part of it would abort the process
         return self.trim(target, count)
 
+    @property
+    def layout(self) -> str:
+        """What `save` depends on beside the model and the library."""
+        return f"{self._lib.llama_print_system_info()!r} unified={self.unified}"
+
     def save(self, sequence: int) -> bytes:
         """All that was computed of `sequence`, for `restore`."""
         lib = self._lib
@@ -173,7 +215,7 @@ class Context:
         return bytes(buffer)
 
     def restore(self, sequence: int, data: bytes) -> bool:
-        """Make `sequence` what `save` gave in this process; False if there are no cells for it."""
+        """Make `sequence` what `save` gave for this very model and layout; False if there are no cells for it."""
         buffer = (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
         done: int = self._lib.llama_state_seq_set_data(self._context, buffer, len(data), sequence)
         return done > 0

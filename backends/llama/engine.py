@@ -27,7 +27,7 @@ from graphrt.backends.llama.invariance import fewest_rows
 from graphrt.backends.llama.library import Aborted
 from graphrt.backends.llama.model import Model
 from graphrt.backends.llama.prefixes import Match, Prefixes, chunks
-from graphrt.backends.llama.task import Task
+from graphrt.backends.llama.task import Restored, Saving, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -245,14 +245,24 @@ class Engine:
     def _prepare(self, task: Task) -> bool:
         """Make the prompt; False if the task is over already."""
         try:
-            task.prompt = list(next(task.work))
+            first = next(task.work)
         except StopIteration:
             task.over()
             return False
-        task.todo = list(task.prompt)
+        if isinstance(first, Restored):
+            task.restored, task.saved, task.reading = first, first.data, False
+            task.prompt = task.done = list(first.tokens)
+            task.todo = list(first.then)
+        else:
+            self._read(task, first)
+        return True
+
+    @staticmethod
+    def _read(task: Task, prompt: object) -> None:
+        assert isinstance(prompt, Sequence)  # noqa: S101 - for the type checker: nothing is restored or saved before it
+        task.prompt, task.todo, task.done, task.reading = list(prompt), list(prompt), [], True
         task.chunks = chunks(task.prompt, CHUNK)
         task.reusable = (len(task.prompt) - 1) // CHUNK  # a token at least is left to compute
-        return True
 
     def _place(self, task: Task, match: Match) -> bool:
         """Give `task` a slot, with as much of its prompt as anybody holds; False if there are no cells for it."""
@@ -272,10 +282,21 @@ class Engine:
         self._clear(slot)
         if self.context.restore(slot.number, task.saved):
             slot.held = len(task.done)  # in cells of its own: nobody is told that there is a beginning to share
+        elif task.restored is not None:
+            self._read(task, task.work.send(None))
         else:  # there are cells, but not as it wants them
             task.todo, task.done, task.reading = [*task.done, *task.todo], [], True
-        task.saved = None
+        if task.restored is not None:
+            self._set_out(task, min(slot.held, task.restored.prompt))
+            task.first = task.since
+        task.saved = task.restored = None
         return True
+
+    @staticmethod
+    def _set_out(task: Task, cached: int) -> None:
+        task.since = time.perf_counter()
+        task.effort.queued = task.since - task.asked
+        task.effort.cached = cached
 
     def _share(self, slot: Slot, task: Task, match: Match) -> None:
         """Begin a prompt with as much of it as anybody holds."""
@@ -290,9 +311,7 @@ class Engine:
         self._prefixes.begin(slot.number, task.chunks)
         self._prefixes.reach(slot.number, kept // CHUNK)
         slot.held = kept
-        task.since = time.perf_counter()
-        task.effort.queued = task.since - task.asked
-        task.effort.cached = kept
+        self._set_out(task, kept)
         task.done = task.todo[:kept]
         del task.todo[:kept]
 
@@ -403,9 +422,15 @@ class Engine:
             task.effort.reading = now - task.since
         task.effort.writing = now - task.first
         try:
-            task.todo = list(task.work.send(logits))
+            asked = task.work.send(logits)
         except StopIteration:
             self._finish(slot, task)
+            return
+        if isinstance(asked, Saving):
+            asked.save(self.context.save(slot.number))
+            asked = asked.then
+        assert isinstance(asked, Sequence)  # noqa: S101 - for the type checker: only the beginning can be restored
+        task.todo = list(asked)
 
     def _finish(self, slot: Slot, task: Task) -> None:
         """Let go of a task. What was computed for it stays until the slot is needed."""

@@ -9,28 +9,53 @@ from __future__ import annotations
 import codecs
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, ServerError, UnsupportedSetting
 from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Started, StreamEvent, Usage, Warned
+from graphrt.backends.llama import drafts
 from graphrt.backends.llama.constrain import Grammars, LazyMatcher, Matcher
+from graphrt.backends.llama.drafts import Group, Keeper
 from graphrt.backends.llama.engine import Engine
-from graphrt.backends.llama.library import log
+from graphrt.backends.llama.library import library, log
 from graphrt.backends.llama.parsing import AnswerParser
 from graphrt.backends.llama.sampling import Sampler
+from graphrt.backends.llama.snapshots import MOST, Cells, Snapshots
 from graphrt.backends.llama.stops import StopStrings
 from graphrt.backends.llama.task import Effort, Work
 from graphrt.backends.llama.template import ChatTemplate
 from graphrt.backends.messages import Request, Settings, ToolSpec
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 class Speaker:
     """A loaded model with all that is made once for it: its template, its grammars."""
 
-    def __init__(self, engine: Engine, *, name: str, model: str, chat_template: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        name: str,
+        model: str,
+        chat_template: str | None = None,
+        snapshots: Path | None = None,
+        snapshot_bytes: int = MOST,
+    ) -> None:
         self.engine = engine
+        self.made = drafts.digest(
+            engine.model.fingerprint, f"llama.cpp {library().llama_version()!r}, llguidance {version('llguidance')}"
+        )
+        self.snapshots: Snapshots | None = None
+        if snapshots is not None:
+            made = drafts.digest(self.made, engine.context.layout)
+            self.snapshots = Snapshots(snapshots, snapshot_bytes, made)
         self.name = name
         self.model = model
         source = chat_template or engine.template
@@ -107,9 +132,12 @@ def _with_partial(error: BackendError, seen: Fold, spent: _Spent) -> BackendErro
     return error
 
 
-def sampler(settings: Settings) -> Sampler:
-    """The sampler that `settings` ask for: greedy without a temperature, a fresh seed where one is needed."""
-    seed = settings.seed if settings.seed is not None else secrets.randbits(63) if settings.temperature else 0
+def sampler(settings: Settings, drawn: int | None = None) -> Sampler:
+    """The sampler that `settings` ask for: greedy without a temperature; where a seed is needed, the one that was
+    `drawn` before, or a fresh one."""
+    seed = settings.seed if settings.seed is not None else drawn
+    if seed is None:
+        seed = secrets.randbits(63) if settings.temperature else 0
     return Sampler(
         temperature=settings.temperature or 0.0,
         top_k=settings.top_k or 0,
@@ -249,51 +277,116 @@ class _Answer:
         return several and self.request.settings.parallel_tool_calls is not False
 
     def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | LazyMatcher | None) -> Work:
-        engine, settings, spent = self.engine, self.request.settings, self.spent
-        choose = sampler(settings)
+        which = self._which(tokens)
+        begun = drafts.read(self.request.draft, which, self.engine.vocabulary.size)
+        choose = sampler(self.request.settings, begun.seed if begun is not None else None)
         if choose.temperature:
-            spent.raw["seed"] = choose.seed
-        text = _Text(self.speaker, parser, StopStrings(settings.stop), single=settings.parallel_tool_calls is False)
-        logits = yield tokens
-        room = engine.n_ctx - len(tokens) + 1
-        limit = room if settings.max_tokens is None else min(room, settings.max_tokens)
-        spent.output = 0
-        ending: str | None = None
-        while ending is None:
-            if matcher is not None and matcher.done:
-                ending = "grammar"
-                break
-            token = choose.pick(logits, len(tokens) + spent.output, None if matcher is None else matcher.allowed())
-            fresh = [token]
-            if matcher is not None and token not in engine.vocabulary.eog:
-                matcher.accept(token)
-                fresh += matcher.forced()
-                for forced in fresh[1:]:
-                    matcher.accept(forced)
-            for i, token in enumerate(fresh, start=1):
-                if token in engine.vocabulary.eog:
-                    ending = "eog"
-                else:
-                    choose.accept(token)
-                    spent.output += 1
-                    spent.thought += parser.thinking
-                    ending = text.add(token) or ("max_tokens" if spent.output >= limit else None)
-                    if matcher is not None:
-                        matcher.watch(parser.calling)
-                if ending == "max_tokens" and matcher is not None and matcher.done and i == len(fresh):
-                    ending = "grammar"
-                if ending:
+            self.spent.raw["seed"] = choose.seed
+        writing = _Writing(self, len(tokens), parser, matcher, choose)
+        kept = Keeper(self.emit, which, choose.seed if choose.temperature else None, begun)
+        cells = Cells(self.speaker.snapshots, f"{which}-{choose.seed}", tokens)
+        # What was written before an interruption is said again at once; then it is computed as it was before.
+        if before := cells.recall(begun.groups if begun is not None else ()):
+            self._say_again(writing, before)
+            for group in before[len(begun.groups) if begun is not None else 0 :]:
+                kept.add(group)
+        if not writing.ending:
+            logits = yield from cells.read()
+            self.spent.output = self.spent.output or 0
+            while fresh := writing.next(logits):
+                if writing.take(fresh):
                     break
-            if ending is None:
-                logits = yield fresh
-        if ending == "max_tokens" and limit != settings.max_tokens:
+                kept.add(fresh)
+                logits = yield from cells.add(fresh)
+        cells.end()
+        self.emit(writing.end())
+
+    def _which(self, tokens: list[int]) -> str:
+        """The answer that this is, among all that any model was ever asked for."""
+        asked = self.request.model_dump_json(exclude={"messages", "draft"})
+        return drafts.digest(self.speaker.made, asked, repr(tokens))
+
+    def _say_again(self, writing: _Writing, before: Sequence[Group]) -> None:
+        self.spent.output = 0
+        self.spent.raw["resumed"] = sum(map(len, before))
+        for group in before:
+            writing.follow(group)
+            if writing.take(group):
+                break
+
+
+class _Writing:
+    """How an answer goes on, token by token. `ending` is the word for why it does not."""
+
+    def __init__(
+        self, asked: _Answer, read: int, parser: AnswerParser, matcher: Matcher | LazyMatcher | None, choose: Sampler
+    ) -> None:
+        settings = asked.request.settings
+        self._eog = asked.engine.vocabulary.eog
+        self._read = read
+        self._parser = parser
+        self._matcher = matcher
+        self._choose = choose
+        self._spent = asked.spent
+        single = settings.parallel_tool_calls is False
+        self._text = _Text(asked.speaker, parser, StopStrings(settings.stop), single=single)
+        room = asked.engine.n_ctx - read + 1
+        self._limit = room if settings.max_tokens is None else min(room, settings.max_tokens)
+        self._asked_for = settings.max_tokens
+        self.ending: str | None = None
+
+    def next(self, logits: NDArray[np.float32]) -> list[int]:
+        """Choose the next token; with it come those that must follow. Nothing, if the grammar is at its end."""
+        matcher = self._matcher
+        if matcher is not None and matcher.done:
+            self.ending = "grammar"
+            return []
+        position = self._read + (self._spent.output or 0)
+        token = self._choose.pick(logits, position, None if matcher is None else matcher.allowed())
+        if matcher is None or token in self._eog:
+            return [token]
+        matcher.accept(token)
+        forced = matcher.forced()
+        for each in forced:
+            matcher.accept(each)
+        return [token, *forced]
+
+    def follow(self, group: list[int]) -> None:
+        """Bring the grammar to where it was after tokens that `next` gave."""
+        if self._matcher is not None and group[0] not in self._eog:
+            for each in group:
+                self._matcher.accept(each)
+
+    def take(self, fresh: list[int]) -> str | None:
+        """Say the tokens; return the word for the ending if the answer ends at one of them."""
+        spent, parser, matcher = self._spent, self._parser, self._matcher
+        ending: str | None = None
+        for i, token in enumerate(fresh, start=1):
+            if token in self._eog:
+                ending = "eog"
+            else:
+                self._choose.accept(token)
+                spent.output = (spent.output or 0) + 1
+                spent.thought += parser.thinking
+                ending = self._text.add(token) or ("max_tokens" if spent.output >= self._limit else None)
+                if matcher is not None:
+                    matcher.watch(parser.calling)
+            if ending == "max_tokens" and matcher is not None and matcher.done and i == len(fresh):
+                ending = "grammar"
+            if ending:
+                break
+        if ending == "max_tokens" and self._limit != self._asked_for:
             ending = "context_full"
-        cut = ending in {"max_tokens", "context_full", "stop_string"}
-        text.end(cut=cut)
-        reason: FinishReason = (
-            "length" if ending in {"max_tokens", "context_full"} else "tool_calls" if parser.calls else "stop"
-        )
-        self.emit(Finished(reason, ending, spent.usage()))
+        self.ending = ending
+        return ending
+
+    def end(self) -> Finished:
+        """Settle what waits, and the event that ends the answer."""
+        self._text.end(cut=self.ending in {"max_tokens", "context_full", "stop_string"})
+        reason: FinishReason = "tool_calls" if self._parser.calls else "stop"
+        if self.ending in {"max_tokens", "context_full"}:
+            reason = "length"
+        return Finished(reason, self.ending, self._spent.usage())
 
 
 class _Text:

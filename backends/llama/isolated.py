@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ import anyio
 import anyio.to_thread
 
 from graphrt.backends.base import Capabilities
+from graphrt.backends.embedding import Embeddings, Ranking, several
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.llama.backend import TINY, LlamaCpp
 from graphrt.backends.llama.mailbox import Mailbox
 from graphrt.backends.llama.process import Process
+from graphrt.backends.llama.retrieval import Pairs, Texts, result
 from graphrt.backends.messages import Request
 
 PATIENCE = 30.0
@@ -65,8 +68,21 @@ class Isolated:
         """The id of the process that has the model, while there is one."""
         return self._children.pid
 
-    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
+    def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request`. Where there is no process, one is started, and never a second for the same request."""
+        return self._events(request)
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Make a vector of each text, as `LlamaCpp.embed`. Cancelled, it waits as `stream` does."""
+        found: Embeddings = await result(self._events(Texts(several(texts, "texts"))))
+        return found
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> Ranking:
+        """Score documents against a query, as `LlamaCpp.rerank`. Cancelled, it waits as `stream` does."""
+        found: Ranking = await result(self._events(Pairs(query, several(documents, "documents"))))
+        return found
+
+    async def _events(self, request: Request | Texts | Pairs) -> AsyncGenerator[Any]:
         mailbox = Mailbox()
         try:
             process, number = self._children.ask(_written(request, self.name), mailbox)
@@ -96,9 +112,9 @@ class Isolated:
             raise
 
 
-def _written(request: Request, name: str) -> str:
+def _written(request: Request | Texts | Pairs, name: str) -> str:
     try:
-        return json.dumps(request.model_dump(mode="json"))
+        return json.dumps(request.model_dump(mode="json") if isinstance(request, Request) else asdict(request))
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the request is no JSON: {error}", provider=name) from error
 

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+import weakref
 from collections import deque
 from types import ModuleType
 from typing import Any
@@ -26,7 +27,7 @@ errors: deque[str] = deque(maxlen=8)
 _callbacks: list[Any] = []
 """Kept for the life of the process: llama.cpp calls them whenever it likes."""
 _here = threading.local()
-"""The abort flag of the engine that runs in this thread."""
+"""The abort flags of the contexts that are computed in this thread."""
 
 
 class Aborted(Exception):
@@ -68,7 +69,7 @@ def _on_log(level: int, text: bytes | None, _data: object) -> None:
         line = text.decode("utf-8", "replace").strip()
         errors.append(line)
         # An interruption is an error to llama.cpp and none to us.
-        log.log(logging.DEBUG if getattr(_here, "abort", None) else logging.ERROR, "%s", line)
+        log.log(logging.DEBUG if any(getattr(_here, "flags", ())) else logging.ERROR, "%s", line)
 
 
 class Abort:
@@ -95,7 +96,9 @@ class Abort:
 
     def attach(self, lib: ModuleType, context: Any) -> None:
         """Have `context`, which belongs to this thread, look at this flag."""
-        _here.abort = self
+        if not hasattr(_here, "flags"):
+            _here.flags = weakref.WeakSet()
+        _here.flags.add(self)
         libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
         callback = ctypes.cast(libc.strlen, lib.ggml_abort_callback)
         lib.llama_set_abort_callback(context, callback, ctypes.cast(self._bytes, ctypes.c_void_p))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import anyio
 import anyio.lowlevel
-
-from graphrt.backends.events import StreamEvent
 
 
 class _Soon(Protocol):
@@ -19,18 +17,19 @@ class _Soon(Protocol):
 
 
 class Mailbox:
-    """Events for one reader, made in the reader's event loop; None ends them."""
+    """Events for one reader, made in the reader's event loop; None ends them. Of what kind is between who writes and
+    who reads."""
 
     def __init__(self) -> None:
         self.loop: object = anyio.lowlevel.current_token().native_token
-        self.events: deque[StreamEvent | None] = deque()
+        self.events: deque[Any] = deque()
         self._bell = anyio.Event()
 
     def ring(self) -> None:
         """Wake the reader. Called in its event loop."""
         self._bell.set()
 
-    async def take(self) -> StreamEvent | None:
+    async def take(self) -> Any:
         """Take the next event. Cancelled, it takes none."""
         while not self.events:
             self._bell = anyio.Event()
@@ -44,7 +43,7 @@ class Post:
     def __init__(self) -> None:
         self._loops: dict[object, set[Mailbox]] = {}
 
-    def put(self, box: Mailbox, event: StreamEvent | None) -> None:
+    def put(self, box: Mailbox, event: Any) -> None:
         """Leave an event."""
         box.events.append(event)
         self._loops.setdefault(box.loop, set()).add(box)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 import os
 import threading
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from graphrt.backends.llama.vocabulary import Vocabulary
 
 SMALL = 50_000_000
 """Parameters under which one thread is faster than many."""
+SAMPLES, SAMPLE = 256, 4096
+"""How many bytes of a file, in how many places, tell it from another one."""
 _loading = threading.Lock()
 
 
@@ -54,7 +57,8 @@ class Model:
         self.trained: int = lib.llama_model_n_ctx_train(self.pointer)
         self.parameters: int = lib.llama_model_n_params(self.pointer)
         self.bytes: int = lib.llama_model_size(self.pointer)
-        self.template: str | None = (lib.llama_model_chat_template(self.pointer, None) or b"").decode() or None
+        self.template = self._template(None)
+        self.rerank_template = self._template(b"rerank")
 
     def is_of(self, path: Path, placement: Placement) -> bool:
         """Whether loading that file again would give the same."""
@@ -97,6 +101,19 @@ class Model:
         return model
 
     @functools.cached_property
+    def fingerprint(self) -> str:
+        """What tells it from other models: a digest of its size and of samples from all over the file, which a change
+        of weights does not leave alone."""
+        whole = hashlib.blake2b(digest_size=16)
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            whole.update(str(size).encode())
+            for at in range(0, size, max(SAMPLE, size // SAMPLES)):
+                file.seek(at)
+                whole.update(file.read(SAMPLE))
+        return whole.hexdigest()
+
+    @functools.cached_property
     def vocabulary(self) -> Vocabulary:
         """The model's tokens."""
         return Vocabulary(self._lib, self.pointer)
@@ -124,12 +141,31 @@ class Model:
         return int(count) if count.isdecimal() else 0
 
     @property
+    def width(self) -> int:
+        """How many numbers a vector has that it makes of a text."""
+        return int(self._lib.llama_model_n_embd_out(self.pointer))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the numbers stand for that a classification head gives, as far as it says so."""
+        lib, model = self._lib, self.pointer
+        count = int(lib.llama_model_n_cls_out(model))
+        return tuple((lib.llama_model_cls_label(model, i) or b"").decode("utf-8", "replace") for i in range(count))
+
+    @property
+    def heads(self) -> int:
+        """Attention heads of a layer, one at least."""
+        return max(1, int(self._lib.llama_model_n_head(self.pointer)))
+
+    @property
     def cell_bytes(self) -> int:
         """What one computed token takes in a context, about."""
         lib, model = self._lib, self.pointer
-        heads = max(1, lib.llama_model_n_head(model))
-        width = lib.llama_model_n_embd(model) // heads * max(1, lib.llama_model_n_head_kv(model))
+        width = lib.llama_model_n_embd(model) // self.heads * max(1, lib.llama_model_n_head_kv(model))
         return 2 * 2 * int(lib.llama_model_n_layer(model)) * int(width)
+
+    def _template(self, name: bytes | None) -> str | None:
+        return (self._lib.llama_model_chat_template(self.pointer, name) or b"").decode() or None
 
     def _meta(self, key: str) -> str:
         buffer = ctypes.create_string_buffer(128)

@@ -25,6 +25,7 @@ from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, Fold
 from graphrt.backends.llama.ending import ending
 from graphrt.backends.llama.mailbox import Mailbox, Post
+from graphrt.backends.llama.retrieval import read_result
 from graphrt.backends.policies.exchange import read_event
 
 log = logging.getLogger("graphrt.llama")
@@ -208,6 +209,9 @@ class Process:
                 asked = self._asked[number]
                 asked.fold.add(event)
                 self._post.put(asked.mailbox, event)
+            case {"id": number, "result": written}:
+                self.spoke = True
+                self._post.put(self._asked[number].mailbox, read_result(written))
             case {"id": number, "over": _}:
                 with self._changed:
                     asked = self._asked.pop(number)

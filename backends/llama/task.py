@@ -13,8 +13,29 @@ if TYPE_CHECKING:
 
     from graphrt.backends.llama.prefixes import Chunk
 
-Work = Generator[Sequence[int], "NDArray[np.float32]", None]
-"""Yields the prompt, then whatever is to be appended; is sent the logits after the last token of each."""
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A beginning in place of the prompt: `data` is what was once computed of `tokens`, whose first `prompt` were read.
+    `then` is to be computed first."""
+
+    tokens: Sequence[int]
+    prompt: int
+    data: bytes
+    then: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """Tokens to be appended, before which `save` wants all that was computed so far."""
+
+    then: Sequence[int]
+    save: Callable[[bytes], None]
+
+
+Work = Generator[Sequence[int] | Restored | Saving, "NDArray[np.float32] | None", None]
+"""Yields the prompt, then whatever is to be appended; is sent the logits after the last token of each. It may yield
+something restored instead of the prompt; is it sent None, that could not be used, and it yields the prompt."""
 
 
 @dataclass(slots=True)
@@ -40,7 +61,9 @@ class Effort:
 class Task:
     """One request on its way through the engine. `over` is called once, when the engine has let go of it."""
 
-    def __init__(self, work: Work, effort: Effort, *, owner: Hashable, over: Callable[[], None]) -> None:
+    def __init__(
+        self, work: Generator[Any, Any, None], effort: Effort, *, owner: Hashable, over: Callable[[], None]
+    ) -> None:
         self.work = work
         self.effort = effort
         self.owner = owner
@@ -58,3 +81,4 @@ class Task:
         self.reading = True
         self.saved: bytes | None = None
         """What was computed, while others have its place."""
+        self.restored: Restored | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import functools
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -22,12 +21,10 @@ import jinja2.sandbox
 
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.llama.chat import to_chat, to_tools
+from graphrt.backends.llama.disguise import Disguise
 from graphrt.backends.llama.probe import Found, look
 from graphrt.backends.llama.syntax import Dialect
 from graphrt.backends.messages import Message, ToolSpec
-
-_OPEN, _CLOSE = "\ue000", "\ue001"
-_HIDDEN = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
 
 class ChatTemplate:
@@ -35,8 +32,7 @@ class ChatTemplate:
 
     def __init__(self, source: str, *, bos: str, eos: str, control: Sequence[str] = ()) -> None:
         self.source = source
-        self._control = tuple(control)
-        self._spelt = re.compile("|".join(map(re.escape, control))) if control else None
+        self._disguise = Disguise(control)
         self._tokens = {"bos_token": bos, "eos_token": eos}
         environment = jinja2.sandbox.SandboxedEnvironment(  # lists may grow: templates collect things in them
             trim_blocks=True,
@@ -74,7 +70,7 @@ class ChatTemplate:
 
     def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec], extra: Mapping[str, Any]) -> str:
         """Write the prompt, up to where the assistant's answer begins."""
-        chat, offered = self._hide(to_chat(messages)), self._hide(to_tools(tools))
+        chat, offered = self._disguise.hide(to_chat(messages)), self._disguise.hide(to_tools(tools))
         return self.fill(*self.found.manner.adapt(chat, offered, self.dialect.tools), extra)
 
     def fill(
@@ -117,26 +113,9 @@ class ChatTemplate:
                 f"the model's chat template refuses the messages: {error}", provider="llama_cpp"
             ) from error
 
-    def _hide(self, value: Any) -> Any:
-        """Replace what is spelt like a control token by a stand-in that survives the template."""
-        if self._spelt is None:
-            return value
-        if isinstance(value, str):
-            return self._spelt.sub(lambda found: f"{_OPEN}{self._control.index(found[0])}{_CLOSE}", value)
-        if isinstance(value, Mapping):
-            return {self._hide(key): self._hide(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._hide(item) for item in value]
-        return value
-
     def split(self, prompt: str) -> list[tuple[str, bool]]:
         """The prompt in pieces: the template's text, which may hold control tokens, and others' text that must not."""
-        pieces = _HIDDEN.split(prompt)
-        return [
-            (self._control[int(piece)], False) if i % 2 and int(piece) < len(self._control) else (piece, not i % 2)
-            for i, piece in enumerate(pieces)
-            if piece
-        ]
+        return self._disguise.split(prompt)
 
 
 class _Generation(jinja2.ext.Extension):

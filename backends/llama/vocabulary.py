@@ -60,6 +60,17 @@ class Vocabulary:
                 return tokens[:count]
             size = -count
 
+    def pair(self, one: str, other: str) -> list[int]:
+        """The tokens of two texts in one, with the model's own around and between them, as far as it has any."""
+        lib, pointer = self._lib, self.pointer
+        sep: int = lib.llama_vocab_sep(pointer)
+        begin = [lib.llama_vocab_bos(pointer)] if lib.llama_vocab_get_add_bos(pointer) else []
+        end = [sep if self.eos < 0 else self.eos] if lib.llama_vocab_get_add_eos(pointer) else []
+        between = [sep] if lib.llama_vocab_get_add_sep(pointer) else []
+        first, second = (self.tokenize(text, special=False) for text in (one, other))
+        tokens = [*begin, *first, *end, *between, *second, *end]
+        return [token for token in tokens if token >= 0]
+
     @property
     def tokenize_pointer(self) -> int | None:
         """The address of llama_tokenize, for a library that calls it itself."""

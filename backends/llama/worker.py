@@ -11,40 +11,53 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 import anyio.to_thread
 
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed
+from graphrt.backends.llama.engine import Engine
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.library import Aborted, log
 from graphrt.backends.llama.mailbox import Mailbox, Post
 from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.retrieval import Pairs, Retriever, Texts
 from graphrt.backends.llama.shelf import SHELF
 from graphrt.backends.llama.task import Effort, Task
+from graphrt.backends.llama.vectors import Reading, Vectors
 from graphrt.backends.messages import Request
 
 
 class Job:
     """One request, the mailbox of whoever asked, and `owner`: for whom, so that all get their turn."""
 
-    def __init__(self, request: Request, owner: Hashable = None) -> None:
+    def __init__(self, request: Request | Texts | Pairs, owner: Hashable = None) -> None:
         self.request = request
         self.owner = owner
         self.mailbox = Mailbox()
         self.state: Literal["waiting", "running", "done"] = "waiting"
         self.task: Task | None = None
+        self.engine: Engine | Vectors | None = None
 
 
 class Worker:
-    """The thread and its line. `speaker` is there while the model is loaded, which `load` makes of its weights."""
+    """The thread and its line. `speaker` and `retriever` are there while the model is loaded, once each was needed:
+    `load` and `retrieve` make them of its weights."""
 
-    def __init__(self, path: Path, placement: Placement, load: Callable[[Model], Speaker], name: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        placement: Placement,
+        load: Callable[[Model], Speaker],
+        retrieve: Callable[[Model], Retriever],
+        name: str,
+    ) -> None:
         self._path = path
         self._placement = placement
         self._load = load
+        self._retrieve = retrieve
         self._name = name
         self._line: deque[Job] = deque()
         self._jobs: dict[Mailbox, Job] = {}
@@ -56,7 +69,14 @@ class Worker:
         self._idle = False
         self._unloaded: threading.Event | None = None
         self.used = 0.0
+        self._model: Model | None = None
+        self._size = 0
         self.speaker: Speaker | None = None
+        self.retriever: Retriever | None = None
+
+    @property
+    def _engines(self) -> list[Engine | Vectors]:
+        return [half.engine for half in (self.speaker, self.retriever) if half is not None]
 
     def submit(self, job: Job) -> bool:
         """Put a job in the line; False if the worker is closed."""
@@ -73,8 +93,8 @@ class Worker:
     def cancel(self, job: Job) -> bool:
         """Give a job up; True if the engine has it and will say when it has let go."""
         with self._changed:
-            if job.state == "running" and job.task is not None and self.speaker is not None:
-                self.speaker.engine.interrupt(job.task)
+            if job.state == "running" and job.task is not None and job.engine is not None:
+                job.engine.interrupt(job.task)
                 self._changed.notify()
                 return True
             job.state = "done"
@@ -83,7 +103,7 @@ class Worker:
     def unload(self) -> bool:
         """Free the model if nothing was asked, and return whether that was done; the next request loads it again."""
         with self._changed:
-            if not self._idle or self._line or self.speaker is None:
+            if not self._idle or self._line or self._model is None:
                 return False
             done = self._unloaded = threading.Event()
             self._changed.notify()
@@ -100,8 +120,8 @@ class Worker:
         """Interrupt everything and end; at the end of the process, and when the backend is forgotten."""
         with self._changed:
             self._closing = self._stopping = True
-            if self.speaker is not None:
-                self.speaker.engine.stop()
+            for engine in self._engines:
+                engine.stop()
             self._changed.notify()
         if wait and self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
@@ -117,8 +137,10 @@ class Worker:
             while (jobs := self._take()) is not None:
                 for job in jobs:
                     self._begin(job)
-                if self.speaker is not None and self.speaker.engine.busy:
-                    self._step(self.speaker)
+                for engine in self._engines:
+                    if engine.busy:
+                        self._step(engine)
+                self._account()
                 self._deliver()
         finally:
             with self._changed:
@@ -147,8 +169,8 @@ class Worker:
     def _begin(self, job: Job) -> None:
         """Hand a job to the engine, once there is one."""
         try:
-            speaker = self._loaded(job)
-            speaker.engine.add(self._started(job, speaker))
+            half = self._loaded(job)
+            half.engine.add(self._started(job, half))
         except Aborted:
             self._over(job, self._closed())
         except BackendError as error:
@@ -157,59 +179,83 @@ class Worker:
             log.exception("loading failed")
             self._over(job, BackendError(f"{type(error).__name__}: {error}", provider=self._name))
 
-    def _started(self, job: Job, speaker: Speaker) -> Task:
+    def _started(self, job: Job, half: Speaker | Retriever) -> Task:
         with self._changed:
             if job.state == "done" or self._stopping:
                 raise Aborted
             effort = Effort()
-            work = speaker.answer(job.request, lambda event: self._post.put(job.mailbox, event), effort)
-            job.task = task = Task(work, effort, owner=job.owner, over=lambda: self._over(job))
+            kind: type[Task] = Task if isinstance(half, Speaker) else Reading
+            request: Any = job.request  # as `_loaded` saw it
+            work: Any = half.answer(request, lambda event: self._post.put(job.mailbox, event), effort)
+            job.task = task = kind(work, effort, owner=job.owner, over=lambda: self._over(job))
+            job.engine = half.engine
             job.state = "running"
             self._jobs[job.mailbox] = job
             return task
 
-    def _loaded(self, job: Job) -> Speaker:
-        if self.speaker is None:
-            if job.state == "done" or self._stopping:
-                raise Aborted
+    def _loaded(self, job: Job) -> Speaker | Retriever:
+        """The half of the model that a job needs."""
+        speaks = isinstance(job.request, Request)
+        half = self.speaker if speaks else self.retriever
+        if half is not None:
+            return half
+        if job.state == "done" or self._stopping:
+            raise Aborted
+        if self._model is None:
             SHELF.make_room(self._path)
-            model = SHELF.borrow(self._path, self._placement)
-            try:
-                self.speaker = self._load(model)
-            except BaseException:
-                SHELF.give_back(model)
-                raise
-            SHELF.enter(self, self.speaker.engine.bytes)
-        return self.speaker
+            self._model = SHELF.borrow(self._path, self._placement)
+        try:
+            if speaks:
+                half = self.speaker = self._load(self._model)
+            else:
+                half = self.retriever = self._retrieve(self._model)
+        finally:
+            if not self._engines:
+                SHELF.give_back(self._model)
+                self._model = None
+        self._account()
+        return half
+
+    def _account(self) -> None:
+        """Tell the shelf what the contexts take, where that is news."""
+        size = sum(engine.bytes for engine in self._engines)
+        if size != self._size:
+            self._size = size
+            SHELF.enter(self, size)
 
     def _free(self) -> None:
         with self._changed:
-            speaker, self.speaker = self.speaker, None
-            if speaker is not None:
-                speaker.engine.close()
+            for engine in self._engines:
+                engine.close()
+            self.speaker = self.retriever = None
+            if self._model is not None:
                 SHELF.leave(self)
-                SHELF.give_back(speaker.engine.model)
+                SHELF.give_back(self._model)
+                self._model, self._size = None, 0
             if self._unloaded is not None:
                 self._unloaded.set()
                 self._unloaded = None
 
-    def _step(self, speaker: Speaker) -> None:
+    def _step(self, engine: Engine | Vectors) -> None:
         try:
-            speaker.engine.step(self._deliver)
+            if isinstance(engine, Engine):
+                engine.step(self._deliver)
+            else:
+                engine.step()
         except Aborted:
             self._end(self._closed)
         except Exception as error:
             log.exception("a step failed")
             words = f"{type(error).__name__}: {error}"
-            speaker.engine.reset()
-            self._end(lambda: BackendError(words, provider=self._name))
+            engine.reset()
+            self._end(lambda: BackendError(words, provider=self._name), engine)
 
-    def _end(self, error: Callable[[], BackendError]) -> None:
-        """Let go of everybody at once."""
+    def _end(self, error: Callable[[], BackendError], engine: Engine | Vectors | None = None) -> None:
+        """Let go of everybody at once, or of those whom one engine has."""
         for job in list(self._jobs.values()):
-            if job.task is not None:
+            if job.task is not None and engine in {None, job.engine}:
                 job.task.work.close()
-            self._over(job, error())
+                self._over(job, error())
 
     def _over(self, job: Job, error: BackendError | None = None) -> None:
         """A job is over: in the error, if there is one and its stream has not ended otherwise."""

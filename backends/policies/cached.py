@@ -28,7 +28,7 @@ import anyio.to_thread
 
 from graphrt.backends.base import Backend
 from graphrt.backends.errors import BackendError
-from graphrt.backends.events import Chose, Failed, Finished, Restarted, Started, StreamEvent, Usage
+from graphrt.backends.events import Chose, Drafted, Failed, Finished, Restarted, Started, StreamEvent, Usage
 from graphrt.backends.messages import Request
 from graphrt.backends.policies.exchange import key_of, read_events, write_event
 from graphrt.backends.policies.over import Over
@@ -217,7 +217,7 @@ def answer_alone(events: Iterable[StreamEvent]) -> Events:
     kept: list[StreamEvent] = []
     for event in events:
         match event:
-            case Chose():
+            case Chose() | Drafted():
                 pass
             case Restarted():
                 kept.clear()

@@ -19,6 +19,7 @@ from graphrt.backends import errors
 from graphrt.backends.errors import BackendError, BadRequest, InvalidOutput
 from graphrt.backends.events import (
     Chose,
+    Drafted,
     Failed,
     Finished,
     PartDelta,
@@ -44,7 +45,7 @@ def key_of(request: Request, name: str) -> str:
     given do not count, so that a new one changes no old key. Raises BadRequest for a request that is no JSON."""
     try:
         messages = [_said(message) for message in request.messages]
-        dumped = request.model_dump(mode="json", exclude_defaults=True, exclude={"messages"})
+        dumped = request.model_dump(mode="json", exclude_defaults=True, exclude={"messages", "draft"})
     except ValueError as error:
         raise BadRequest(f"the request is no JSON: {error}", provider=name) from error
     canonical = json.dumps([name, messages, dumped], sort_keys=True, separators=(",", ":"))
@@ -69,6 +70,8 @@ def write_event(event: StreamEvent) -> dict[str, Any]:
             return _tagged("part_delta", id=id_, text=text)
         case PartEnded(id=id_, part=part):
             return _tagged("part_ended", id=id_, part=_dumped(part))
+        case Drafted(text=text):
+            return _tagged("drafted", text=text)
         case Restarted(reason=reason):
             return _tagged("restarted", reason=reason)
         case Chose(policy=policy, backend=backend, reason=reason, error=error, wasted=wasted):
@@ -94,6 +97,8 @@ def read_event(written: Mapping[str, Any]) -> StreamEvent:
             return PartDelta(**fields)
         case "part_ended":
             return PartEnded(fields["id"], _PART.validate_python(fields["part"]))
+        case "drafted":
+            return Drafted(**fields)
         case "restarted":
             return Restarted(**fields)
         case "chose":

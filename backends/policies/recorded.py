@@ -31,7 +31,7 @@ import anyio.to_thread
 
 from graphrt.backends.base import Backend
 from graphrt.backends.errors import BackendError, BadRequest
-from graphrt.backends.events import Failed, Finished, PartEnded, StreamEvent
+from graphrt.backends.events import Drafted, Failed, Finished, PartEnded, StreamEvent
 from graphrt.backends.messages import Request, Text
 from graphrt.backends.policies.cached import answer_alone, write_whole
 from graphrt.backends.policies.exchange import key_of, read_events, write_event
@@ -200,7 +200,8 @@ def _written(name: str, request: Request, events: list[StreamEvent]) -> str:
     )
     question = json.dumps(_question(name, request), indent=1, ensure_ascii=False)
     said = json.dumps(words.split("\n"), indent=1, ensure_ascii=False)
-    lines = ",\n".join("  " + json.dumps(write_event(event), ensure_ascii=False) for event in events)
+    lasting = (event for event in events if not isinstance(event, Drafted))
+    lines = ",\n".join("  " + json.dumps(write_event(event), ensure_ascii=False) for event in lasting)
     return f'{{\n"request": {question},\n"said": {said},\n"events": [\n{lines}\n]\n}}\n'
 
 

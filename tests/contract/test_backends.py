@@ -23,6 +23,7 @@ from graphrt.backends.errors import Overloaded
 from graphrt.backends.events import (
     Answer,
     Chose,
+    Drafted,
     Failed,
     Finished,
     Fold,
@@ -223,7 +224,7 @@ async def test_a_stream_is_a_start_parts_and_exactly_one_end(house: Factory, req
         events = await events_of(home.backend, request_)
     assert [isinstance(event, (Finished, Failed)) for event in events] == [False] * (len(events) - 1) + [True]
     assert isinstance(events[-1], Finished)
-    kinds = [type(event) for event in events]
+    kinds = [type(event) for event in events if not isinstance(event, Drafted)]  # which may stand anywhere
     while kinds[0] is Chose:  # policies begin by saying whom they chose (M8)
         del kinds[0]
     assert not {Started, Chose} & set(kinds[1:])

@@ -57,7 +57,7 @@ from graphrt.facts import (
     SubstepFinished,
     SubstepStarted,
 )
-from graphrt.journal import Claim, Journal, MemoryJournal, Message, Renewal, RunInfo
+from graphrt.journal import Claim, DraftKey, Journal, MemoryJournal, Message, Renewal, RunInfo
 from graphrt.types import RunId, StepKey
 
 pytestmark = pytest.mark.anyio
@@ -1067,3 +1067,73 @@ async def test_every_fact_comes_back_as_it_went(journal: Journal) -> None:
 
     assert {type(entry.fact) for entry in expected} == {*get_args(RunFact), *get_args(StepFact)}
     assert await journal.read(RUN, limit=100_000) == expected
+
+
+# Drafts (M10).
+
+
+async def begin(journal: Journal) -> None:
+    await journal.create(info(), [START], at=1.0, claim=Claim("me", 100.0))
+
+
+def draft(step: str, question: str | None = None) -> DraftKey:
+    return DraftKey(StepKey(step), question)
+
+
+async def test_what_is_kept_of_a_question_is_read_in_its_order(journal: Journal) -> None:
+    await begin(journal)
+    for text in ("a", "c", "b"):
+        await journal.keep_draft(RUN, draft("one", "q"), text, fence=1)
+    await journal.keep_draft(RUN, draft("one", "r"), "other", fence=1)
+    await journal.keep_draft(RUN, draft("two", "q"), "another's", fence=1)
+
+    assert await journal.drafts(RUN, StepKey("one")) == {"q": ("a", "c", "b"), "r": ("other",)}
+    assert await journal.drafts(RUN, StepKey("three")) == {}
+    assert await facts(journal) == [START]
+
+
+async def test_a_commit_drops_the_drafts_that_it_makes_useless(journal: Journal) -> None:
+    await begin(journal)
+    for key in (draft("one", "q"), draft("one", "r"), draft("two", "q"), draft("two", "r")):
+        await journal.keep_draft(RUN, key, "text", fence=1)
+    await journal.append(RUN, 1, [started("a")], at=2.0, fence=1, dropping=[draft("one"), draft("two", "r")])
+
+    assert await journal.drafts(RUN, StepKey("one")) == {}
+    assert await journal.drafts(RUN, StepKey("two")) == {"q": ("text",)}
+
+
+@pytest.mark.parametrize("how", ["another claim", "nobody's"])
+async def test_who_does_not_drive_a_run_keeps_no_drafts_of_it(journal: Journal, how: str) -> None:
+    """D7: what an old driver still says is not heard."""
+    await begin(journal)
+    fence = 0
+    if how == "another claim":
+        fence = 1
+        await journal.claim(RUN, Claim("other", 300.0), at=200.0)
+    with pytest.raises(StaleFence):
+        await journal.keep_draft(RUN, draft("one", "q"), "text", fence=fence)
+    assert await journal.drafts(RUN, StepKey("one")) == {}
+
+
+@pytest.mark.parametrize(
+    ("last", "left"),
+    [
+        (RunFinished(b"1"), False),
+        (RunCancelled(), False),
+        (RunFailed(StepKey("one"), 1, Failure("Error", "x")), True),
+        (RunSuspended(None), True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_drafts_last_as_long_as_a_step_may_be_tried_again(journal: Journal, last: Fact, left: bool) -> None:
+    await begin(journal)
+    await journal.keep_draft(RUN, draft("one", "q"), "text", fence=1)
+    await journal.append(RUN, 1, [last], at=2.0, fence=1)
+    assert bool(await journal.drafts(RUN, StepKey("one"))) == left
+
+
+async def test_a_run_that_is_not_there_has_no_drafts(journal: Journal) -> None:
+    with pytest.raises(RunNotFound):
+        await journal.keep_draft(RUN, draft("one", "q"), "text", fence=1)
+    with pytest.raises(RunNotFound):
+        await journal.drafts(RUN, StepKey("one"))
