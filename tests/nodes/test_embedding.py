@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic_core import from_json
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt import Runtime, dag, errors, node, step
 from graphrt.backends.accounting import read_spent

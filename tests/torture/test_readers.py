@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt.backends.errors import ContextLengthExceeded
 from graphrt.backends.events import complete

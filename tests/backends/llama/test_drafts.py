@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt.backends.base import Backend
 from graphrt.backends.events import Answer, Drafted, StreamEvent, fold

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from tests.backends.llama.conftest import answer, ask, failure, route, same
 
 SET = (
     "n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_threads", "n_threads_batch",
-    "flash_attn_type", "offload_kqv", "no_perf", "swa_full",
+    "flash_attn_type", "pooling_type", "embeddings", "offload_kqv", "no_perf", "swa_full",
 )  # fmt: skip
 """What the engine says of a context, apart from `kv_unified`, which a trial looks at."""
 
@@ -169,6 +170,13 @@ def shape(kind: Any) -> Any:
         return [(name, getattr(kind, name).offset, shape(each)) for name, each, *_ in kind._fields_ if name != "room"]
     number = getattr(kind, "_type_", "")
     return number if isinstance(number, str) and number in {*"iIlLqQf"} else "address"
+
+
+def test_all_that_the_engine_calls_is_bound() -> None:
+    """Whoever calls one more has to bind it, too."""
+    code = "".join(path.read_text(encoding="utf-8") for path in Path(binding.__file__).parent.glob("*.py"))
+    called = set(re.findall(r"\b(?:_?lib|library\(\))\.((?:llama|ggml|LLAMA)_\w+)", code))
+    assert called <= {*FUNCTIONS, *CONSTANTS, *(name for names in binding.PARAMS for name in names[:2])}
 
 
 def test_what_is_bound_is_as_llama_cpp_python_has_it() -> None:

@@ -13,15 +13,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
-
-import llama_cpp
+pytest.importorskip("tests.llama")
 
 from graphrt.backends import open_backend
 from graphrt.backends.base import Backend
 from graphrt.backends.embedding import Embedder, Embeddings, Reranker
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, NotFound, ServerError
 from graphrt.backends.llama import Isolated, LlamaCpp, worker
+from graphrt.backends.llama.library import library
 from graphrt.backends.llama.retrieval import SLICE, read_result, write_result
 from graphrt.backends.llama.shelf import Shelf
 from graphrt.backends.llama.vectors import PIECE
@@ -73,6 +72,7 @@ async def model(files: Files, anyio_backend: str) -> AsyncIterator[Callable[...,
 
 def peer(path: Path, **options: Any) -> Any:
     """The same file by llama-cpp-python's own class."""
+    llama_cpp = pytest.importorskip("llama_cpp", reason="only the extra llama brings it")
     options |= {"n_threads": 1, "n_threads_batch": 1, "n_ctx": 1024, "n_batch": 1024, "n_ubatch": 1024}
     return llama_cpp.Llama(str(path), embedding=True, verbose=False, **options)
 
@@ -253,7 +253,7 @@ def pooled(other: Any, tokens: list[int]) -> NDArray[np.float32]:
     other._batch.add_sequence(tokens, 0, True)
     other._ctx.kv_cache_clear()
     other._ctx.decode(other._batch)
-    pointer = llama_cpp.llama_get_embeddings_seq(other._ctx.ctx, 0)
+    pointer = library().llama_get_embeddings_seq(other._ctx.ctx, 0)
     return np.array(pointer[: other.n_embd()], np.float32)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import Answer, Drafted, fold
 from graphrt.backends.llama import LlamaCpp, drafts, snapshots

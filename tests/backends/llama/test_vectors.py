@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.llama import tiny_model
