@@ -1,0 +1,23 @@
+"""Every schema of the official suite, drawn from again and again."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+
+from graphrt.backends.llama import LlamaCpp
+from tests.backends.llama.schema_suite import cases, table
+
+pytestmark = [pytest.mark.torture, pytest.mark.anyio]
+
+
+async def test_no_answer_breaks_its_schema_without_a_word_however_often_it_is_drawn(shared_data: Path) -> None:
+    suite = cases(shared_data / "json-schema-test-suite")
+    backend = LlamaCpp(parallel=8)
+    for tokens in (32, 200):
+        counts = await table(backend, suite, seeds=range(8), tokens=tokens)
+        print(f"{len(suite)} schemas, at most {tokens} tokens: {dict(counts.most_common())}")
+        assert sum(counts.values()) == 8 * len(suite)
+        assert counts["refused"] < len(suite)
+    await backend.aclose()
