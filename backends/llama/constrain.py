@@ -85,9 +85,7 @@ class LazyMatcher:
 
     def __init__(self, grammars: Grammars, tools: Sequence[ToolSpec], *, many: bool, syntax: ToolSyntax) -> None:
         self._grammars = grammars
-        self._tools = tools
-        self._many = many
-        self._syntax = syntax
+        self._grammar = grammars.calls(tools, many=many, syntax=syntax)
         self._matcher: Matcher | None = None
         self._looked = False
         """Whether these calls have had their matcher."""
@@ -113,7 +111,7 @@ class LazyMatcher:
             self._matcher, self._looked = None, False
         elif not self._looked:
             self._looked = True
-            self._matcher = self._grammars.resume(self._tools, calling, many=self._many, syntax=self._syntax)
+            self._matcher = None if self._grammar is None else self._grammars.resume(self._grammar, calling)
 
 
 class Grammars:
@@ -147,17 +145,20 @@ class Grammars:
             raise BadRequest(f"the constraint cannot be used: {_reason(found)}", provider="llama_cpp")
         return Matcher(found.deep_copy(), self._vocabulary.size)
 
-    def resume(self, tools: Sequence[ToolSpec], text: str, *, many: bool, syntax: ToolSyntax) -> Matcher | None:
-        """A matcher for calls of which `text` is written already.
-
-        None where there is none to be had: the calls began in a way of their own, or a schema cannot be used. Nobody
-        asked for a call here, so that is no reason to end the answer.
-        """
+    def calls(self, tools: Sequence[ToolSpec], *, many: bool, syntax: ToolSyntax) -> str | None:
+        """The grammar of nothing but calls, compiled; None where a schema cannot be used. Nobody asked for a call, so
+        that this is no reason to end the answer."""
         try:
             rules, _ = self._calls(syntax, tools, many=many)
-            found = self.matcher("\n".join(["start: calls", *rules]))
+            grammar = "\n".join(["start: calls", *rules])
+            self.matcher(grammar)
         except BadRequest:
             return None
+        return grammar
+
+    def resume(self, grammar: str, text: str) -> Matcher | None:
+        """A matcher for calls of which `text` is written already; None where they began in a way of their own."""
+        found = self.matcher(grammar)
         tokens: list[int] = []
         for piece in re.split(self._spelt, text.lstrip()) if self._tokens else [text]:
             token = self._tokens.get(piece)
@@ -223,10 +224,15 @@ class Grammars:
             made, weak = self._weakened(dumped(schema))
         except Unusable as error:
             raise BadRequest(f"{where} {error}", provider="llama_cpp") from None
+        if isinstance(weak, Unusable):
+            raise BadRequest(f"{where} {weak}", provider="llama_cpp")
         return made, [f"{where} is not wholly enforced: {one}" for one in weak]
 
-    def _weaken(self, schema: str) -> tuple[dict[str, Any], list[Weakness]]:
-        made, weak = weakened(schema, self._refusal)
+    def _weaken(self, schema: str) -> tuple[dict[str, Any], list[Weakness] | Unusable]:
+        try:
+            made, weak = weakened(schema, self._refusal)
+        except Unusable as error:  # kept like an answer: it may have taken as long
+            return {}, error
         return {**made, "x-guidance": LAYOUT}, weak
 
     def _refusal(self, schema: Mapping[str, Any]) -> str:

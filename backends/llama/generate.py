@@ -7,8 +7,10 @@ emits every event of the stream, the terminal one included, and raises nothing.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import hashlib
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,13 +46,21 @@ class Speaker:
         self.tags = frozenset(token for token in vocabulary.control if spells(vocabulary.text(token)))
         """The control tokens that mean something to the parser."""
         self._grammars: Grammars | None = None
+        self._making = threading.Lock()
 
     @property
     def grammars(self) -> Grammars:
         """Made at the first constrained answer."""
-        if self._grammars is None:
-            self._grammars = Grammars(self.engine.vocabulary)
-        return self._grammars
+        with self._making:
+            if self._grammars is None:
+                self._grammars = Grammars(self.engine.vocabulary)
+            return self._grammars
+
+    def prepare(self, request: Request) -> None:
+        """Make the grammars that `answer` will want, which may take seconds. Any thread may do so while the model is
+        there; what cannot be made is the answer's to tell."""
+        with contextlib.suppress(Exception):
+            _Answer(self, request, lambda _: None, _Spent(Effort())).constraint()
 
     def tokens(self, prompt: str) -> list[int]:
         """The prompt's tokens. Only the template's own text may spell control tokens."""
@@ -177,12 +187,21 @@ class _Answer:
             )
         dialect = self.speaker.template.dialect
         parser = AnswerParser(self.emit, ids=id_, tools=tools, dialect=dialect, thinking=thinking)
-        matcher: Matcher | LazyMatcher | None = None
-        if grammar is not None:
-            matcher = self.speaker.grammars.matcher(grammar)
-        elif tools:
-            matcher = LazyMatcher(self.speaker.grammars, tools, many=self._many, syntax=dialect.calls)
+        matcher = self._matcher(grammar, tools)
         yield from self._write(tokens, parser, matcher)
+
+    def constraint(self) -> Matcher | LazyMatcher | None:
+        """What holds the answer from its first token, or from its first call."""
+        tools = self._tools()
+        return self._matcher(self._grammar(tools), tools)
+
+    def _matcher(self, grammar: str | None, tools: tuple[ToolSpec, ...]) -> Matcher | LazyMatcher | None:
+        if grammar is not None:
+            return self.speaker.grammars.matcher(grammar)
+        if not tools:
+            return None
+        syntax = self.speaker.template.dialect.calls
+        return LazyMatcher(self.speaker.grammars, tools, many=self._many, syntax=syntax)
 
     def _tools(self) -> tuple[ToolSpec, ...]:
         request, choice = self.request, self.request.tool_choice

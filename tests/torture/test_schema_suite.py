@@ -15,9 +15,9 @@ pytestmark = [pytest.mark.torture, pytest.mark.anyio]
 async def test_no_answer_breaks_its_schema_without_a_word_however_often_it_is_drawn(shared_data: Path) -> None:
     suite = cases(shared_data / "json-schema-test-suite")
     backend = LlamaCpp(parallel=8)
-    for tokens in (32, 200):
-        counts = await table(backend, suite, seeds=range(8), tokens=tokens)
+    for tokens, seeds in ((32, range(3)), (200, range(3, 6))):
+        counts = await table(backend, suite, seeds=seeds, tokens=tokens)
         print(f"{len(suite)} schemas, at most {tokens} tokens: {dict(counts.most_common())}")
-        assert sum(counts.values()) == 8 * len(suite)
+        assert sum(counts.values()) == len(seeds) * len(suite)
         assert counts["refused"] < len(suite)
     await backend.aclose()

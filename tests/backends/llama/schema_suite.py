@@ -2,9 +2,11 @@
 likely as any other: no weights could say anything worse."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -58,6 +60,11 @@ def _judge(schema: Mapping[str, Any], retrieve: Callable[[str], Any]) -> Callabl
         return None
 
 
+def _number(text: str) -> float | Decimal:
+    """JSON knows no largest number."""
+    return found if math.isfinite(found := float(text)) else Decimal(text)
+
+
 async def drawn(backend: LlamaCpp, case: Case, *, seed: int, tokens: int) -> str:
     """Draw one answer and check it: `whole` is valid, `weakened` says what is not held, and the others are no answer."""
     settings = Settings(temperature=EVEN, seed=seed, max_tokens=tokens)
@@ -73,7 +80,7 @@ async def drawn(backend: LlamaCpp, case: Case, *, seed: int, tokens: int) -> str
     if last.reason == "length":
         return "cut, weakened" if warned else "cut"
     text = fold(stream).text
-    value = json.loads(text)
+    value = json.loads(text, parse_float=_number)
     if warned:
         return "weakened"
     assert case.valid is not None, case
