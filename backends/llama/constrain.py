@@ -140,6 +140,10 @@ class Grammars:
 
     def matcher(self, grammar: str) -> Matcher:
         """Begin an answer under a Lark grammar."""
+        try:
+            grammar.encode()
+        except UnicodeEncodeError:
+            raise BadRequest("a tool's name or a parameter's holds half a character", provider="llama_cpp") from None
         found = self._compiled(grammar)
         if found.is_error():
             raise BadRequest(f"the constraint cannot be used: {_reason(found)}", provider="llama_cpp")

@@ -86,6 +86,9 @@ class Speaker:
             yield from _Answer(self, request, tell, spent).run()
         except BackendError as error:
             emit(Failed(_with_partial(error, seen, spent)))
+        except RecursionError:
+            deep = BadRequest("what was asked, or its tools or schema, is nested too deeply", provider=self.name)
+            emit(Failed(_with_partial(deep, seen, spent)))
         except Exception as error:
             log.exception("answering failed")
             failure = ServerError(f"{type(error).__name__}: {error}", provider=self.name, retryable=False)
@@ -135,7 +138,9 @@ def check(settings: Settings) -> None:
     """Refuse values that mean nothing. Raises BadRequest."""
     limits = (
         ("max_tokens", settings.max_tokens, 1, None),
-        ("temperature", settings.temperature, 0, None),
+        ("temperature", settings.temperature, 0, 1e9),
+        ("presence_penalty", settings.presence_penalty, -1e6, 1e6),
+        ("frequency_penalty", settings.frequency_penalty, -1e6, 1e6),
         ("top_p", settings.top_p, 0, 1),
         ("min_p", settings.min_p, 0, 1),
         ("top_k", settings.top_k, 0, None),

@@ -27,7 +27,7 @@ from graphrt.backends.llama.syntax import Dialect
 from graphrt.backends.messages import Message, ToolSpec
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_HIDDEN = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+_HIDDEN = re.compile(f"{_OPEN}([0-9]{{1,9}}){_CLOSE}")
 
 
 class ChatTemplate:

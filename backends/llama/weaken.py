@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +20,8 @@ from urllib.parse import unquote
 
 from graphrt.backends.schemas import escaped, exclusive
 
+_Site = tuple[str, str]
+"""Where a schema stands, and a keyword in it."""
 Refusal = Callable[[Mapping[str, Any]], str]
 """Why a schema cannot be compiled; empty where it can."""
 UNSATISFIABLE = "Unsatisfiable schema"
@@ -27,8 +30,10 @@ _DEEPEST = 100
 """How deep a schema may nest: the compiler reads JSON up to 128 deep."""
 _MULTIPLE = 50_000
 """The largest common multiple of all `multipleOf`s: automata of that many states are built in half a second."""
-_QUESTIONS = 400
-"""How often the compiler is asked before the rest is given up."""
+_WIDEST = 256
+"""How many ways of being satisfied a schema may have side by side: the compiler writes down each combination."""
+_PATIENCE = 10.0
+"""Seconds for which the compiler is asked; what it has not taken by then is left out."""
 
 
 class Unusable(ValueError):
@@ -50,17 +55,17 @@ class Weakness:
 def weakened(text: str, refusal: Refusal) -> tuple[dict[str, Any], list[Weakness]]:
     """What can be held of a schema, given as JSON, and what cannot.
 
-    Raises Unusable for one that is nested too deeply, for a keyword whose value JSON Schema does not allow, for a reference that
-    leads nowhere, and for a schema that nothing satisfies.
+    Raises Unusable for one that is nested too deeply, for a keyword whose value JSON Schema does not allow, for a
+    reference that leads nowhere, and for a schema that nothing satisfies.
     """
     root = _loaded(text)
     known = _Known(root)
     plain = known.read(root, "")
-    found = _Search(plain, refusal).weak()
+    found = _Search(plain, refusal, known.exclusive).weak()
     for one in found:
-        if one.keyword == "$ref" and _leads_nowhere(root, _follow(root, one.pointer)["$ref"]):
+        if one.keyword == "$ref" and _leads_nowhere(root, _follow(plain, one.pointer)["$ref"]):
             raise Unusable(f"has a $ref at {one.pointer or '/'} that leads nowhere")
-    gone = {(one.pointer, one.keyword) for one in found}
+    gone = known.exclusive | {(one.pointer, one.keyword) for one in found}
     along = [
         Weakness(one.pointer, also, f"without {one.keyword} it would forbid more")
         for one in found
@@ -203,6 +208,8 @@ class _Known:
         self._root = root
         self._multiple = 1
         self.weak: list[Weakness] = []
+        self.exclusive: set[_Site] = set()
+        """Each `oneOf` that means the same as an `anyOf`."""
 
     def read(self, schema: Any, at: str) -> Any:
         if not isinstance(schema, dict):
@@ -232,7 +239,11 @@ class _Known:
         if more := _FORMATS.get(made.get("format", "")):
             made["allOf"] = [*made.get("allOf", ()), *more]
         if "oneOf" in made and exclusive(self._root, schema["oneOf"], at):
-            made = _coerced(made)
+            self.exclusive.add((at, "oneOf"))
+        while _ways(made) > _WIDEST:
+            widest = max(_COMBINED & made.keys(), key=lambda keyword: _ways({keyword: made[keyword]}))
+            self._lose(at, widest, "it has too many combinations")
+            del made[widest]
         return made
 
     def _put_multiple(self, made: dict[str, Any], value: float, at: str) -> None:
@@ -246,6 +257,17 @@ class _Known:
 
     def _lose(self, at: str, keyword: str, why: str = "") -> None:
         self.weak.append(Weakness(at, keyword, why))
+
+
+_COMBINED = frozenset({"allOf", "anyOf", "oneOf"})
+
+
+def _ways(schema: Any) -> int:
+    """In how many ways a schema may be satisfied, without looking into objects, lists and references."""
+    if not isinstance(schema, dict):
+        return 1
+    sums = [sum(map(_ways, schema[keyword])) for keyword in ("anyOf", "oneOf") if keyword in schema]
+    return math.prod([*sums, *map(_ways, schema.get("allOf", ()))])
 
 
 def _mapped(keyword: str, value: Any, at: str, each: Callable[[Any, str], Any]) -> Any:
@@ -288,17 +310,15 @@ _ORDER = {
     )
 }
 """The keywords that may be left out. Where two cannot be held together, it is the later one."""
-_Site = tuple[str, str]
-
-
 class _Search:
     """Asks the compiler until it is known which keywords it refuses: those that are not in a largest set it takes."""
 
-    def __init__(self, schema: Mapping[str, Any], refusal: Refusal) -> None:
+    def __init__(self, schema: Mapping[str, Any], refusal: Refusal, gone: set[_Site]) -> None:
         self._schema = schema
         self._refusal = refusal
-        self._sites = sorted(_sites(schema, ""), key=lambda site: _ORDER[site[1]])
-        self._asked = 0
+        self._gone = gone
+        self._sites = sorted(set(_sites(schema, "")) - gone, key=lambda site: (_ORDER[site[1]], site[0]))
+        self._until = time.monotonic() + _PATIENCE
 
     def weak(self) -> list[Weakness]:
         why = self._why(set(self._sites))
@@ -312,7 +332,7 @@ class _Search:
 
     def _taken(self, base: set[_Site], sites: Sequence[_Site], why: str) -> set[_Site]:
         """As many of `sites` as can be taken beside `base`, given why they cannot all be."""
-        if len(sites) == 1 or self._asked > _QUESTIONS:
+        if len(sites) == 1 or time.monotonic() > self._until:
             self._found += [Weakness(*site, self._told(site, why)) for site in sites]
             return set()
         half = len(sites) // 2
@@ -331,8 +351,7 @@ class _Search:
 
     def _why(self, kept: set[_Site]) -> str:
         """Why the schema is refused with only these of its keywords. What nothing satisfies with them, nothing does."""
-        self._asked += 1
-        why = self._refusal(_without(self._schema, set(self._sites) - kept))
+        why = self._refusal(_without(self._schema, self._gone | (set(self._sites) - kept)))
         if why.startswith(UNSATISFIABLE):
             raise Unusable(f"cannot be satisfied: {why.removeprefix(UNSATISFIABLE).lstrip(': ')}")
         return why
@@ -359,7 +378,7 @@ def _without(schema: Any, gone: set[_Site], at: str = "") -> Any:
         for keyword, value in schema.items()
         if keyword == "oneOf" or ((at, keyword) not in gone and keyword not in along)
     }
-    return _coerced(made) if (at, "oneOf") in gone else made
+    return _coerced(made) if (at, "oneOf") in gone and "oneOf" in made else made
 
 
 # Where a reference leads.

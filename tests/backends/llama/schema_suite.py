@@ -3,10 +3,10 @@ likely as any other: no weights could say anything worse."""
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -60,9 +60,9 @@ def _judge(schema: Mapping[str, Any], retrieve: Callable[[str], Any]) -> Callabl
         return None
 
 
-def _number(text: str) -> float | Decimal:
-    """JSON knows no largest number."""
-    return found if math.isfinite(found := float(text)) else Decimal(text)
+def _number(text: str) -> float:
+    """JSON knows no largest number; Python does."""
+    return found if math.isfinite(found := float(text)) else math.copysign(sys.float_info.max, found)
 
 
 async def drawn(backend: LlamaCpp, case: Case, *, seed: int, tokens: int) -> str:
