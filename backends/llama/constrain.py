@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 from graphrt.backends.errors import BadRequest
@@ -29,10 +31,18 @@ LAYOUT = {"whitespace_flexible": False, "key_separator": ": ", "item_separator":
 """How JSON is written: one line, a space after colons and commas, as models learn it from Python."""
 _LIMITS = {"max_items_in_row": 20_000, "step_max_items": 200_000, "initial_lexer_fuel": 10_000_000}
 """Objects of thousands of optional members and lists of a hundred thousand words: beyond what the library allows."""
+LARGE = 16_384
+"""Tokens of a vocabulary from which on a mask takes longer than handing it to another thread."""
 _KEPT = 32
 """How many grammars are kept for those who ask again."""
 _LINE = 200
 """Letters of a reason that are told."""
+
+
+@functools.cache
+def _others() -> ThreadPoolExecutor:
+    """Threads that compute masks while a model computes. They hold no lock of the interpreter's."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="graphrt masks")
 
 
 class Matcher:
@@ -42,19 +52,28 @@ class Matcher:
         self._matcher = matcher
         self._size = size
         self._np = extra("numpy")
+        self._coming: Future[bytes] | None = None
 
     @property
     def done(self) -> bool:
         """Whether the grammar allows nothing more."""
-        return self._matcher.is_stopped()
+        return self._coming is None and self._matcher.is_stopped()
 
     def allowed(self) -> NDArray[np.bool_]:
         """Which tokens may come next."""
-        bits = self._np.frombuffer(self._matcher.compute_bitmask(), dtype=self._np.uint8)
+        coming, self._coming = self._coming, None
+        found = self._matcher.compute_bitmask() if coming is None else coming.result()
+        bits = self._np.frombuffer(found, dtype=self._np.uint8)
         mask = self._np.unpackbits(bits, count=self._size, bitorder="little").astype(bool)
         if not mask.any():
             raise self._stuck()
         return cast("NDArray[np.bool_]", mask)
+
+    def ahead(self) -> None:
+        """Begin to find out which tokens may come next, in another thread, if that takes longer than asking it to.
+        Until `allowed` was called, nothing may be but `done`."""
+        if self._size >= LARGE and not self.done:
+            self._coming = _others().submit(self._matcher.compute_bitmask)
 
     def accept(self, token: int) -> None:
         """Go on by `token`, which must be an allowed one."""
@@ -100,6 +119,11 @@ class LazyMatcher:
             self._matcher.accept(token)
             if self._matcher.done:
                 self._matcher = None
+
+    def ahead(self) -> None:
+        """Begin to find out which tokens may come next."""
+        if self._matcher is not None:
+            self._matcher.ahead()
 
     def forced(self) -> list[int]:
         """The tokens that must come next."""
@@ -250,7 +274,9 @@ class Grammars:
 
     def _compile(self, grammar: str) -> LLMatcher:
         guidance = self._guidance.LLMatcher
-        found: LLMatcher = guidance(self._tokenizer, guidance.grammar_from_lark(grammar), log_level=0, limits=self._limits)
+        found: LLMatcher = guidance(
+            self._tokenizer, guidance.grammar_from_lark(grammar), log_level=0, limits=self._limits
+        )
         return found
 
 

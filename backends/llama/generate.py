@@ -309,6 +309,8 @@ class _Answer:
                 if ending:
                     break
             if ending is None:
+                if matcher is not None:
+                    matcher.ahead()
                 logits = yield fresh
         if ending == "max_tokens" and limit != settings.max_tokens:
             ending = "context_full"

@@ -1,8 +1,8 @@
 """What a grammar can hold of a JSON Schema: all of it, or all but what is named.
 
-What is made takes no less than the schema, but for odd spellings of a few formats. A keyword that cannot be held is left
-out alone; others that mean something else without it go with it, and are named, too. Which keywords those are is partly
-known and partly found by asking the grammar's compiler, in as few questions as may be.
+What is made takes no less than the schema, but for odd spellings of a few formats. A keyword that cannot be held is
+left out alone; others that mean something else without it go with it, and are named, too. Which keywords those are is
+partly known and partly found by asking the grammar's compiler, in as few questions as may be.
 
 Pure, apart from the compiler. Schemas are draft 2020-12; older ones are read as far as the compiler reads them.
 """
@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
@@ -171,8 +171,10 @@ _NOT_HELD = frozenset(
 ) | {"unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef"}
 _IN_PLACE = frozenset(
     {"$ref", "$dynamicRef", "$recursiveRef", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "dependencies"}
-)
+) | {"contains"}
 """What may say of an object's members, or of a list's, that they were looked at."""
+_LOOKED_AT = {"unevaluatedProperties": "additionalProperties", "unevaluatedItems": "items"}
+"""What is the same as another keyword where nothing else looks."""
 _ALONE = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
 """What demands something only beside another keyword, which takes it along when it goes."""
 _IDLE: Mapping[str, tuple[Any, ...]] = {
@@ -228,28 +230,29 @@ class _Known:
                 made["$anchor"] = value
             elif keyword in _COUNTS:
                 made[keyword] = int(value)
-            elif keyword == "unevaluatedProperties" and not schema.keys() & _IN_PLACE:
-                made.setdefault("additionalProperties", self.read(value, f"{at}/{keyword}"))
-            elif keyword == "unevaluatedItems" and not schema.keys() & (_IN_PLACE | {"contains"}):
-                made.setdefault("items", self.read(value, f"{at}/{keyword}"))
+            elif keyword in _LOOKED_AT and not schema.keys() & _IN_PLACE:
+                made.setdefault(_LOOKED_AT[keyword], self.read(value, f"{at}/{keyword}"))
             elif keyword in _NOT_HELD:
                 self._lose(at, keyword)
             else:
                 made[keyword] = _mapped(keyword, value, at, self.read)
         if more := _FORMATS.get(made.get("format", "")):
             made["allOf"] = [*made.get("allOf", ()), *more]
+        self._combine(made, schema, at)
+        return made
+
+    def _combine(self, made: dict[str, Any], schema: Mapping[str, Any], at: str) -> None:
         if "oneOf" in made and exclusive(self._root, schema["oneOf"], at):
             self.exclusive.add((at, "oneOf"))
         while _ways(made) > _WIDEST:
             widest = max(_COMBINED & made.keys(), key=lambda keyword: _ways({keyword: made[keyword]}))
             self._lose(at, widest, "it has too many combinations")
             del made[widest]
-        return made
 
     def _put_multiple(self, made: dict[str, Any], value: float, at: str) -> None:
-        exact = Fraction(str(value))
-        whole = exact * 10 ** len(str(exact.denominator))
-        multiple = math.lcm(self._multiple, whole.numerator)
+        _, digits, exponent = Decimal(str(value)).as_tuple()
+        whole = int("".join(map(str, digits))) * 10 ** max(0, int(exponent))
+        multiple = math.lcm(self._multiple, whole) if whole <= _MULTIPLE else whole
         if multiple > _MULTIPLE:
             self._lose(at, "multipleOf", "it takes too large an automaton")
             return
@@ -310,6 +313,8 @@ _ORDER = {
     )
 }
 """The keywords that may be left out. Where two cannot be held together, it is the later one."""
+
+
 class _Search:
     """Asks the compiler until it is known which keywords it refuses: those that are not in a largest set it takes."""
 
@@ -359,13 +364,15 @@ class _Search:
 
 def _sites(schema: Any, at: str) -> Iterator[_Site]:
     """Every keyword that may be left out, with the pointer to where it stands."""
-    if isinstance(schema, dict):
-        for keyword, value in schema.items():
-            if keyword in _ORDER:
-                yield at, keyword
-            inside: list[_Site] = []
-            _mapped(keyword, value, at, lambda inner, there, inside=inside: inside.extend(_sites(inner, there)))
-            yield from inside
+    if not isinstance(schema, dict):
+        return
+    inside: list[tuple[Any, str]] = []
+    for keyword, value in schema.items():
+        if keyword in _ORDER:
+            yield at, keyword
+        _mapped(keyword, value, at, lambda inner, there: inside.append((inner, there)))
+    for inner, there in inside:
+        yield from _sites(inner, there)
 
 
 def _without(schema: Any, gone: set[_Site], at: str = "") -> Any:
@@ -396,7 +403,7 @@ def _follow(root: Any, pointer: str) -> Any:
         elif isinstance(found, dict):
             found = found[key]
         else:
-            raise LookupError(pointer)
+            raise LookupError(pointer)  # noqa: TRY004 - there is nothing, whatever it is
     return found
 
 

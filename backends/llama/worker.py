@@ -30,7 +30,6 @@ from graphrt.backends.llama.shelf import SHELF
 from graphrt.backends.llama.task import Effort, Task
 from graphrt.backends.messages import Request
 
-
 MAKERS = 2
 """Threads that make grammars: one that takes long holds no short one up."""
 

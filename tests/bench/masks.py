@@ -16,7 +16,9 @@ import random
 import statistics
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +61,7 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
     "free text": _object(text=TEXT),
     "enum of 500": _object(word={"enum": [f"word {number}" for number in range(500)]}),
     "any JSON": {"type": "object"},
-    "date and uuid": _object(
-        at={"type": "string", "format": "date-time"}, id={"type": "string", "format": "uuid"}
-    ),
+    "date and uuid": _object(at={"type": "string", "format": "date-time"}, id={"type": "string", "format": "uuid"}),
 }
 TOOLS = tuple(
     ToolSpec(name=f"tool_{number}", parameters=_object(city=TEXT, days={"type": "integer"}, **{f"only_{number}": TEXT}))
@@ -97,7 +97,7 @@ def walk(matcher: Matcher, dice: random.Random, note: Callable[[str, float], Non
         _timed("mask", matcher._matcher.compute_bitmask, note)
         allowed = _timed("mask, as booleans", matcher.allowed, note)
         token = dice.choice(np.flatnonzero(allowed).tolist())
-        _timed("accept", lambda token=token: matcher.accept(token), note)
+        _timed("accept", partial(matcher.accept, token), note)
         for forced in _timed("forced", matcher.forced, note):
             matcher.accept(forced)
 
@@ -134,28 +134,34 @@ def together(make: Callable[[], Matcher], size: int, streams: int) -> dict[str, 
     return {"streams": len(live), "in turn": min(one) * 1e6, "at once": min(every) * 1e6}
 
 
+def _row(name: str, make: Callable[[], Matcher], size: int, streams: int) -> dict[str, Any]:
+    took = defaultdict[str, list[float]](list)
+
+    def note(what: str, seconds: float) -> None:
+        took[what].append(seconds)
+
+    _timed("compile", make, note)
+    for seed in range(WALKS):
+        walk(_timed("again", make, note), random.Random(seed), note)
+    return {
+        "schema": name,
+        "compile_ms": took.pop("compile")[0] * 1e3,
+        "mask, 99 of 100": sorted(took["mask"])[int(len(took["mask"]) * 0.99)] * 1e6,
+        **{key: statistics.median(times) * 1e6 for key, times in took.items()},
+        **together(make, size, streams),
+    }
+
+
 def measure(path: Path, streams: int) -> dict[str, Any]:
     """Everything about one vocabulary; times in microseconds, those of making in milliseconds."""
     words = vocabulary(path)
     began = time.perf_counter()
     grammars = Grammars(words)
     reading = time.perf_counter() - began
-    rows = []
-    for name, grammar in grammars_of(grammars).items():
-        took: dict[str, list[float]] = {}
-        _timed("compile", lambda g=grammar: grammars.matcher(g), lambda key, s: took.setdefault(key, []).append(s))
-        for seed in range(WALKS):
-            matcher = _timed("again", lambda g=grammar: grammars.matcher(g), lambda k, s: took.setdefault(k, []).append(s))
-            walk(matcher, random.Random(seed), lambda key, s: took.setdefault(key, []).append(s))
-        rows.append(
-            {
-                "schema": name,
-                "compile_ms": took["compile"][0] * 1e3,
-                **{key: statistics.median(took[key]) * 1e6 for key in took if key != "compile"},
-                "mask, 99 of 100": sorted(took["mask"])[int(len(took["mask"]) * 0.99)] * 1e6,
-                **together(lambda g=grammar: grammars.matcher(g), words.size, streams),
-            }
-        )
+    rows = [
+        _row(name, partial(grammars.matcher, grammar), words.size, streams)
+        for name, grammar in grammars_of(grammars).items()
+    ]
     return {"vocabulary": path.name, "tokens": words.size, "reading_ms": reading * 1e3, "rows": rows}
 
 
@@ -166,13 +172,25 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="put every number on stdout")
     options = parser.parse_args()
     found = [measure(path, options.streams) for path in (tiny_model(), *options.vocab)]
-    head = ("compile ms", "again", "mask", "99/100", "booleans", "accept", "forced", "in turn", "at once")
-    keys = ("compile_ms", "again", "mask", "mask, 99 of 100", "mask, as booleans", "accept", "forced", "in turn", "at once")
+    columns = {
+        "compile ms": "compile_ms",
+        "again": "again",
+        "mask": "mask",
+        "99/100": "mask, 99 of 100",
+        "booleans": "mask, as booleans",
+        "accept": "accept",
+        "forced": "forced",
+        "in turn": "in turn",
+        "at once": "at once",
+    }
     for one in found:
         print(f"{one['vocabulary']}: {one['tokens']} tokens, read in {one['reading_ms']:.0f} ms; µs", file=sys.stderr)
-        print(f"{'':<16}" + "".join(f"{word:>11}" for word in head), file=sys.stderr)
+        print(f"{'':<16}" + "".join(f"{word:>11}" for word in columns), file=sys.stderr)
         for row in one["rows"]:
-            print(f"{row['schema']:<16}" + "".join(f"{row.get(key, 0):>11.1f}" for key in keys), file=sys.stderr)
+            print(
+                f"{row['schema']:<16}" + "".join(f"{row.get(key, 0):>11.1f}" for key in columns.values()),
+                file=sys.stderr,
+            )
     if options.json:
         where = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}
         print(json.dumps({"where": where, "vocabularies": found}, indent=1))

@@ -16,12 +16,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 from pydantic import ValidationError
 
-from graphrt.backends.errors import BackendError, ServerError
+from graphrt.backends.errors import ServerError
 from graphrt.backends.events import Failed, Finished
 from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.messages import (
@@ -38,11 +38,22 @@ from graphrt.backends.messages import (
     user,
 )
 
+T = TypeVar("T")
 PATIENCE = 60.0
 """Seconds after which an answer counts as stuck, on a machine that does other work."""
 
 ODD = (
-    *("", " ", "\x00", "\ud800", "\udfff\ud800", "\ufeff", "\ue0000\ue001", "\ue000" + "9" * 5000 + "\ue001", "👍🏽" * 9),
+    *(
+        "",
+        " ",
+        "\x00",
+        "\ud800",
+        "\udfff\ud800",
+        "\ufeff",
+        "\ue0000\ue001",
+        "\ue000" + "9" * 5000 + "\ue001",
+        "👍🏽" * 9,
+    ),
     *("<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>\n<tool_call>", "<|im_end|>\n<|im_start|>system\n"),
     *("<think>", "</think>", "{{ 7 * 7 }}", "{% for x in y %}", "%s%n%p", "\u202e\u200b", "a" * 3000, "٣" * 40),
     *('{"name": "f", "arguments": {}}', "\r\n\t\v", "é" * 50, "\U0010ffff", "\x1b[2J", "'\"\\", "/", "~0~1", "$ref"),
@@ -52,7 +63,25 @@ PATTERNS = (
     *("(.*a.{300})", r"\cC", "[^]", "a{2,1}", "(?i)a", "^$", "$^", r"\x00", "[\\ud800]", ".*" * 50, "(" * 400, r"\d"),
 )
 VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 0.5, 1e308, 10**40, -(10**400), "", "a", [], {}, [[]], {"": {}}, {"a": [None]}, "é" * 99),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        0.5,
+        1e308,
+        10**40,
+        -(10**400),
+        "",
+        "a",
+        [],
+        {},
+        [[]],
+        {"": {}},
+        {"a": [None]},
+        "é" * 99,
+    ),
 )
 WRONG = (math.nan, math.inf, object(), b"a", "\ud800", {1: 2}, {2.5})
 
@@ -63,7 +92,7 @@ class Dice:
     def __init__(self, seed: int, number: int) -> None:
         self.roll = random.Random(f"{seed}/{number}")
 
-    def any(self, *ways: Callable[[], Any]) -> Any:
+    def any(self, *ways: Callable[[], T]) -> T:
         return self.roll.choice(ways)()
 
     def text(self) -> str:
@@ -84,7 +113,9 @@ class Dice:
     def schema(self, depth: int = 3) -> Any:
         roll = self.roll
         if depth == 0 or roll.random() < 0.1:
-            return roll.choice((True, False, {}, {"type": "string"}, {"type": "integer"}, {"$ref": "#"}, {"$ref": "#/$defs/a"}))
+            return roll.choice(
+                (True, False, {}, {"type": "string"}, {"type": "integer"}, {"$ref": "#"}, {"$ref": "#/$defs/a"})
+            )
         made: dict[str, Any] = {}
         for keyword in roll.sample(sorted(_KEYWORDS), roll.choice((1, 2, 3, 5))):
             made[keyword] = _KEYWORDS[keyword](self, depth - 1)
@@ -97,7 +128,8 @@ class Dice:
         return found if isinstance(found, dict) else {"allOf": [found]}
 
     def _nested(self) -> dict[str, Any]:
-        word, made = self.roll.choice(("items", "not", "additionalProperties")), {"type": "string"}
+        word = self.roll.choice(("items", "not", "additionalProperties"))
+        made: dict[str, Any] = {"type": "string"}
         for _ in range(self.roll.choice((20, 90, 130, 2000))):
             made = {word: made} if self.roll.random() < 0.9 else {"allOf": [made]}
         return made
@@ -106,7 +138,10 @@ class Dice:
         count = self.roll.choice((50, 700, 4000))
         return self.any(
             lambda: {"enum": [f"word {number}" for number in range(count)]},
-            lambda: {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(count // 4)}},
+            lambda: {
+                "type": "object",
+                "properties": {f"p{number}": {"type": "string"} for number in range(count // 4)},
+            },
             lambda: {"anyOf": [{"type": "string", "pattern": f"^{number}+$"} for number in range(count // 10)]},
             lambda: {"allOf": [{"multipleOf": number} for number in range(2, 2 + count // 20)], "type": "integer"},
             lambda: {"allOf": [{"anyOf": [{"required": [f"{a}{b}"]} for b in range(4)]} for a in range(count // 50)]},
@@ -124,13 +159,19 @@ class Dice:
             lambda: assistant(self.text()),
             lambda: Message(role="assistant", parts=(call,)),
             lambda: Message(role="user", parts=()),
-            lambda: Message(role="tool", parts=(ToolResult(call_id=call.call_id, name=call.name, content=self.text()),)),
+            lambda: Message(
+                role="tool", parts=(ToolResult(call_id=call.call_id, name=call.name, content=self.text()),)
+            ),
             lambda: Message(role="tool", parts=(Text(text=self.text()),)),
         )
 
     def settings(self) -> Settings:
         roll, most = self.roll, self.roll.choice((1, 5, 12, 12, 30))
-        made: dict[str, Any] = {"max_tokens": most, "temperature": roll.choice((None, 1.0, 1e6)), "seed": roll.randrange(9)}
+        made: dict[str, Any] = {
+            "max_tokens": most,
+            "temperature": roll.choice((None, 1.0, 1e6)),
+            "seed": roll.randrange(9),
+        }
         odd = (math.nan, math.inf, -math.inf, -1, 0, 1e-300, 1e300, 2**70)
         for name in ("temperature", "top_p", "min_p", "presence_penalty", "frequency_penalty"):
             if roll.random() < 0.06:
@@ -148,7 +189,9 @@ class Dice:
     def request(self) -> Request:
         roll = self.roll
         tools = tuple(self.tool() for _ in range(roll.choice((0, 0, 1, 3))))
-        output = OutputSchema.model_validate({"name": self.word(), "schema": self.root()}) if roll.random() < 0.6 else None
+        output = (
+            OutputSchema.model_validate({"name": self.word(), "schema": self.root()}) if roll.random() < 0.6 else None
+        )
         extra = {"chat_template_kwargs": {self.word(): self.value()}, self.text(): self.value()}
         return Request(
             messages=tuple(self.message() for _ in range(roll.choice((1, 1, 1, 2, 5, roll.choice((0, 1)))))),
@@ -176,8 +219,10 @@ _KEYWORDS: dict[str, Callable[[Dice, int], Any]] = {
         lambda dice, depth: dice.schema(depth),
     ),
     **dict.fromkeys(
-        ("minimum", "maximum", "exclusiveMinimum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems")
-        + ("minProperties", "maxProperties"),
+        (
+            *("minimum", "maximum", "exclusiveMinimum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems"),
+            *("minProperties", "maxProperties"),
+        ),
         lambda dice, _: dice.number(),
     ),
     "pattern": lambda dice, _: dice.roll.choice(PATTERNS),
@@ -246,7 +291,7 @@ async def throw_files(seed: int, count: int) -> None:
         for number in range(count):
             print(f"damaged({seed}, {number})", end=" ", flush=True)
             path = Path(folder, "damaged.gguf")
-            path.write_bytes(damaged(seed, number))
+            path.write_bytes(damaged(seed, number))  # noqa: ASYNC240 - nobody else is here
             backend = LlamaCpp(path, n_ctx=128, parallel=1)
             print(await ask(backend, Request(messages=(user("Hi"),), settings=Settings(max_tokens=2))), flush=True)
             await backend.aclose()

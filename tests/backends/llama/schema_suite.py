@@ -33,7 +33,7 @@ class Case:
 
 
 def cases(suite: Path) -> list[Case]:
-    """Every schema of draft 2020-12. Those that are only true or false stand in an `allOf`: an answer's is an object."""
+    """Every schema of draft 2020-12. Those that are only true or false stand in an `allOf`."""
     remotes = suite / "remotes"
 
     def retrieve(uri: str) -> Any:
@@ -66,7 +66,7 @@ def _number(text: str) -> float:
 
 
 async def drawn(backend: LlamaCpp, case: Case, *, seed: int, tokens: int) -> str:
-    """Draw one answer and check it: `whole` is valid, `weakened` says what is not held, and the others are no answer."""
+    """Draw one answer and check it: `whole` is valid, `weakened` says what is not held; the others are no answers."""
     settings = Settings(temperature=EVEN, seed=seed, max_tokens=tokens)
     stream = await events(backend, ask("Hello", settings=settings, output=json_of("it", case.schema)))
     check_protocol(stream)
