@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import anyio
 import pytest
@@ -10,10 +11,10 @@ import pytest
 pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
 
 from graphrt.backends.events import Answer
-from graphrt.backends.llama import LlamaCpp
+from graphrt.backends.llama import LlamaCpp, constrain
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.messages import Request, Settings
-from tests.backends.llama.conftest import LOOKUP, answer, ask, json_of
+from tests.backends.llama.conftest import LOOKUP, answer, ask, json_of, same
 
 pytestmark = pytest.mark.anyio
 
@@ -96,3 +97,26 @@ async def test_a_grammar_is_made_once_for_all_who_ask_for_it(llama: LlamaCpp) ->
     made = speaker.grammars._compiled.cache_info()
     assert made.misses <= 3
     assert made.hits >= 4
+
+
+async def test_masks_that_are_computed_ahead_change_no_answer(llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
+    schemas: list[dict[str, Any]] = [{"type": "object"}, {"type": "string", "format": "email"}, {"enum": ["a", "b"]}]
+    asked = [
+        ask("Hello", output=json_of("it", schema), settings=Settings(temperature=2.0, seed=seed, max_tokens=25))
+        for seed, schema in enumerate(schemas)
+    ]
+    asked.append(ask("Order 48213?", tools=(LOOKUP,), tool_choice="lookup_order"))
+    inline = [await answer(llama, each) for each in asked]
+    monkeypatch.setattr(constrain, "LARGE", 0)
+    ahead: dict[int, Answer] = {}
+
+    async def one(at: int) -> None:
+        ahead[at] = await answer(llama, asked[at])
+
+    async with anyio.create_task_group() as group:
+        for at in range(len(asked)):
+            group.start_soon(one, at)
+        with anyio.CancelScope() as given_up:
+            async for _ in llama.stream(asked[0]):
+                given_up.cancel()
+    assert all(same(ahead[at], each) for at, each in enumerate(inline))
