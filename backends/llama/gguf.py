@@ -100,12 +100,12 @@ class _Reader:
         return None
 
     def _twice(self, found: _List) -> bytes | None:
-        """A text that occurs twice in a list of them; empty ones are told apart by their place."""
+        """A text that occurs twice in a list of them, as C reads it: up to a zero. Empty ones are told apart."""
         end, self._at = self._at, found.start
         seen = set[bytes]()
         try:
             for place in range(found.length):
-                text = self._text() or f"[EMPTY_{place}]".encode()
+                text = self._text().partition(b"\0")[0] or f"[EMPTY_{place}]".encode()
                 if text in seen:
                     return text
                 seen.add(text)
