@@ -139,7 +139,8 @@ class LazyMatcher:
 
 
 class Grammars:
-    """Makes matchers for one vocabulary, which takes a while to read."""
+    """Makes matchers for one vocabulary. Reading it takes most of a second where it is large, and the library holds the
+    interpreter's lock meanwhile; compiling grammars and computing masks does not."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._guidance = extra("llguidance")
