@@ -114,6 +114,11 @@ def fitted(schema: Mapping[str, Any], rules: Rules) -> Fitted:
     return _Fitting(schema, rules).whole()
 
 
+def exclusive(schema: Mapping[str, Any], branches: Sequence[Any], pointer: str) -> bool:
+    """Whether it is plain that no value satisfies two of the `branches` that stand in `schema` at `pointer`."""
+    return _Fitting(schema, Rules(frozenset())).one_at_most(branches, pointer)
+
+
 _BY_NAME = ("properties", "$defs")
 _INSIDE = ("items", "prefixItems", "anyOf", "oneOf", "allOf", "additionalProperties")
 
@@ -291,7 +296,7 @@ class _Fitting:
             self._lose(schema, "$ref", at, told)
             return
         self._refers.setdefault(self._place, set()).add(pointer)
-        made["$ref"] = f"#/$defs/{quote(_escaped(self._name(pointer)), safe='~/')}" if pointer else "#"
+        made["$ref"] = f"#/$defs/{quote(escaped(self._name(pointer)), safe='~/')}" if pointer else "#"
 
     def _put_plain(
         self, made: dict[str, Any], schema: Mapping[str, Any], at: str, kinds: set[str] | None, told: list[str]
@@ -342,7 +347,7 @@ class _Fitting:
                 self._lose(schema, key, at, told)
                 continue
             made["anyOf"] = [self._fit(branch, f"{at}/{key}/{number}") for number, branch in enumerate(branches)]
-            if key == "oneOf" and not self._one_at_most(branches, at):
+            if key == "oneOf" and not self.one_at_most(branches, at):
                 self._drop(at, key)
         parts = schema.get("allOf")
         if not isinstance(parts, (list, tuple)):
@@ -361,7 +366,7 @@ class _Fitting:
             self._block(at, "type")
         if isinstance(properties, Mapping):
             made["properties"] = {
-                name: self._fit(inner, f"{at}/properties/{_escaped(name)}") for name, inner in properties.items()
+                name: self._fit(inner, f"{at}/properties/{escaped(name)}") for name, inner in properties.items()
             }
         if isinstance(schema.get("required"), (list, tuple)):
             made["required"] = list(schema["required"])
@@ -465,7 +470,8 @@ class _Fitting:
 
     # Whether no two branches of a choice take the same value.
 
-    def _one_at_most(self, branches: Sequence[Any], at: str) -> bool:
+    def one_at_most(self, branches: Sequence[Any], at: str) -> bool:
+        """See `exclusive`."""
         if self._find(at)[1]:
             return False
         means = [self._meant(branch) for branch in branches]
@@ -556,5 +562,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
+    """A name as a pointer writes it."""
     return name.replace("~", "~0").replace("/", "~1")

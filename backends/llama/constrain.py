@@ -6,16 +6,20 @@ and whoever asked validates the answer anyway. A schema that nothing can satisfy
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
-from graphrt.backends.errors import BackendError, BadRequest
+from graphrt.backends.errors import BadRequest
 from graphrt.backends.llama.grammar import Calls
 from graphrt.backends.llama.library import extra
 from graphrt.backends.llama.syntax import PLAIN, Dialect, ToolSyntax
 from graphrt.backends.llama.vocabulary import Vocabulary
+from graphrt.backends.llama.weaken import Unusable, Weakness, dumped, weakened
 from graphrt.backends.messages import OutputSchema, ToolSpec
 
 if TYPE_CHECKING:
@@ -25,7 +29,20 @@ if TYPE_CHECKING:
 
 LAYOUT = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
 """How JSON is written: one line, a space after colons and commas, as models learn it from Python."""
-_LENIENT = {"coerce_one_of": True, "lenient": True}
+_LIMITS = {"max_items_in_row": 20_000, "step_max_items": 200_000, "initial_lexer_fuel": 10_000_000}
+"""Objects of thousands of optional members and lists of a hundred thousand words: beyond what the library allows."""
+LARGE = 16_384
+"""Tokens of a vocabulary from which on a mask takes longer than handing it to another thread."""
+_KEPT = 32
+"""How many grammars are kept for those who ask again."""
+_LINE = 200
+"""Letters of a reason that are told."""
+
+
+@functools.cache
+def _others() -> ThreadPoolExecutor:
+    """Threads that compute masks while a model computes. They hold no lock of the interpreter's."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="graphrt masks")
 
 
 class Matcher:
@@ -35,28 +52,41 @@ class Matcher:
         self._matcher = matcher
         self._size = size
         self._np = extra("numpy")
+        self._coming: Future[bytes] | None = None
 
     @property
     def done(self) -> bool:
         """Whether the grammar allows nothing more."""
-        return self._matcher.is_stopped()
+        return self._coming is None and self._matcher.is_stopped()
 
     def allowed(self) -> NDArray[np.bool_]:
         """Which tokens may come next."""
-        bits = self._np.frombuffer(self._matcher.compute_bitmask(), dtype=self._np.uint8)
+        coming, self._coming = self._coming, None
+        found = self._matcher.compute_bitmask() if coming is None else coming.result()
+        bits = self._np.frombuffer(found, dtype=self._np.uint8)
         mask = self._np.unpackbits(bits, count=self._size, bitorder="little").astype(bool)
         if not mask.any():
-            raise BackendError(f"the grammar allows no token: {self._matcher.get_error()}", provider="llama_cpp")
+            raise self._stuck()
         return cast("NDArray[np.bool_]", mask)
+
+    def ahead(self) -> None:
+        """Begin to find out which tokens may come next, in another thread, if that takes longer than asking it to.
+        Until `allowed` was called, nothing may be but `done`."""
+        if self._size >= LARGE and not self.done:
+            self._coming = _others().submit(self._matcher.compute_bitmask)
 
     def accept(self, token: int) -> None:
         """Go on by `token`, which must be an allowed one."""
         if not self._matcher.consume_token(token):
-            raise BackendError(f"the grammar refused a token: {self._matcher.get_error()}", provider="llama_cpp")
+            raise self._stuck()
 
     def forced(self) -> list[int]:
         """The tokens that must come next, so that nothing need be sampled for them."""
         return [] if self._matcher.is_stopped() else self._matcher.compute_ff_tokens()
+
+    def _stuck(self) -> BadRequest:
+        why = _reason(self._matcher) or "nothing may come next"
+        return BadRequest(f"the answer cannot go on under its constraint: {why}", provider="llama_cpp")
 
     def watch(self, calling: str | None) -> None:
         """Hear of the calls that are being written, which changes nothing: this matcher holds from the first token."""
@@ -74,9 +104,7 @@ class LazyMatcher:
 
     def __init__(self, grammars: Grammars, tools: Sequence[ToolSpec], *, many: bool, syntax: ToolSyntax) -> None:
         self._grammars = grammars
-        self._tools = tools
-        self._many = many
-        self._syntax = syntax
+        self._grammar = grammars.calls(tools, many=many, syntax=syntax)
         self._matcher: Matcher | None = None
         self._looked = False
         """Whether these calls have had their matcher."""
@@ -92,6 +120,11 @@ class LazyMatcher:
             if self._matcher.done:
                 self._matcher = None
 
+    def ahead(self) -> None:
+        """Begin to find out which tokens may come next."""
+        if self._matcher is not None:
+            self._matcher.ahead()
+
     def forced(self) -> list[int]:
         """The tokens that must come next."""
         return [] if self._matcher is None else self._matcher.forced()
@@ -102,11 +135,12 @@ class LazyMatcher:
             self._matcher, self._looked = None, False
         elif not self._looked:
             self._looked = True
-            self._matcher = self._grammars.resume(self._tools, calling, many=self._many, syntax=self._syntax)
+            self._matcher = None if self._grammar is None else self._grammars.resume(self._grammar, calling)
 
 
 class Grammars:
-    """Makes matchers for one vocabulary, which takes a while to read."""
+    """Makes matchers for one vocabulary. Reading it takes most of a second where it is large, and the library holds the
+    interpreter's lock meanwhile; compiling grammars and computing masks does not."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._guidance = extra("llguidance")
@@ -125,26 +159,35 @@ class Grammars:
         self._tokens = {vocabulary.text(token): token for token in vocabulary.marks}
         longest = sorted(self._tokens, key=len, reverse=True)
         self._spelt = re.compile(f"({'|'.join(map(re.escape, longest))})")
+        self._limits = self._guidance.LLParserLimits(**_LIMITS)
+        self._compiled = functools.lru_cache(_KEPT)(self._compile)
+        self._weakened = functools.lru_cache(_KEPT)(self._weaken)
 
     def matcher(self, grammar: str) -> Matcher:
         """Begin an answer under a Lark grammar."""
-        guidance = self._guidance.LLMatcher
-        found: LLMatcher = guidance(self._tokenizer, guidance.grammar_from_lark(grammar), log_level=0)
+        try:
+            grammar.encode()
+        except UnicodeEncodeError:
+            raise BadRequest("a tool's name or a parameter's holds half a character", provider="llama_cpp") from None
+        found = self._compiled(grammar)
         if found.is_error():
-            raise BadRequest(f"the constraint cannot be used: {found.get_error()}", provider="llama_cpp")
-        return Matcher(found, self._vocabulary.size)
+            raise BadRequest(f"the constraint cannot be used: {_reason(found)}", provider="llama_cpp")
+        return Matcher(found.deep_copy(), self._vocabulary.size)
 
-    def resume(self, tools: Sequence[ToolSpec], text: str, *, many: bool, syntax: ToolSyntax) -> Matcher | None:
-        """A matcher for calls of which `text` is written already.
-
-        None where there is none to be had: the calls began in a way of their own, or a schema cannot be used. Nobody
-        asked for a call here, so that is no reason to end the answer.
-        """
+    def calls(self, tools: Sequence[ToolSpec], *, many: bool, syntax: ToolSyntax) -> str | None:
+        """The grammar of nothing but calls, compiled; None where a schema cannot be used. Nobody asked for a call, so
+        that this is no reason to end the answer."""
         try:
             rules, _ = self._calls(syntax, tools, many=many)
-            found = self.matcher("\n".join(["start: calls", *rules]))
+            grammar = "\n".join(["start: calls", *rules])
+            self.matcher(grammar)
         except BadRequest:
             return None
+        return grammar
+
+    def resume(self, grammar: str, text: str) -> Matcher | None:
+        """A matcher for calls of which `text` is written already; None where they began in a way of their own."""
+        found = self.matcher(grammar)
         tokens: list[int] = []
         for piece in re.split(self._spelt, text.lstrip()) if self._tokens else [text]:
             token = self._tokens.get(piece)
@@ -206,39 +249,41 @@ class Grammars:
 
         Raises BadRequest for a schema that is wrong in itself.
         """
-        whole = dict(schema)
-        problem = ""
-        for candidate in (whole, {**whole, "x-guidance": _LENIENT}, *self._without_patterns(whole)):
-            options = candidate.pop("x-guidance", {}) if candidate is not whole else {}
-            grammar = {**candidate, "x-guidance": {**LAYOUT, **options}}
-            guidance = self._guidance.LLMatcher
-            failed, notes = guidance.validate_grammar_with_warnings(
-                guidance.grammar_from_json_schema(grammar), self._tokenizer
-            )
-            if not failed:
-                dropped = [f"{where}: {problem} (the pattern is not enforced)"] if "regex" in problem else []
-                return grammar, dropped + [f"{where} is not wholly enforced: {note}" for note in notes]
-            problem = problem if "regex" in problem else " ".join(notes)
-        raise BadRequest(f"{where} cannot be used to constrain an answer: {problem}", provider="llama_cpp")
+        try:
+            made, weak = self._weakened(dumped(schema))
+        except Unusable as error:
+            raise BadRequest(f"{where} {error}", provider="llama_cpp") from None
+        if isinstance(weak, Unusable):
+            raise BadRequest(f"{where} {weak}", provider="llama_cpp")
+        return made, [f"{where} is not wholly enforced: {one}" for one in weak]
 
-    @staticmethod
-    def _without_patterns(schema: dict[str, Any]) -> list[dict[str, Any]]:
-        """The schema without regular expressions, which may be of a kind that the grammar cannot follow."""
+    def _weaken(self, schema: str) -> tuple[dict[str, Any], list[Weakness] | Unusable]:
+        try:
+            made, weak = weakened(schema, self._refusal)
+        except Unusable as error:  # kept like an answer: it may have taken as long
+            return {}, error
+        return {**made, "x-guidance": LAYOUT}, weak
 
-        def strip(value: Any, *, names: bool = False) -> Any:
-            if isinstance(value, list):
-                return [strip(item) for item in value]
-            if not isinstance(value, dict):
-                return value
-            if names:
-                return {name: strip(item) for name, item in value.items()}
-            kept = {
-                key: strip(item, names=key in {"properties", "$defs", "definitions"})
-                for key, item in value.items()
-                if not (key == "pattern" and isinstance(item, str)) and key != "patternProperties"
-            }
-            if "patternProperties" in value:
-                kept.pop("additionalProperties", None)
-            return kept
+    def _refusal(self, schema: Mapping[str, Any]) -> str:
+        """Why a schema cannot be held; empty where it can, as far as the first letters show."""
+        found = self._compile(f"start: %json {json.dumps({**schema, 'x-guidance': LAYOUT})}")
+        if not found.is_error():
+            found.compute_ff_tokens()
+        if not found.is_stopped():
+            found.compute_bitmask()
+        return _reason(found) if found.is_error() else ""
 
-        return [{**strip(schema), "x-guidance": _LENIENT}]
+    def _compile(self, grammar: str) -> LLMatcher:
+        guidance = self._guidance.LLMatcher
+        found: LLMatcher = guidance(
+            self._tokenizer, guidance.grammar_from_lark(grammar), log_level=0, limits=self._limits
+        )
+        return found
+
+
+def _reason(matcher: LLMatcher) -> str:
+    """Why a matcher can go on no more, in a line."""
+    said = matcher.get_error()
+    if found := re.search(r"^error: (.*)", said, re.MULTILINE):  # of a pattern, which is shown before
+        return found[1][:_LINE]
+    return re.sub(r"\Aat \d+\(\d+\): (failed to compile JSON schema: )?", "", said.partition("\n")[0])[:_LINE]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_HIDDEN = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+_HIDDEN = re.compile(f"{_OPEN}([0-9]{{1,9}}){_CLOSE}")
 
 
 class Disguise:

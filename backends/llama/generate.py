@@ -7,8 +7,10 @@ emits every event of the stream, the terminal one included, and raises nothing.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import hashlib
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -69,13 +71,21 @@ class Speaker:
         self.tags = frozenset(token for token in vocabulary.control if spells(vocabulary.text(token)))
         """The control tokens that mean something to the parser."""
         self._grammars: Grammars | None = None
+        self._making = threading.Lock()
 
     @property
     def grammars(self) -> Grammars:
         """Made at the first constrained answer."""
-        if self._grammars is None:
-            self._grammars = Grammars(self.engine.vocabulary)
-        return self._grammars
+        with self._making:
+            if self._grammars is None:
+                self._grammars = Grammars(self.engine.vocabulary)
+            return self._grammars
+
+    def prepare(self, request: Request) -> None:
+        """Make the grammars that `answer` will want, which may take seconds. Any thread may do so while the model is
+        there; what cannot be made is the answer's to tell."""
+        with contextlib.suppress(Exception):
+            _Answer(self, request, lambda _: None, _Spent(Effort())).constraint()
 
     def tokens(self, prompt: str) -> list[int]:
         """The prompt's tokens. Only the template's own text may spell control tokens."""
@@ -101,6 +111,9 @@ class Speaker:
             yield from _Answer(self, request, tell, spent).run()
         except BackendError as error:
             emit(Failed(_with_partial(error, seen, spent)))
+        except RecursionError:
+            deep = BadRequest("what was asked, or its tools or schema, is nested too deeply", provider=self.name)
+            emit(Failed(_with_partial(deep, seen, spent)))
         except Exception as error:
             log.exception("answering failed")
             failure = ServerError(f"{type(error).__name__}: {error}", provider=self.name, retryable=False)
@@ -153,7 +166,9 @@ def check(settings: Settings) -> None:
     """Refuse values that mean nothing. Raises BadRequest."""
     limits = (
         ("max_tokens", settings.max_tokens, 1, None),
-        ("temperature", settings.temperature, 0, None),
+        ("temperature", settings.temperature, 0, 1e9),
+        ("presence_penalty", settings.presence_penalty, -1e6, 1e6),
+        ("frequency_penalty", settings.frequency_penalty, -1e6, 1e6),
         ("top_p", settings.top_p, 0, 1),
         ("min_p", settings.min_p, 0, 1),
         ("top_k", settings.top_k, 0, None),
@@ -205,12 +220,21 @@ class _Answer:
             )
         dialect = self.speaker.template.dialect
         parser = AnswerParser(self.emit, ids=id_, tools=tools, dialect=dialect, thinking=thinking)
-        matcher: Matcher | LazyMatcher | None = None
-        if grammar is not None:
-            matcher = self.speaker.grammars.matcher(grammar)
-        elif tools:
-            matcher = LazyMatcher(self.speaker.grammars, tools, many=self._many, syntax=dialect.calls)
+        matcher = self._matcher(grammar, tools)
         yield from self._write(tokens, parser, matcher)
+
+    def constraint(self) -> Matcher | LazyMatcher | None:
+        """What holds the answer from its first token, or from its first call."""
+        tools = self._tools()
+        return self._matcher(self._grammar(tools), tools)
+
+    def _matcher(self, grammar: str | None, tools: tuple[ToolSpec, ...]) -> Matcher | LazyMatcher | None:
+        if grammar is not None:
+            return self.speaker.grammars.matcher(grammar)
+        if not tools:
+            return None
+        syntax = self.speaker.template.dialect.calls
+        return LazyMatcher(self.speaker.grammars, tools, many=self._many, syntax=syntax)
 
     def _tools(self) -> tuple[ToolSpec, ...]:
         request, choice = self.request, self.request.tool_choice
@@ -297,13 +321,14 @@ class _Answer:
                 if writing.take(fresh):
                     break
                 kept.add(fresh)
+                writing.look_ahead()
                 logits = yield from cells.add(fresh)
         cells.end()
         self.emit(writing.end())
 
     def _which(self, tokens: list[int]) -> str:
         """The answer that this is, among all that any model was ever asked for."""
-        asked = self.request.model_dump_json(exclude={"messages", "draft"})
+        asked = repr(self.request.model_copy(update={"messages": (), "draft": ()}))  # it may hold what is no JSON
         return drafts.digest(self.speaker.made, asked, repr(tokens))
 
     def _say_again(self, writing: _Writing, before: Sequence[Group]) -> None:
@@ -350,6 +375,11 @@ class _Writing:
         for each in forced:
             matcher.accept(each)
         return [token, *forced]
+
+    def look_ahead(self) -> None:
+        """Have it found out, while the model computes, which tokens may come next."""
+        if self._matcher is not None:
+            self._matcher.ahead()
 
     def follow(self, group: list[int]) -> None:
         """Bring the grammar to where it was after tokens that `next` gave."""

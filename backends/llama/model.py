@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrt.backends.errors import BackendError, NotFound
+from graphrt.backends.llama.gguf import fault
 from graphrt.backends.llama.library import errors, library
 from graphrt.backends.llama.vocabulary import Vocabulary
 
@@ -73,6 +74,8 @@ class Model:
             raise NotFound(f"cannot read the model {path}: {error.strerror}", provider="llama_cpp") from error
         if magic != b"GGUF":
             raise BackendError(f"{path} is not a GGUF file", provider="llama_cpp")
+        if wrong := fault(path):
+            raise BackendError(f"cannot load the model {path}: it is damaged ({wrong})", provider="llama_cpp")
         params = lib.llama_model_default_params()
         params.n_gpu_layers = self.placement.gpu_layers
         params.main_gpu = self.placement.main_gpu

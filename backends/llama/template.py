@@ -87,9 +87,9 @@ class ChatTemplate:
     def _fill(
         self, chat: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None, extra: Mapping[str, Any]
     ) -> str:
-        functions = {"functions": json.dumps([tool["function"] for tool in tools or ()], ensure_ascii=False)}
-        given = {**functions, "datetime": _now("%Y-%m-%d")}
         try:
+            functions = {"functions": json.dumps([tool["function"] for tool in tools or ()], ensure_ascii=False)}
+            given = {**functions, "datetime": _now("%Y-%m-%d")}
             return self._template.render(
                 {
                     **self._tokens,

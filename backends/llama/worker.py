@@ -2,6 +2,9 @@
 
 It starts with the first request and holds no reference to the backend, so that a forgotten backend is stopped. While
 nothing is asked, it gives its model up to others who need the room; the next request loads it again.
+
+A grammar may take seconds to make. Other threads make it, while those who have theirs are answered; the model stays
+until they are done.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +33,9 @@ from graphrt.backends.llama.task import Effort, Task
 from graphrt.backends.llama.vectors import Reading, Vectors
 from graphrt.backends.messages import Request
 
+MAKERS = 2
+"""Threads that make grammars: one that takes long holds no short one up."""
+
 
 class Job:
     """One request, the mailbox of whoever asked, and `owner`: for whom, so that all get their turn."""
@@ -40,6 +47,8 @@ class Job:
         self.state: Literal["waiting", "running", "done"] = "waiting"
         self.task: Task | None = None
         self.engine: Engine | Vectors | None = None
+        self.prepared = not (isinstance(request, Request) and (request.output is not None or request.tools))
+        """Whether there is nothing to make before it can be answered."""
 
 
 class Worker:
@@ -61,6 +70,8 @@ class Worker:
         self._name = name
         self._line: deque[Job] = deque()
         self._jobs: dict[Mailbox, Job] = {}
+        self._makers: ThreadPoolExecutor | None = None
+        self._preparing: set[Job] = set()
         self._post = Post()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -143,9 +154,11 @@ class Worker:
                 self._account()
                 self._deliver()
         finally:
+            if self._makers is not None:
+                self._makers.shutdown(cancel_futures=True)
             with self._changed:
                 self._closing = True
-                left = list(self._line)
+                left = [*self._line, *self._preparing]
             self._end(self._closed)
             for job in left:
                 self._over(job, self._closed())
@@ -155,8 +168,8 @@ class Worker:
     def _take(self) -> list[Job] | None:
         """The jobs that have come; None at the end. Waits while there is nothing to do."""
         with self._changed:
-            while not (self._line or self._jobs or self._closing):
-                self._idle = True
+            while not (self._line or self._jobs or self._stopping or (self._closing and not self._preparing)):
+                self._idle = not self._preparing
                 self._changed.wait()
                 self._idle = False
                 if self._unloaded is not None:
@@ -170,7 +183,10 @@ class Worker:
         """Hand a job to the engine, once there is one."""
         try:
             half = self._loaded(job)
-            half.engine.add(self._started(job, half))
+            if job.prepared:
+                half.engine.add(self._started(job, half))
+            else:
+                self._prepare(job, half)
         except Aborted:
             self._over(job, self._closed())
         except BackendError as error:
@@ -178,6 +194,30 @@ class Worker:
         except Exception as error:
             log.exception("loading failed")
             self._over(job, BackendError(f"{type(error).__name__}: {error}", provider=self._name))
+
+    def _prepare(self, job: Job, half: Speaker | Retriever) -> None:
+        """Have others make what a job needs, and put it in the line again when that is there."""
+        if self._makers is None:
+            self._makers = ThreadPoolExecutor(MAKERS, thread_name_prefix=f"{self._name} grammars")
+
+        def make() -> None:
+            try:
+                if job.state != "done" and isinstance(half, Speaker) and isinstance(job.request, Request):
+                    half.prepare(job.request)
+            finally:
+                with self._changed:
+                    job.prepared = True
+                    self._preparing.discard(job)
+                    self._line.append(job)
+                    self._changed.notify()
+
+        with self._changed:
+            self._preparing.add(job)
+        try:
+            self._makers.submit(make)
+        except RuntimeError:  # the interpreter is ending
+            self._preparing.discard(job)
+            raise
 
     def _started(self, job: Job, half: Speaker | Retriever) -> Task:
         with self._changed:
