@@ -11,7 +11,8 @@ stream reads `--prompt` tokens of its own and writes `--tokens`, the likeliest e
 - llama: `Llama`, one request after the other.
 - server N: `llama-server -np N` on the same prompts, streamed over HTTP; batches: `llama-batched-bench`, which only
   computes. Both from `--peers` (how to build them: `tests/bench/llama_peers.py`); without it they are left out.
-- shared: sixteen agents with 512 tokens in common and 16 of their own, beside sixteen that have nothing in common.
+- shared: sixteen agents with 512 tokens in common and 16 of their own; apart: sixteen that have nothing in common, the
+  exact way.
 
 All use the same number of threads and the same kernels. The ways take turns, round by round, and the best round of each
 counts. Tokens per second of all streams together are on the clock, and per second of CPU: on a machine that does other
@@ -222,7 +223,7 @@ def measure(path: Path, options: argparse.Namespace, streams: Sequence[int]) -> 
     if "shared" in chosen:
         alike, apart = asking.agents(alike=True), asking.agents(alike=False)
         ways |= {f"{mode} shared": our(mode, AGENTS, alike) for mode in modes}
-        ways |= {f"{mode} apart": our(mode, AGENTS, apart) for mode in modes}
+        ways["apart"] = our("exact", AGENTS, apart)
         if "server" in chosen:
             ways["server shared"] = partial(bench.served, AGENTS, alike, cache=True)
     asking.close()
@@ -257,7 +258,7 @@ def floors(ways: dict[str, Found]) -> list[Budget | Floor]:
                 share = one["decode"] / ceiling
                 held.append(Floor(f"{name}: decode over {llama_peers.BATCHES}'s", share, DECODE, "x"))
         held += [Budget(f"{name}: overhead", 100 * one["overhead"], OVERHEAD, "%") for name, one in mine.items()]
-        if (shared := ways.get(f"{mode} shared")) and (apart := ways.get(f"{mode} apart")):
+        if (shared := ways.get(f"{mode} shared")) and (apart := ways.get("apart")):
             gain = per_second(shared) / per_second(apart)
             held.append(Floor(f"{mode}: {AGENTS} agents by sharing {COMMON} tokens", gain, SHARED, "x"))
     return held
