@@ -44,9 +44,9 @@ CELL_BYTES = 2 << 30
 MOST = 256
 """Sequences that llama.cpp allows in a context."""
 BESIDE = 2 * CHUNK
-"""Tokens of prompts in a step in which others write: what these wait for."""
+"""Tokens of its prompt that each reads in a step in which others write: what these wait for."""
 TOGETHER = 512
-"""Rows of a call that need not be exact."""
+"""Tokens that all of them read in such a step, and rows of a call that need not be exact."""
 PADDED = 256
 """llama.cpp rounds the cells of a sequence up to a multiple of this."""
 
@@ -95,6 +95,7 @@ class Engine:
             rows=self.context.rows,
             chunk=CHUNK,
             prompts=BESIDE if self.exact else TOGETHER if model.offloaded else 2 * BESIDE,
+            most=TOGETHER,
             exact=self.exact,
             company=company,
         )

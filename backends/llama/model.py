@@ -13,6 +13,7 @@ from typing import Any
 
 from graphrt.backends.errors import BackendError, NotFound
 from graphrt.backends.llama.gguf import fault
+from graphrt.backends.llama.kernels import may_lay_out_anew
 from graphrt.backends.llama.library import errors, library
 from graphrt.backends.llama.vocabulary import Vocabulary
 
@@ -88,9 +89,8 @@ class Model:
         shares = (ctypes.c_float * devices)(*split)  # it reads one for each that it may have
         if split:
             params.tensor_split = shares
-        # The AMX kernels of this llama.cpp crash the process on some machines (ggml-org/llama.cpp#20824, #26954).
-        params.use_extra_bufts = b"AMX_INT8 = 1" not in lib.llama_print_system_info()
         with _loading:
+            params.use_extra_bufts = may_lay_out_anew(lib)
             errors.clear()
             model = lib.llama_model_load_from_file(os.fsencode(path), params)
             if not model:

@@ -33,6 +33,10 @@ _LEAST = -80.0
 """Scores below are as good as never drawn, and their exponentials take ten times longer."""
 _BLOCK = 512
 """Weights that are summed at once: adding up a large vocabulary one by one would take longer than all else."""
+_FEW = 256
+"""Tokens that hold most of what there is, as a rule."""
+_ROUNDED = 1e-9
+"""Far more than what rounding adds to a sum of probabilities."""
 
 
 @functools.cache
@@ -99,12 +103,18 @@ class Sampler:
         if not math.isfinite(best):
             scores = numpy.nan_to_num(scores, nan=_NEVER, neginf=_NEVER)
             best = scores.max()
+        # In place: for an array of this size, fresh memory costs more than what is done with it.
+        weights = scores - best
         with numpy.errstate(over="ignore"):  # a tiny temperature: all but the best become nothing
-            weights = numpy.exp(numpy.maximum((scores - best) / max(self.temperature, _COLDEST), _LEAST))
+            weights /= max(self.temperature, _COLDEST)
+        if weights.min() < _LEAST:
+            numpy.maximum(weights, _LEAST, out=weights)
+        numpy.exp(weights, out=weights)
         chosen = None
         if self.top_k or self.top_p < 1 or self.min_p:
             exact = weights.astype(numpy.float64)
-            chosen = self.keep(exact / exact.sum())
+            exact /= exact.sum()
+            chosen = self.keep(exact)
             weights = weights[chosen]
         at = _place(weights, uniform(self.seed, position))
         return at if chosen is None else int(chosen[at])
@@ -112,20 +122,39 @@ class Sampler:
     def keep(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """The indices that `top_k`, `top_p` and `min_p` leave, likeliest first where they had to be sorted."""
         numpy = _numpy()
-        chosen = numpy.flatnonzero(probabilities >= self.min_p * probabilities.max())
-        if 0 < self.top_k < len(chosen):
+        chosen, left = numpy.arange(len(probabilities)), probabilities
+        if self.min_p:
+            at = numpy.flatnonzero(left >= self.min_p * left.max())
+            chosen, left = chosen[at], left[at]
+        if 0 < self.top_k < len(left):
             # The k-th largest value first: a whole sort of a large vocabulary would take longer than the model.
-            edge = numpy.partition(probabilities[chosen], -self.top_k)[-self.top_k]
-            chosen = chosen[probabilities[chosen] >= edge]
-            chosen = chosen[numpy.argsort(-probabilities[chosen], kind="stable")][: self.top_k]
+            at = numpy.flatnonzero(left >= numpy.partition(left, -self.top_k)[-self.top_k])
+            at = at[numpy.argsort(-left[at], kind="stable")][: self.top_k]
+            chosen, left = chosen[at], left[at]
         if self.top_p < 1:
-            total = probabilities[chosen].sum()
+            total = left.sum()
             # Tokens rarer than this hold less than 1 - top_p together: the nucleus never reaches them.
-            floor = min((1 - self.top_p) * total / len(chosen), probabilities.max())
-            chosen = chosen[probabilities[chosen] >= floor]
-            chosen = chosen[numpy.argsort(-probabilities[chosen], kind="stable")]
-            before = numpy.cumsum(probabilities[chosen]) - probabilities[chosen]
-            chosen = chosen[before < max(self.top_p, 0) * total]
+            at = numpy.flatnonzero(left >= min((1 - self.top_p) * total / len(left), left.max()))
+            chosen = chosen[at[_nucleus(left[at], max(self.top_p, 0) * total)]]
             if not len(chosen):
                 chosen = numpy.array([int(probabilities.argmax())])
         return cast("NDArray[np.int64]", chosen)
+
+
+def _nucleus(left: NDArray[np.float64], wanted: float) -> NDArray[np.int64]:
+    """Where the largest of `left` are, in order, up to the one that brings their sum to `wanted`.
+
+    Where a few suffice, as they mostly do, only those are sorted.
+    """
+    numpy = _numpy()
+    few = _FEW
+    while True:
+        at = (
+            numpy.flatnonzero(left >= numpy.partition(left, -few)[-few]) if few < len(left) else numpy.arange(len(left))
+        )
+        at = at[numpy.argsort(-left[at], kind="stable")]
+        sums = numpy.cumsum(left[at])
+        # More than enough: the sums are rounded, and whether all or a few are added up must make no difference.
+        if len(at) == len(left) or sums[-1] > wanted * (1 + _ROUNDED):
+            return cast("NDArray[np.int64]", at[sums - left[at] < wanted])
+        few *= 8

@@ -39,7 +39,8 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a step may do: `rows` in a call, `prompts` tokens of prompts beside those that write.
+    """What a step may do: `rows` in a call; beside those that write `prompts` tokens of prompts for each that reads,
+    and `most` of all of them.
 
     `exact` needs `company` rows in a call of single rows; 0 means that each row goes alone.
     """
@@ -48,8 +49,14 @@ class Limits:
     rows: int
     chunk: int
     prompts: int
+    most: int
     exact: bool
     company: int = 1
+
+    def beside(self, running: Sequence[Running]) -> int:
+        """Tokens of prompts in a step in which others write. The more there are who read, the more is gained once they
+        write, too: a call for few costs nearly what it costs for many."""
+        return min(self.prompts * sum(each.reading for each in running), self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ def _exact(running: Sequence[Running], limits: Limits) -> tuple[Call, ...]:
     calls += [
         Call(((each.slot, min(each.todo, limits.chunk)),)) for each in running if not each.reading and each.todo > 1
     ]
-    room = limits.prompts if calls else limits.chunk
+    room = limits.beside(running) if calls else limits.chunk
     for each in running:
         length, todo = each.length, each.todo
         while each.reading and todo > 0 and room > 0:
@@ -135,7 +142,7 @@ def company(slots: Sequence[int], total: int, least: int) -> range:
 
 def _together(running: Sequence[Running], limits: Limits, free: int | None) -> tuple[Call, ...]:
     room = limits.rows if free is None else min(limits.rows, free)
-    prompts = room if all(each.reading for each in running) else limits.prompts
+    prompts = room if all(each.reading for each in running) else limits.beside(running)
     rows: list[tuple[int, int]] = []
     for each in sorted(running, key=lambda each: (each.reading, each.since)):
         count = min(each.todo, room, prompts) if each.reading else min(each.todo, room)

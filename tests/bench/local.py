@@ -1,148 +1,319 @@
-"""A model in the process: many streams at once beside llama-cpp-python's own `Llama`, one request after the other.
+"""A model in the process: many streams at once, beside llama-cpp-python's `Llama` and llama.cpp's own programs.
 
-    python -m tests.bench.local [--json] [--model PATH] [--rounds 3] [--streams 1,4,8,16,32] [--tokens 32]
+    uv run --group bench python -m tests.bench.local [--json] [--peers DIR] [--rounds 2] [--streams 1,4,8,16,32]
+        [--model random|tiny|PATH] [--ways exact,fast,server,batches,llama,shared]
 
-Each stream reads a prompt of its own and writes `--tokens` tokens, drawn with a seed; `shared` is sixteen agents with
-one long beginning in common. `exact` is the default way, in which an answer does not depend on the others; `fast` is
-`exact=False`. Tokens per second of all streams together, on the clock and per second of CPU: on a machine that does
-other work, the second drifts less. The best of the rounds counts. The table goes to stderr, `--json` puts every number
-on stdout. Nothing is asserted: these are not tests.
+The model is written when the bench begins: half a billion random weights in Q4_0 (`tests.bench.random_model`). Each
+stream reads `--prompt` tokens of its own and writes `--tokens`, the likeliest each time.
+
+- exact N: our default way, in which an answer does not depend on the others; fast N: `exact=False`. From the request to
+  the last event, N at once.
+- llama: `Llama`, one request after the other.
+- server N: `llama-server -np N` on the same prompts, streamed over HTTP; batches: `llama-batched-bench`, which only
+  computes. Both from `--peers` (how to build them: `tests/bench/llama_peers.py`); without it they are left out.
+- shared: sixteen agents with 512 tokens in common and 16 of their own; apart: sixteen that have nothing in common, the
+  exact way.
+
+All use the same number of threads and the same kernels. The ways take turns, round by round, and the best round of each
+counts. Tokens per second of all streams together are on the clock, and per second of CPU: on a machine that does other
+work, the second drifts less. `decode` is tokens per second while all write and nobody reads, `overhead` what is not
+llama.cpp's computation, `first` the median wait for the first token. The table goes to stderr, with each floor and
+whether it is met; `--json` puts every number on stdout. Nothing is asserted but that every token was written.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import platform
+import random
+import statistics
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
-from unittest.mock import patch
 
 import anyio
 
 from graphrt.backends.events import complete
 from graphrt.backends.llama import LlamaCpp, tiny_model
+from graphrt.backends.llama.kernels import kinds
+from graphrt.backends.llama.library import library
 from graphrt.backends.messages import Request, Settings, system, user
+from tests.bench import llama_peers, random_model
+from tests.bench.budget import Budget, Floor
+from tests.bench.decodes import Watched, decoding, overhead
 from tests.bench.timer import Timer
 
-AGENTS = 16
-RULES = "Be brief. Answer in one sentence. " * 12
-"""What the agents of `shared` have in common: some two hundred tokens of the model that ships."""
+AGENTS, COMMON, OWN = 16, 512, 16
+"""The agents of `shared`, what they have in common and what each has for itself, in tokens."""
+CONTEXT = 1024
+"""Of each stream, in tokens: what an agent of `shared` needs, and more."""
+WAYS = ("exact", "fast", "server", "batches", "llama", "shared")
+PEERS = {"server", "batches"}
+"""The ways that are programs."""
+EXACT: dict[str, bool | None] = {"exact": None, "fast": False}
+FASTER, AT = 1.3, (8, 16)
+"""How many times the tokens of llama-server, at which numbers of streams."""
+DECODE, OVERHEAD, SHARED = 0.95, 2.0, 7.0
+"""The share of batched-bench's tokens while decoding; per cent of the time; how many times the tokens by sharing."""
+Found = dict[str, float]
 
 
-def request(at: int, tokens: int, rules: str = "") -> Request:
-    """One that nobody else makes, hot enough not to end before its time."""
-    said = user(f"{at}: tell me a story about the sea and the sky")
-    settings = Settings(temperature=9.0, seed=at, max_tokens=tokens)
-    return Request(messages=(*([system(rules)] if rules else []), said), settings=settings)
+@dataclass(frozen=True)
+class Asked:
+    """A request, and the tokens of its prompt for those who take no messages."""
+
+    request: Request
+    prompt: list[int]
 
 
-async def ours(path: Path, streams: int, requests: list[Request], *, exact: bool | None) -> dict[str, float]:
-    """All of `requests` through one backend, `streams` at once."""
-    backend = LlamaCpp(path, parallel=streams, exact=exact)
-    await complete(backend.stream(request(0, 1)))
-    room, written, computed = anyio.Semaphore(streams), 0, 0
+class Asking:
+    """Makes requests of an exact length: of digits, each of which is a token."""
 
-    async def one(asked: Request) -> None:
-        nonlocal written, computed
-        async with room:
-            usage = (await complete(backend.stream(asked))).usage
-        written += usage.output or 0
-        computed += usage.raw["computed"]
+    def __init__(self, path: Path, tokens: int) -> None:
+        self._tokens = tokens
+        self._draw = random.Random(0)
+        backend = LlamaCpp(path, n_ctx=CONTEXT, parallel=1, exact=False)
+        anyio.run(lambda: complete(backend.stream(Request(messages=(user("0"),), settings=Settings(max_tokens=1)))))
+        speaker = backend._worker.speaker
+        assert speaker is not None
+        self._speaker = speaker
+        self.threads = speaker.engine.model.threads
+        self._close = backend.aclose
 
-    timer = Timer()
-    async with anyio.create_task_group() as tasks:
-        for asked in requests:
-            tasks.start_soon(one, asked)
-    took = timer.read()
-    await backend.aclose()
-    return {**took, "written": written, "computed": computed}
+    def close(self) -> None:
+        anyio.run(self._close)
 
+    def own(self, count: int) -> Asked:
+        """A prompt of `count` tokens that begins as no other does."""
+        empty = len(self._ask("").prompt)
+        return self._ask(self._digits(count - empty))
 
-def theirs(path: Path, requests: list[Request]) -> dict[str, float]:
-    """The same prompts through `Llama`, which has one sequence and reuses what the last request began with."""
-    import llama_cpp
-    from llama_cpp import Llama
-    from llama_cpp import llama_cpp as llama_module
+    def agents(self, *, alike: bool) -> list[Asked]:
+        """The agents, with the same beginning or each with another."""
+        header = len(self._ask("", "0").prompt) - len(self._ask("").prompt) - 1
+        common = self._digits(COMMON - header)
+        return [self._ask(self._digits(OWN), common if alike else self._digits(len(common))) for _ in range(AGENTS)]
 
-    probe = LlamaCpp(path)
-    anyio.run(lambda: complete(probe.stream(request(0, 1))))
-    speaker = probe._worker.speaker
-    assert speaker is not None
-    prompts = [speaker.tokens(speaker.template.render(asked.messages, (), {})) for asked in requests]
-    n_ctx, threads = speaker.engine.n_ctx, speaker.engine.model.threads
-    anyio.run(probe.aclose)
-    # Its default kernels crash the process on some machines, see `Model`.
-    defaults = llama_cpp.llama_model_default_params
-    bare = b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info()
+    def _digits(self, count: int) -> str:
+        return "".join(str(self._draw.randrange(10)) for _ in range(count))
 
-    def safe() -> Any:
-        params = defaults()
-        params.use_extra_bufts = not bare
-        return params
-
-    with patch.object(llama_module, "llama_model_default_params", safe):
-        llama = Llama(str(path), n_ctx=n_ctx, n_threads=threads, n_threads_batch=threads, verbose=False)
-    timer, written = Timer(), 0
-    for asked, prompt in zip(requests, prompts, strict=True):
-        settings = asked.settings
-        said = llama.create_completion(
-            prompt, max_tokens=settings.max_tokens, temperature=9.0, seed=settings.seed, top_k=0, top_p=1.0, min_p=0.0
-        )
-        written += cast("Any", said)["usage"]["completion_tokens"]
-    took = timer.read()
-    llama.close()
-    return {**took, "written": written}
+    def _ask(self, said: str, rules: str = "") -> Asked:
+        messages = (*([system(rules)] if rules else []), user(said))
+        prompt = self._speaker.tokens(self._speaker.template.render(messages, (), {}))
+        return Asked(Request(messages=messages, settings=Settings(max_tokens=self._tokens)), prompt)
 
 
-def measure(path: Path, streams: list[int], tokens: int, rounds: int) -> list[dict[str, Any]]:
-    """Every way, in turn, round by round; the best of each."""
-    own = [request(at, tokens) for at in range(max(32, *streams))]
-    shared = [request(at, tokens, RULES) for at in range(AGENTS)]
-    ways: dict[str, Callable[[], dict[str, float]]] = {"llama": partial(theirs, path, own)}
-    for name, exact in (("exact", None), ("fast", False)):
-        for count in streams:
-            ways[f"{name} {count}"] = lambda n=count, e=exact: anyio.run(partial(ours, path, n, own, exact=e))  # type: ignore[misc]
-    ways["llama shared"] = partial(theirs, path, shared)
-    ways["exact shared"] = lambda: anyio.run(partial(ours, path, AGENTS, shared, exact=None))
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            found[name].append(way())
-    best = {name: min(each, key=lambda one: one["cpu"]) for name, each in found.items()}
-    return [
-        {
-            "way": name,
-            **one,
-            "per_second": one["written"] / one["seconds"],
-            "per_cpu_second": one["written"] / one["cpu"],
-            "ratio": best["llama shared" if "shared" in name else "llama"]["cpu"] / one["cpu"],
+@dataclass(frozen=True)
+class Bench:
+    """What is the same for all ways: the model, the threads, and how llama.cpp's programs are started."""
+
+    path: Path
+    threads: int
+    peers: Path | None = None
+    more: tuple[str, ...] = ()
+
+    async def ours(self, streams: int, asked: Sequence[Asked], *, exact: bool | None) -> Found:
+        """All through one backend, `streams` at once."""
+        backend = LlamaCpp(self.path, parallel=streams, exact=exact, n_ctx=CONTEXT, n_threads=self.threads)
+        await complete(backend.stream(Request(messages=(user("0"),), settings=Settings(max_tokens=2))))
+        speaker = backend._worker.speaker
+        assert speaker is not None
+        watched, room, usages = Watched(speaker.engine), anyio.Semaphore(streams), []
+
+        async def one(each: Asked) -> None:
+            async with room:
+                usages.append((await complete(backend.stream(each.request))).usage)
+
+        timer = Timer()
+        async with anyio.create_task_group() as tasks:
+            for each in asked:
+                tasks.start_soon(one, each)
+        took = timer.read()
+        await backend.aclose()
+        decode = decoding(watched.calls, streams)
+        return {
+            **took,
+            "written": sum(usage.output or 0 for usage in usages),
+            "computed": sum(usage.raw["computed"] for usage in usages),
+            "overhead": overhead(watched.calls),
+            "first": statistics.median(usage.raw["queue_seconds"] + usage.raw["prefill_seconds"] for usage in usages),
+            **({} if decode is None else {"decode": decode}),
         }
-        for name, one in best.items()
-    ]
+
+    def in_sequence(self, asked: Sequence[Asked]) -> Found:
+        """The same prompts through `Llama`, which has one sequence and reuses what the last request began with.
+
+        With the kernels that we allow it, since our own model was loaded before.
+        """
+        from llama_cpp import Llama
+
+        threads = self.threads
+        llama = Llama(str(self.path), n_ctx=CONTEXT, n_threads=threads, n_threads_batch=threads, verbose=False)
+        llama.create_completion([1], max_tokens=2)
+        timer, written = Timer(), 0
+        for each in asked:
+            said = llama.create_completion(each.prompt, max_tokens=each.request.settings.max_tokens, temperature=0)
+            written += cast("Any", said)["usage"]["completion_tokens"]
+        took = timer.read()
+        llama.close()
+        return {**took, "written": written}
+
+    def served(self, streams: int, asked: Sequence[Asked], *, cache: bool = False) -> Found:
+        """The same prompts over HTTP, `streams` at once. The CPU is the server's alone."""
+
+        async def run(server: llama_peers.Server) -> Found:
+            await server.complete([1], 2, cache=False)
+            room = asyncio.Semaphore(streams)
+
+            async def one(each: Asked) -> int:
+                async with room:
+                    return await server.complete(each.prompt, each.request.settings.max_tokens or 0, cache=cache)
+
+            cpu, timer = server.cpu(), Timer()
+            written = await asyncio.gather(*map(one, asked))
+            return {"seconds": timer.read()["seconds"], "cpu": server.cpu() - cpu, "written": sum(written)}
+
+        assert self.peers is not None
+        limits = {"streams": streams, "context": CONTEXT, "threads": self.threads}
+        with llama_peers.server(self.peers, self.path, **limits, more=self.more) as found:
+            return asyncio.run(run(found))
+
+    def batched(self, streams: Sequence[int], prompt: int, tokens: int) -> Found:
+        """What llama.cpp computes a second with nothing between, by the number of streams."""
+        assert self.peers is not None
+        sizes = {"prompt": prompt, "tokens": tokens, "threads": self.threads}
+        found = llama_peers.batches(self.peers, self.path, streams, **sizes, more=self.more)
+        return {str(count): speed for count, speed in found.items()}
+
+
+def best(rounds: Sequence[Found]) -> Found:
+    """Of each figure the best that any of the rounds has: the least time, the most tokens a second."""
+    least = {"seconds", "cpu", "overhead", "first"}
+    return {key: (min if key in least else max)(one[key] for one in rounds if key in one) for key in rounds[0]}
+
+
+def measure(path: Path, options: argparse.Namespace, streams: Sequence[int]) -> dict[str, Any]:
+    """Every way, in turn, round by round."""
+    asking, chosen = Asking(path, options.tokens), set(options.ways.split(","))
+    bench = Bench(path, options.threads or asking.threads, options.peers, tuple(options.peer_options.split()))
+    if bench.peers is None:
+        chosen -= PEERS
+    modes = [mode for mode in EXACT if mode in chosen]
+
+    def our(mode: str, count: int, asked: list[Asked]) -> Callable[[], Found]:
+        return partial(anyio.run, partial(bench.ours, count, asked, exact=EXACT[mode]))
+
+    own = [asking.own(options.prompt) for _ in range(max(32, *streams))]
+    ways: dict[str, Callable[[], Found]] = {}
+    for count in streams:
+        some = own[: max(count, min(2 * count, 32), 4)]
+        ways |= {f"{mode} {count}": our(mode, count, some) for mode in modes}
+        if "server" in chosen:
+            ways[f"server {count}"] = partial(bench.served, count, some)
+    if "batches" in chosen:
+        ways["batches"] = partial(bench.batched, streams, options.prompt, options.tokens)
+    if "llama" in chosen:
+        ways["llama"] = partial(bench.in_sequence, own[:8])
+    if "shared" in chosen:
+        alike, apart = asking.agents(alike=True), asking.agents(alike=False)
+        ways |= {f"{mode} shared": our(mode, AGENTS, alike) for mode in modes}
+        ways["apart"] = our("exact", AGENTS, apart)
+        if "server" in chosen:
+            ways["server shared"] = partial(bench.served, AGENTS, alike, cache=True)
+    asking.close()
+    found: dict[str, list[Found]] = {name: [] for name in ways}
+    for turn in range(options.rounds):
+        for name, way in ways.items():
+            print(f"\rround {turn + 1}: {name:<20}", end="", file=sys.stderr, flush=True)
+            found[name].append(way())
+    print("\r" + " " * 40, end="\r", file=sys.stderr)
+    for name, each in found.items():
+        assert len({one.get("written") for one in each}) == 1, f"{name}: {each}"
+    return {"threads": bench.threads, "ways": {name: best(each) for name, each in found.items()}}
+
+
+def per_second(one: Found, of: str = "seconds") -> float:
+    """Tokens written a second."""
+    return one["written"] / one[of] if one[of] else 0.0
+
+
+def floors(ways: dict[str, Found]) -> list[Budget | Floor]:
+    """Hold what was measured against what is promised."""
+    held: list[Budget | Floor] = []
+    for mode in EXACT:
+        mine = {name: one for name, one in ways.items() if name.startswith(mode) and name[-1].isdigit()}
+        counts = {name: name.rpartition(" ")[2] for name in mine}
+        for name, one in mine.items():
+            if int(counts[name]) in AT and (peer := ways.get(f"server {counts[name]}")):
+                ratio = per_second(one) / per_second(peer)
+                held.append(Floor(f"{name}: tokens/s over {llama_peers.SERVER}'s", ratio, FASTER, "x"))
+        for name, one in mine.items():
+            if (ceiling := ways.get("batches", {}).get(counts[name])) and "decode" in one:
+                share = one["decode"] / ceiling
+                held.append(Floor(f"{name}: decode over {llama_peers.BATCHES}'s", share, DECODE, "x"))
+        held += [Budget(f"{name}: overhead", 100 * one["overhead"], OVERHEAD, "%") for name, one in mine.items()]
+        if (shared := ways.get(f"{mode} shared")) and (apart := ways.get("apart")):
+            gain = per_second(shared) / per_second(apart)
+            held.append(Floor(f"{mode}: {AGENTS} agents by sharing {COMMON} tokens", gain, SHARED, "x"))
+    return held
+
+
+def show(ways: dict[str, Found], held: Sequence[Budget | Floor]) -> None:
+    """Write the table and the floors to stderr."""
+    alone = ways.get("llama")
+    lines = [f"{'':<14}{'tokens/s':>10}{'per CPU-s':>11}{'of Llama':>10}{'decode':>8}{'overhead':>10}{'first':>9}"]
+    for name, one in ways.items():
+        if name == "batches":
+            lines += [f"{f'batches {count}':<14}{'':>31}{speed:>8.1f}" for count, speed in one.items()]
+            continue
+        ratio = f"{per_second(one) / per_second(alone):.2f}x" if alone and "shared" not in name else ""
+        decode = f"{one['decode']:.1f}" if "decode" in one else ""
+        share = f"{100 * one['overhead']:.2f} %" if "overhead" in one else ""
+        first = f"{one['first']:.2f} s" if "first" in one else ""
+        speed = f"{per_second(one):>10.1f}{per_second(one, 'cpu'):>11.1f}"
+        lines.append(f"{name:<14}{speed}{ratio:>10}{decode:>8}{share:>10}{first:>9}")
+    print("\n".join([*lines, *map(str, held)]), file=sys.stderr)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.local", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="put every number on stdout")
-    parser.add_argument("--model", type=Path, default=tiny_model())
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--model", default="random", help="random (half a billion weights), tiny, or a GGUF file")
+    parser.add_argument("--peers", type=Path, help=f"the folder of {llama_peers.SERVER} and {llama_peers.BATCHES}")
+    parser.add_argument("--peer-options", default="", help="for both, such as --peer-options=--no-repack")
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--streams", default="1,4,8,16,32")
-    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--prompt", type=int, default=64, help="tokens that each stream reads")
+    parser.add_argument("--tokens", type=int, default=32, help="tokens that each stream writes")
+    parser.add_argument("--threads", type=int, help="the engine's own choice unless given")
+    parser.add_argument("--ways", default=",".join(WAYS), help=f"of {', '.join(WAYS)}")
     options = parser.parse_args()
+    if unknown := set(options.ways.split(",")) - set(WAYS):
+        parser.error(f"there is no way {', '.join(sorted(unknown))}")
+    if options.peers is None:
+        print("left out: llama-server and llama-batched-bench; --peers says where they are", file=sys.stderr)
+    elif gone := llama_peers.missing(options.peers):
+        parser.error(f"there is no {' and no '.join(gone)} in {options.peers}")
     streams = [int(each) for each in options.streams.split(",")]
-    found = measure(options.model, streams, options.tokens, options.rounds)
-    lines = [f"{'':<14}{'tokens/s':>10}{'per CPU-s':>11}{'of Llama':>10}{'computed':>10}"]
-    for one in found:
-        speed = f"{one['per_second']:>10.0f}{one['per_cpu_second']:>11.0f}{one['ratio']:>9.2f}x"
-        lines.append(f"{one['way']:<14}{speed}{one.get('computed', ''):>10}")
-    print("\n".join(lines), file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.model == "random":
+            path = random_model.write(Path(folder) / "random.gguf")
+        else:
+            path = tiny_model() if options.model == "tiny" else Path(options.model)
+        found = measure(path, options, streams)
+    held = floors(found["ways"])
+    show(found["ways"], held)
     if options.json:
-        where = {"python": platform.python_version(), "machine": platform.machine(), "model": options.model.name}
-        print(json.dumps({"where": where, "rounds": options.rounds, "ways": found}, indent=1))
+        where = {"python": platform.python_version(), "machine": platform.machine(), "kernels": kinds(library())}
+        told = {key: getattr(options, key) for key in ("model", "rounds", "prompt", "tokens", "peer_options")}
+        judged = [{**asdict(each), "met": each.met} for each in held]
+        print(json.dumps({"where": where, **told, **found, "floors": judged}, indent=1))
 
 
 if __name__ == "__main__":

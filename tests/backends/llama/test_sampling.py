@@ -49,6 +49,17 @@ def test_top_p_keeps_the_smallest_set_that_holds_the_mass(logits: Any, top_p: fl
     assert given_[kept].min() >= np.delete(given_, kept).max(initial=0)
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32), st.integers(300, 5000), st.sampled_from([0.1, 1, 8]), st.floats(0, 0.9999))
+def test_top_p_of_many_is_what_sorting_them_all_would_give(seed: int, size: int, spread: float, top_p: float) -> None:
+    drawn = np.random.default_rng(seed).standard_normal(size) * spread
+    given_ = probabilities(np.round(drawn) if seed % 2 else drawn)  # many that are equal, too
+    order = np.argsort(-given_, kind="stable")
+    before = np.cumsum(given_[order]) - given_[order]
+    expected = order[before < top_p * given_.sum()].tolist() or [int(given_.argmax())]
+    assert Sampler(top_p=top_p).keep(given_).tolist() == expected
+
+
 @settings(deadline=None)
 @given(LOGITS, st.integers(1, 50))
 def test_top_k_keeps_the_k_likeliest(logits: Any, top_k: int) -> None:
