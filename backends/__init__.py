@@ -1,6 +1,7 @@
 """Where tokens come from: one seam, `Backend.stream`, and what stands behind it.
 
     base  messages  events  errors     the seam: what is asked, what is answered, what goes wrong
+    codec                              the events of an answer as JSON
     dialects                           the wire formats, each a pure pair
     schemas  capabilities              what each provider takes of JSON Schema; what each model can do
     wire                               the network, framing, refusals

@@ -27,11 +27,11 @@ from typing import IO, Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from graphrt.backends.base import Backend, Capabilities
+from graphrt.backends.codec import write_event
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, Started
 from graphrt.backends.llama.backend import LlamaCpp
 from graphrt.backends.messages import Request
-from graphrt.backends.policies.exchange import write_event
 
 
 class _Answers:

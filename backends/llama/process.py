@@ -22,10 +22,10 @@ from queue import SimpleQueue
 from typing import IO, Any, cast
 
 from graphrt.backends.base import Capabilities
+from graphrt.backends.codec import read_event
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, Fold
 from graphrt.backends.llama.mailbox import Mailbox, Post
-from graphrt.backends.policies.exchange import read_event
 
 log = logging.getLogger("graphrt.llama")
 
