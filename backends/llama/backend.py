@@ -23,9 +23,9 @@ from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.llama.engine import MOST, Engine, Options
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.owner import owner
 from graphrt.backends.llama.worker import Job, Worker
 from graphrt.backends.messages import Request
-from graphrt.context import current
 
 TINY = "tiny"
 
@@ -121,8 +121,7 @@ class LlamaCpp:
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
         """Answer `request`, beside others. Where there is no room for all, the runs that ask take turns."""
-        running = current.get()
-        job = Job(request, None if running is None else running.run)
+        job = Job(request, owner())
         if not self._worker.submit(job):
             yield Failed(BackendError(f"{self.name} is closed", provider=self.name))
             return
