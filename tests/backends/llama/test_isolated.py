@@ -7,7 +7,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +46,6 @@ pytestmark = pytest.mark.anyio
 
 LONG = ask("Hi " * 250, settings=Settings(temperature=9.0, seed=1))
 """Its answer takes half a second."""
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Isolated]:
-    """One process for all of these tests; it serves the event loop of each."""
-    backend = Isolated()
-    yield backend
-    anyio.run(backend.aclose)
 
 
 async def begun(stream: AsyncGenerator[StreamEvent]) -> list[StreamEvent]:
@@ -167,43 +159,6 @@ async def test_its_errors_are_those_of_the_model(
 async def test_a_request_that_is_no_json_is_refused(worker: Isolated) -> None:
     error = (await failure(worker, ask("Hi", extra={"it": object()}))).error
     assert isinstance(error, BadRequest)
-
-
-async def test_many_at_once_have_the_answers_they_have_alone(worker: Isolated) -> None:
-    requests = [route(f"Hi, {text}") for text in ("I was charged twice", "the app crashes", "tell me a joke")]
-    requests += [ask("Good morning", settings=Settings(temperature=1.0, seed=seed)) for seed in range(5)]
-    alone = [await answer(worker, request) for request in requests]
-    together = {}
-
-    async def run(at: int) -> None:
-        together[at] = await answer(worker, requests[at])
-
-    async with anyio.create_task_group() as tasks:
-        for at in range(len(requests)):
-            tasks.start_soon(run, at)
-    assert all(same(together[at], alone[at]) for at in range(len(requests)))
-
-
-async def test_a_reader_that_stands_still_holds_nobody_up(worker: Isolated) -> None:
-    slow = worker.stream(route("Hi, the app crashes"))
-    first = await anext(slow)
-    assert json.loads((await answer(worker, route("Hi, I was charged twice"))).text) == {"route": "billing"}
-    rest = [event async for event in slow]
-    assert json.loads(fold([first, *rest]).text) == {"route": "technical"}
-
-
-async def test_it_serves_several_event_loops_at_once(worker: Isolated, anyio_backend_name: str) -> None:
-    slow = worker.stream(route("Hi, the app crashes"))
-    first = await anext(slow)
-
-    def elsewhere() -> str:
-        async def run() -> str:
-            return (await answer(worker, route("Hi, I was charged twice"))).text
-
-        return anyio.run(run, backend=anyio_backend_name)
-
-    assert json.loads(await anyio.to_thread.run_sync(elsewhere)) == {"route": "billing"}
-    assert json.loads(fold([first, *[event async for event in slow]]).text) == {"route": "technical"}
 
 
 async def test_what_a_loop_that_is_gone_had_asked_is_given_up(worker: Isolated, anyio_backend_name: str) -> None:
