@@ -1,6 +1,5 @@
 """The same request has the same answer alone, in a crowd and after a restart, to the bit (M10)."""
 
-import ctypes
 import json
 import random
 from collections.abc import Callable
@@ -17,11 +16,11 @@ from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.llama.context import Context, Span
 from graphrt.backends.llama.engine import CHUNK, Engine, Options
 from graphrt.backends.llama.invariance import fewest_rows
-from graphrt.backends.llama.library import library
 from graphrt.backends.llama.model import Model
 from graphrt.backends.llama.sampling import Sampler
 from graphrt.backends.messages import Request, Settings, system
 from tests.backends.llama.conftest import LOOKUP, WEATHER, answer, ask, json_of, route, same
+from tests.backends.llama.random_weights import quantize
 from tests.backends.llama.writers import Writer, alike, run
 
 WEIGHTS = ("F16", "BF16", "Q4_0", "Q5_0")
@@ -35,11 +34,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def make(weights: str) -> Path:
         path = folder / f"{weights}.gguf"
         if not path.exists():
-            lib = library()
-            params = lib.llama_model_quantize_default_params()
-            params.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{weights}")
-            params.allow_requantize, params.pure, params.nthread = True, True, 1
-            assert lib.llama_model_quantize(bytes(tiny_model()), bytes(path), ctypes.byref(params)) == 0
+            quantize(tiny_model(), path, weights, pure=True)
         return path
 
     return make
