@@ -299,10 +299,10 @@ def measured() -> dict[str, int]:
 
 def growth(samples: list[tuple[float, int]]) -> float:
     """How much more there is at the end than at the beginning, on the line of least squares."""
-    times, values = zip(*samples, strict=True)
+    times, values = [at for at, _ in samples], [value for _, value in samples]
     middle, mean = sum(times) / len(times), sum(values) / len(values)
     rise = sum((at - middle) * (value - mean) for at, value in samples)
-    spread: float = sum((at - middle) ** 2 for at in times)
+    spread = sum((at - middle) ** 2 for at in times)
     return rise / spread * (times[-1] - times[0])
 
 
