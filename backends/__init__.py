@@ -2,6 +2,7 @@
 
     base  messages  events  errors     the seam: what is asked, what is answered, what goes wrong
     embedding                          two small ones beside it: texts as vectors, documents by rank
+    codec                              the events of an answer as JSON
     dialects                           the wire formats, each a pure pair
     schemas  capabilities              what each provider takes of JSON Schema; what each model can do
     wire                               the network, framing, refusals

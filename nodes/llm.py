@@ -50,7 +50,7 @@ from graphrt.backends.messages import (
     ToolSpec,
     conversation,
 )
-from graphrt.backends.policies.exchange import key_of
+from graphrt.backends.policies.fingerprint import key_of
 from graphrt.backends.recorded import asked, failed, said, shortened
 from graphrt.backends.uri import open_backend
 from graphrt.context import Context, Draft, context

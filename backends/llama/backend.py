@@ -24,12 +24,12 @@ from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.llama.engine import MOST, Engine, Options
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.owner import owner
 from graphrt.backends.llama.retrieval import Pairs, Retriever, Texts, result
 from graphrt.backends.llama.snapshots import MOST as MOST_SNAPSHOTS
 from graphrt.backends.llama.vectors import POOLINGS, Vectors
 from graphrt.backends.llama.worker import Job, Worker
 from graphrt.backends.messages import Request
-from graphrt.context import current
 
 TINY = "tiny"
 
@@ -167,8 +167,7 @@ class LlamaCpp:
         return found
 
     async def _events(self, request: Request | Texts | Pairs) -> AsyncGenerator[Any]:
-        running = current.get()
-        job = Job(request, None if running is None else running.run)
+        job = Job(request, owner())
         if not self._worker.submit(job):
             yield Failed(BackendError(f"{self.name} is closed", provider=self.name))
             return

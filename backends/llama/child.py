@@ -1,7 +1,7 @@
 """The process in which `Isolated` runs its model: what it is told on stdin, a line of JSON at a time, and answers.
 
     {"open": {"path": "tiny", "n_ctx": 512}}     once, first: what `LlamaCpp` takes
-    {"ask": 1, "request": {…}}   {"cancel": 1}   {"close": true}
+    {"ask": 1, "run": "…" or null, "request": {…}}   {"cancel": 1}   {"close": true}
 
     {"knows": {…}}   {"id": 1, "event": {…}}   {"id": 1, "over": true}
 
@@ -30,12 +30,13 @@ from typing import IO, Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from graphrt.backends.base import Capabilities
+from graphrt.backends.codec import write_event
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, Started
 from graphrt.backends.llama.backend import LlamaCpp
+from graphrt.backends.llama.owner import ask_for
 from graphrt.backends.llama.retrieval import write_result
 from graphrt.backends.messages import Request
-from graphrt.backends.policies.exchange import write_event
 
 
 class _Answers:
@@ -91,8 +92,8 @@ def _obey(
     asked: dict[int, Future[None]] = {}
     for line in commands:
         match json.loads(line):
-            case {"ask": number, "request": request}:
-                asked[number] = portal.start_task_soon(_answer, backend, number, request, answers)
+            case {"ask": number, "run": run, "request": request}:
+                asked[number] = portal.start_task_soon(_answer, backend, number, run, request, answers)
                 asked[number].add_done_callback(partial(_forget, asked, number))
             case {"cancel": number} if (answering := asked.get(number)) is not None:
                 answering.cancel()
@@ -105,8 +106,9 @@ def _forget(asked: dict[int, Future[None]], number: int, _: Future[None]) -> Non
     del asked[number]
 
 
-async def _answer(backend: LlamaCpp, number: int, request: Any, answers: _Answers) -> None:
+async def _answer(backend: LlamaCpp, number: int, run: str | None, request: Any, answers: _Answers) -> None:
     """Answer one request; whatever happens to it, `over` says that the model has let go of it."""
+    ask_for(run)
     try:
         match request:
             case {"texts": texts}:

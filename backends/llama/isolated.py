@@ -27,6 +27,7 @@ from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.events import Failed, StreamEvent
 from graphrt.backends.llama.backend import TINY, LlamaCpp
 from graphrt.backends.llama.mailbox import Mailbox
+from graphrt.backends.llama.owner import owner
 from graphrt.backends.llama.process import Process
 from graphrt.backends.llama.retrieval import Pairs, Texts, result
 from graphrt.backends.messages import Request
@@ -69,7 +70,10 @@ class Isolated:
         return self._children.pid
 
     def stream(self, request: Request) -> AsyncGenerator[StreamEvent]:
-        """Answer `request`. Where there is no process, one is started, and never a second for the same request."""
+        """Answer `request`, beside others; the runs that ask take turns, as in this process.
+
+        Where there is no process, one is started, and never a second for the same request.
+        """
         return self._events(request)
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
@@ -85,7 +89,7 @@ class Isolated:
     async def _events(self, request: Request | Texts | Pairs) -> AsyncGenerator[Any]:
         mailbox = Mailbox()
         try:
-            process, number = self._children.ask(_written(request, self.name), mailbox)
+            process, number = self._children.ask(_written(request, self.name), mailbox, owner())
         except BackendError as error:
             yield Failed(error)
             return
@@ -148,15 +152,15 @@ class _Children:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    def ask(self, request: str, mailbox: Mailbox) -> tuple[Process, int]:
-        """Have a request answered. Raises BackendError if it is too late for that."""
+    def ask(self, request: str, mailbox: Mailbox, run: str | None = None) -> tuple[Process, int]:
+        """Have a request of a run answered. Raises BackendError if it is too late for that."""
         with self._changed:
             if self._closed:
                 raise BackendError(f"{self._name} is closed", provider=self._name)
-            if self._process is not None and (number := self._process.ask(request, mailbox)) is not None:
+            if self._process is not None and (number := self._process.ask(request, mailbox, run)) is not None:
                 return self._process, number
             self._process = Process(self._opening, name=self._name, knows=self._learn, ended=self._ended)
-            return self._process, self._process.start(request, mailbox)
+            return self._process, self._process.start(request, mailbox, run)
 
     def close(self) -> None:
         """Take no more requests; the process ends after those it has."""

@@ -21,12 +21,12 @@ from queue import SimpleQueue
 from typing import IO, Any, cast
 
 from graphrt.backends.base import Capabilities
+from graphrt.backends.codec import read_event
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, Fold
 from graphrt.backends.llama.ending import ending
 from graphrt.backends.llama.mailbox import Mailbox, Post
 from graphrt.backends.llama.retrieval import read_result
-from graphrt.backends.policies.exchange import read_event
 
 log = logging.getLogger("graphrt.llama")
 
@@ -92,21 +92,21 @@ class Process:
         """The id of the process, while there is one."""
         return None if self._running is None or self._over else self._running.pid
 
-    def start(self, request: str, mailbox: Mailbox) -> int:
-        """Start with a first request, to be answered into a mailbox. The number is for `cancel`."""
-        number = self._add(request, mailbox)
+    def start(self, request: str, mailbox: Mailbox, run: str | None) -> int:
+        """Start with a first request, to be answered into a mailbox, for a run. The number is for `cancel`."""
+        number = self._add(request, mailbox, run)
         self.thread.start()
         return number
 
-    def ask(self, request: str, mailbox: Mailbox) -> int | None:
+    def ask(self, request: str, mailbox: Mailbox, run: str | None) -> int | None:
         """Have another request answered; None if the process has ended."""
         with self._changed:
-            return None if self._over else self._add(request, mailbox)
+            return None if self._over else self._add(request, mailbox, run)
 
-    def _add(self, request: str, mailbox: Mailbox) -> int:
+    def _add(self, request: str, mailbox: Mailbox, run: str | None) -> int:
         self._count += 1
         self._asked[self._count] = _Asked(mailbox)
-        self._lines.put(f'{{"ask": {self._count}, "request": {request}}}\n'.encode())
+        self._lines.put(f'{{"ask": {self._count}, "run": {json.dumps(run)}, "request": {request}}}\n'.encode())
         return self._count
 
     def cancel(self, number: int) -> bool:

@@ -27,10 +27,11 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from graphrt.backends.base import Backend
+from graphrt.backends.codec import read_events, write_event
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Chose, Drafted, Failed, Finished, Restarted, Started, StreamEvent, Usage
 from graphrt.backends.messages import Request
-from graphrt.backends.policies.exchange import key_of, read_events, write_event
+from graphrt.backends.policies.fingerprint import key_of
 from graphrt.backends.policies.over import Over
 
 Events = tuple[StreamEvent, ...]

@@ -30,11 +30,12 @@ from typing import Any, Literal, get_args
 import anyio.to_thread
 
 from graphrt.backends.base import Backend
+from graphrt.backends.codec import read_events, write_event
 from graphrt.backends.errors import BackendError, BadRequest
 from graphrt.backends.events import Drafted, Failed, Finished, PartEnded, StreamEvent
 from graphrt.backends.messages import Request, Text
 from graphrt.backends.policies.cached import answer_alone, write_whole
-from graphrt.backends.policies.exchange import key_of, read_events, write_event
+from graphrt.backends.policies.fingerprint import key_of
 from graphrt.backends.policies.over import Over
 from graphrt.backends.recorded import asked
 from graphrt.backends.uri import open_backend

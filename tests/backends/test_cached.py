@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from graphrt.backends import Backend, errors
+from graphrt.backends.codec import read_events, write_event
 from graphrt.backends.errors import BackendError, BadRequest, InvalidOutput, RateLimited, ServerError
 from graphrt.backends.events import (
     Answer,
@@ -46,7 +47,7 @@ from graphrt.backends.messages import (
 )
 from graphrt.backends.policies.budget import budget
 from graphrt.backends.policies.cached import CacheStatistics, DirectoryStore, Events, MemoryStore, Store, cached
-from graphrt.backends.policies.exchange import key_of, read_events, write_event
+from graphrt.backends.policies.fingerprint import key_of
 from graphrt.backends.scripted import Scripted
 from graphrt.backends.wire.ratelimits import RateLimit
 

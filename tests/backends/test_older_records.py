@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from graphrt.backends.codec import read_event, write_event
 from graphrt.backends.events import Answer, PartEnded, complete
 from graphrt.backends.messages import (
     Citation,
@@ -26,7 +27,7 @@ from graphrt.backends.messages import (
     user,
 )
 from graphrt.backends.policies.estimate import tokens_in
-from graphrt.backends.policies.exchange import key_of, read_event, write_event
+from graphrt.backends.policies.fingerprint import key_of
 from graphrt.backends.policies.recorded import recorded
 from graphrt.backends.recorded import RecordedModels, asked, said
 from graphrt.backends.scripted import Scripted

@@ -1,5 +1,6 @@
 """A model that writes and reads under random load: embedded, ranked, given up, too long, closed and opened again."""
 
+import os
 import random
 import time
 from pathlib import Path
@@ -16,12 +17,16 @@ from graphrt.backends.events import complete
 from graphrt.backends.llama import LlamaCpp
 from graphrt.backends.messages import Request, Settings, user
 from tests.backends.llama.gguf_files import RANK, bert, texts
-from tests.torture.test_local_models import resident
 
 pytestmark = [pytest.mark.torture, pytest.mark.anyio]
 
 SECONDS = 12.0
 """For each kind of model and each event loop."""
+
+
+def resident() -> int:
+    """The bytes that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Load:

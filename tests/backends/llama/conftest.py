@@ -1,13 +1,14 @@
 """One small real model for the tests of this folder: the one that comes with the package."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
+import anyio
 import pytest
 
 from graphrt.backends.base import Backend
 from graphrt.backends.events import Answer, Failed, Finished, StreamEvent, complete
-from graphrt.backends.llama import LlamaCpp
+from graphrt.backends.llama import Isolated, LlamaCpp
 from graphrt.backends.messages import Message, OutputSchema, Request, Settings, ToolSpec, system, user
 
 ROUTE = "Route the request to billing, technical, sales or other. Answer in JSON."
@@ -81,3 +82,18 @@ async def llama(anyio_backend: str) -> AsyncIterator[LlamaCpp]:
     backend = LlamaCpp()
     yield backend
     await backend.aclose()
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Isolated]:
+    """The shipped model in a process of its own, one for all tests of a file; it serves the event loop of each."""
+    backend = Isolated()
+    yield backend
+    anyio.run(backend.aclose)
+
+
+@pytest.fixture(params=["llama", "worker"])
+def model(request: pytest.FixtureRequest, anyio_backend: str) -> Backend:
+    """Either of the two: what is true of a model here is true of one in a process of its own."""
+    found: Backend = request.getfixturevalue(request.param)
+    return found

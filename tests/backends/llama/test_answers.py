@@ -1,4 +1,4 @@
-"""What the shipped model answers, through the whole backend."""
+"""What the shipped model answers, through the whole backend: in this process and, as `model`, in one of its own."""
 
 import json
 import math
@@ -84,34 +84,34 @@ def test_importing_it_loads_no_native_code() -> None:
         ("tell me a joke", "other"),
     ],
 )
-async def test_it_routes(llama: LlamaCpp, text: str, where: str) -> None:
-    said = await answer(llama, route(f"Hi, {text}"))
+async def test_it_routes(model: Backend, text: str, where: str) -> None:
+    said = await answer(model, route(f"Hi, {text}"))
     assert json.loads(said.text) == {"route": where}
     assert said.finish == "stop"
     assert said.model == "tiny-agent-q8_0"
 
 
-async def test_it_extracts(llama: LlamaCpp) -> None:
-    said = await answer(llama, ask(system(EXTRACT), "Emma is 34 years old and lives in Oslo."))
+async def test_it_extracts(model: Backend) -> None:
+    said = await answer(model, ask(system(EXTRACT), "Emma is 34 years old and lives in Oslo."))
     assert json.loads(said.text) == {"name": "Emma", "age": 34, "city": "Oslo"}
 
 
-async def test_a_tool_is_called_and_its_result_read(llama: LlamaCpp) -> None:
+async def test_a_tool_is_called_and_its_result_read(model: Backend) -> None:
     question = ask("Where is my order 48213?", tools=(LOOKUP, WEATHER))
-    said = await answer(llama, question)
+    said = await answer(model, question)
     (call,) = said.tool_calls
     assert (call.name, json.loads(call.arguments), call.complete) == ("lookup_order", {"order_id": 48213}, True)
     assert said.finish == "tool_calls"
     assert said.text == ""
     messages = (*question.messages, said.message, tool_result(call, '{"status": "shipped"}'))
-    after = await answer(llama, ask(*messages, tools=(LOOKUP, WEATHER)))
+    after = await answer(model, ask(*messages, tools=(LOOKUP, WEATHER)))
     assert after.text == "Order 48213 is shipped."
 
 
-async def test_two_calls_in_one_turn_have_ids_of_their_own(llama: LlamaCpp) -> None:
+async def test_two_calls_in_one_turn_have_ids_of_their_own(model: Backend) -> None:
     for choice in ("auto", "required"):
         said = await answer(
-            llama, ask("What is the weather in Oslo and in Paris?", tools=(WEATHER,), tool_choice=choice)
+            model, ask("What is the weather in Oslo and in Paris?", tools=(WEATHER,), tool_choice=choice)
         )
         first, second = said.tool_calls
         assert json.loads(first.arguments) == {"city": "Oslo"}
@@ -120,8 +120,8 @@ async def test_two_calls_in_one_turn_have_ids_of_their_own(llama: LlamaCpp) -> N
         assert first.id != second.id
 
 
-async def test_a_call_streams_its_arguments(llama: LlamaCpp) -> None:
-    stream = await events(llama, ask("Where is my order 48213?", tools=(LOOKUP,)))
+async def test_a_call_streams_its_arguments(model: Backend) -> None:
+    stream = await events(model, ask("Where is my order 48213?", tools=(LOOKUP,)))
     check_protocol(stream)
     assert isinstance(stream[0], Started)
     (begun,) = [event for event in stream if isinstance(event, PartStarted)]
@@ -133,43 +133,43 @@ async def test_a_call_streams_its_arguments(llama: LlamaCpp) -> None:
     assert "".join(pieces) == ended.part.arguments
 
 
-async def test_a_forced_call_is_a_call(llama: LlamaCpp) -> None:
+async def test_a_forced_call_is_a_call(model: Backend) -> None:
     for settings in (Settings(), Settings(temperature=1.5, seed=5), Settings(temperature=3.0, seed=6)):
-        said = await answer(llama, ask("Good morning", tools=(LOOKUP,), tool_choice="required", settings=settings))
+        said = await answer(model, ask("Good morning", tools=(LOOKUP,), tool_choice="required", settings=settings))
         assert said.text == ""
         assert all(isinstance(json.loads(call.arguments)["order_id"], int) for call in said.tool_calls)
         assert said.finish == "tool_calls"
 
 
-async def test_a_named_tool_is_the_one_called(llama: LlamaCpp) -> None:
-    said = await answer(llama, ask("What is the weather in Oslo?", tools=(WEATHER, LOOKUP, ADD), tool_choice="add"))
+async def test_a_named_tool_is_the_one_called(model: Backend) -> None:
+    said = await answer(model, ask("What is the weather in Oslo?", tools=(WEATHER, LOOKUP, ADD), tool_choice="add"))
     (call,) = said.tool_calls
     assert call.name == "add"
     assert set(json.loads(call.arguments)) >= {"a", "b"}
 
 
-async def test_with_tool_choice_none_no_tool_is_offered(llama: LlamaCpp) -> None:
-    offered = await answer(llama, ask("Hello", tools=(LOOKUP,)))
-    plain = await answer(llama, ask("Hello"))
-    none = await answer(llama, ask("Hello", tools=(LOOKUP,), tool_choice="none"))
+async def test_with_tool_choice_none_no_tool_is_offered(model: Backend) -> None:
+    offered = await answer(model, ask("Hello", tools=(LOOKUP,)))
+    plain = await answer(model, ask("Hello"))
+    none = await answer(model, ask("Hello", tools=(LOOKUP,), tool_choice="none"))
     assert same(none, plain)
     assert none.usage.input is not None
     assert offered.usage.input is not None
     assert offered.usage.input > none.usage.input
 
 
-async def test_one_call_at_a_time_is_one_call(llama: LlamaCpp) -> None:
+async def test_one_call_at_a_time_is_one_call(model: Backend) -> None:
     settings = Settings(parallel_tool_calls=False)
     for choice in ("auto", "required"):
         asked = ask(
             "What is the weather in Oslo and in Paris?", tools=(WEATHER,), tool_choice=choice, settings=settings
         )
-        assert len((await answer(llama, asked)).tool_calls) == 1
+        assert len((await answer(model, asked)).tool_calls) == 1
 
 
-async def test_a_tool_choice_that_is_not_offered_is_refused(llama: LlamaCpp) -> None:
-    assert isinstance((await failure(llama, ask("Hi", tools=(ADD,), tool_choice="nope"))).error, BadRequest)
-    assert isinstance((await failure(llama, ask("Hi", tool_choice="required"))).error, BadRequest)
+async def test_a_tool_choice_that_is_not_offered_is_refused(model: Backend) -> None:
+    assert isinstance((await failure(model, ask("Hi", tools=(ADD,), tool_choice="nope"))).error, BadRequest)
+    assert isinstance((await failure(model, ask("Hi", tool_choice="required"))).error, BadRequest)
 
 
 async def test_the_same_request_has_the_same_answer(llama: LlamaCpp) -> None:
@@ -181,24 +181,24 @@ async def test_the_same_request_has_the_same_answer(llama: LlamaCpp) -> None:
     await fresh.aclose()
 
 
-async def test_seeds_differ(llama: LlamaCpp) -> None:
+async def test_seeds_differ(model: Backend) -> None:
     texts = {
-        (await answer(llama, ask("Good morning", settings=Settings(temperature=3.0, seed=seed, max_tokens=20)))).text
+        (await answer(model, ask("Good morning", settings=Settings(temperature=3.0, seed=seed, max_tokens=20)))).text
         for seed in range(4)
     }
     assert len(texts) > 1
 
 
-async def test_a_drawn_seed_is_reported_and_repeats_the_answer(llama: LlamaCpp) -> None:
+async def test_a_drawn_seed_is_reported_and_repeats_the_answer(model: Backend) -> None:
     settings = Settings(temperature=3.0, max_tokens=20)
-    said = await answer(llama, ask("Good morning", settings=settings))
+    said = await answer(model, ask("Good morning", settings=settings))
     again = settings.model_copy(update={"seed": said.usage.raw["seed"]})
-    assert same(await answer(llama, ask("Good morning", settings=again)), said)
+    assert same(await answer(model, ask("Good morning", settings=again)), said)
 
 
-async def test_without_a_temperature_the_likeliest_token_is_taken(llama: LlamaCpp) -> None:
-    plain = await answer(llama, ask("Hello", settings=Settings(seed=1)))
-    assert same(plain, await answer(llama, ask("Hello", settings=Settings(temperature=0.0, seed=2))))
+async def test_without_a_temperature_the_likeliest_token_is_taken(model: Backend) -> None:
+    plain = await answer(model, ask("Hello", settings=Settings(seed=1)))
+    assert same(plain, await answer(model, ask("Hello", settings=Settings(temperature=0.0, seed=2))))
     assert "seed" not in plain.usage.raw
 
 
@@ -227,15 +227,15 @@ async def test_an_answer_that_is_read_back_is_the_same_after_any_history(llama: 
     await fresh.aclose()
 
 
-async def test_concurrent_requests_have_the_answers_they_have_alone(llama: LlamaCpp) -> None:
+async def test_concurrent_requests_have_the_answers_they_have_alone(model: Backend) -> None:
     requests = [route(f"Hi, {text}") for text in ("I was charged twice", "the app crashes", "tell me a joke")]
     requests += [ask("Good morning", settings=WILD.model_copy(update={"seed": seed})) for seed in range(4)]
     requests.append(ask("Where is my order 48213?", tools=(LOOKUP,)))
-    alone = [await answer(llama, request) for request in requests]
+    alone = [await answer(model, request) for request in requests]
     together = {}
 
     async def run(at: int) -> None:
-        together[at] = await answer(llama, requests[at])
+        together[at] = await answer(model, requests[at])
 
     async with anyio.create_task_group() as tasks:
         for at in range(len(requests)):
@@ -244,10 +244,10 @@ async def test_concurrent_requests_have_the_answers_they_have_alone(llama: Llama
     assert all(same(together[at], alone[at]) for at in range(len(requests)))
 
 
-async def test_a_reader_that_stands_still_holds_nobody_up(llama: LlamaCpp) -> None:
-    slow = llama.stream(route("Hi, the app crashes"))
+async def test_a_reader_that_stands_still_holds_nobody_up(model: Backend) -> None:
+    slow = model.stream(route("Hi, the app crashes"))
     first = await anext(slow)
-    assert json.loads((await answer(llama, route("Hi, I was charged twice"))).text) == {"route": "billing"}
+    assert json.loads((await answer(model, route("Hi, I was charged twice"))).text) == {"route": "billing"}
     rest = [event async for event in slow]
     assert json.loads(fold([first, *rest]).text) == {"route": "technical"}
 
@@ -364,14 +364,14 @@ async def test_runs_that_ask_are_told_apart_so_that_they_take_turns(
     assert owners[-1] is None
 
 
-async def test_one_backend_serves_several_event_loops(llama: LlamaCpp, anyio_backend_name: str) -> None:
+async def test_one_backend_serves_several_event_loops(model: Backend, anyio_backend_name: str) -> None:
     def elsewhere() -> str:
         async def run() -> str:
-            return (await answer(llama, route("Hi, the app crashes"))).text
+            return (await answer(model, route("Hi, the app crashes"))).text
 
         return anyio.run(run, backend=anyio_backend_name)
 
-    here = await answer(llama, route("Hi, I was charged twice"))
+    here = await answer(model, route("Hi, I was charged twice"))
     there = await anyio.to_thread.run_sync(elsewhere)
     assert (json.loads(here.text), json.loads(there)) == ({"route": "billing"}, {"route": "technical"})
 
@@ -423,41 +423,41 @@ anyio.run(main)
     assert (said.returncode, said.stdout.strip(), said.stderr) == (0, "Started", "")
 
 
-async def test_text_is_streamed_and_never_half_a_character(llama: LlamaCpp) -> None:
+async def test_text_is_streamed_and_never_half_a_character(model: Backend) -> None:
     schema = json_of("s", {"enum": ["Ünïcödé ✓ 👍🏽 日本語"]})
-    stream = await events(llama, ask("Hello", output=schema))
+    stream = await events(model, ask("Hello", output=schema))
     pieces = [event.text for event in stream if isinstance(event, PartDelta)]
     assert len(pieces) > 3
     assert "�" not in "".join(pieces)
     assert json.loads("".join(pieces)) == "Ünïcödé ✓ 👍🏽 日本語"
 
 
-async def test_a_cut_in_the_middle_of_a_character_drops_its_half(llama: LlamaCpp) -> None:
+async def test_a_cut_in_the_middle_of_a_character_drops_its_half(model: Backend) -> None:
     schema = json_of("s", {"enum": ["👍"]})
     texts = [
-        (await answer(llama, ask("Hello", output=schema, settings=Settings(max_tokens=count)))).text
+        (await answer(model, ask("Hello", output=schema, settings=Settings(max_tokens=count)))).text
         for count in range(1, 8)
     ]
     assert texts[-1] == '"👍"'
     assert all(text in {"", '"', '"👍', '"👍"'} for text in texts)
 
 
-async def test_stop_strings_end_the_text_before_them(llama: LlamaCpp) -> None:
-    whole = (await answer(llama, route("Hi, the app crashes"))).text
+async def test_stop_strings_end_the_text_before_them(model: Backend) -> None:
+    whole = (await answer(model, route("Hi, the app crashes"))).text
     assert whole == '{"route": "technical"}'
     for stop in ("technical", "cal", '": "', "route", "}", "{"):
         stream = await events(
-            llama, route("Hi, the app crashes").model_copy(update={"settings": Settings(stop=("nowhere", stop))})
+            model, route("Hi, the app crashes").model_copy(update={"settings": Settings(stop=("nowhere", stop))})
         )
         said = fold(stream)
         assert said.text == whole[: whole.index(stop)]
         assert (said.finish, said.raw_finish) == ("stop", "stop_string")
-    never = await answer(llama, route("Hi, the app crashes").model_copy(update={"settings": Settings(stop=("}}",))}))
+    never = await answer(model, route("Hi, the app crashes").model_copy(update={"settings": Settings(stop=("}}",))}))
     assert never.text == whole
 
 
-async def test_max_tokens_cuts_and_says_so(llama: LlamaCpp) -> None:
-    said = await answer(llama, route("Hi, the app crashes").model_copy(update={"settings": Settings(max_tokens=3)}))
+async def test_max_tokens_cuts_and_says_so(model: Backend) -> None:
+    said = await answer(model, route("Hi, the app crashes").model_copy(update={"settings": Settings(max_tokens=3)}))
     assert (said.finish, said.raw_finish, said.usage.output) == ("length", "max_tokens", 3)
     assert '{"route": "technical"}'.startswith(said.text)
     assert said.text
@@ -483,14 +483,14 @@ async def test_a_full_context_ends_the_answer(llama: LlamaCpp) -> None:
     await small.aclose()
 
 
-async def test_a_prompt_longer_than_the_context_says_both_numbers(llama: LlamaCpp) -> None:
+async def test_a_prompt_longer_than_the_context_says_both_numbers(model: Backend) -> None:
     asked = ask("word " * 1500)
-    error = (await failure(llama, asked)).error
+    error = (await failure(model, asked)).error
     assert isinstance(error, ContextLengthExceeded)
     assert error.usage is not None
     assert str(error.usage.input) in str(error)
     assert "1024" in str(error)
-    assert json.loads((await answer(llama, route("Hi, the app crashes"))).text) == {"route": "technical"}
+    assert json.loads((await answer(model, route("Hi, the app crashes"))).text) == {"route": "technical"}
 
 
 async def test_usage_counts_what_was_read_and_written(llama: LlamaCpp) -> None:
@@ -535,9 +535,9 @@ async def test_who_does_not_ask_for_exactness_is_not_promised_it() -> None:
     await backend.aclose()
 
 
-async def test_settings_that_are_not_honoured_are_named(llama: LlamaCpp) -> None:
+async def test_settings_that_are_not_honoured_are_named(model: Backend) -> None:
     settings = Settings(reasoning_effort="high", top_p=0.5, max_tokens=2)
-    stream = await events(llama, ask("Hello", settings=settings, extra={"mirostat": 2}))
+    stream = await events(model, ask("Hello", settings=settings, extra={"mirostat": 2}))
     assert [event.setting for event in stream if isinstance(event, Warned)] == [
         "reasoning_effort",
         "top_p",
@@ -545,7 +545,7 @@ async def test_settings_that_are_not_honoured_are_named(llama: LlamaCpp) -> None
     ]
     assert isinstance(stream[-1], Finished)
     strict = settings.model_copy(update={"strict": True})
-    stream = await events(llama, ask("Hello", settings=strict))
+    stream = await events(model, ask("Hello", settings=strict))
     assert len(stream) == 1
     assert isinstance(stream[0], Failed)
     assert isinstance(stream[0].error, UnsupportedSetting)
@@ -581,23 +581,23 @@ async def test_a_setting_is_honoured_or_named(llama: LlamaCpp, setting: str) -> 
     ],
     ids=repr,
 )
-async def test_settings_that_mean_nothing_are_refused(llama: LlamaCpp, settings: Settings) -> None:
-    assert isinstance((await failure(llama, ask("Hello", settings=settings))).error, BadRequest)
+async def test_settings_that_mean_nothing_are_refused(model: Backend, settings: Settings) -> None:
+    assert isinstance((await failure(model, ask("Hello", settings=settings))).error, BadRequest)
 
 
-async def test_media_is_refused(llama: LlamaCpp) -> None:
+async def test_media_is_refused(model: Backend) -> None:
     picture = Message(role="user", parts=(Text(text="?"), Media(media_type="image/png", data="AA==")))
     result = ToolResult(call_id="c", name="shoot", content="", media=(Media(media_type="image/png", data="AA=="),))
     for shown in (picture, Message(role="tool", parts=(result,))):
-        error = (await failure(llama, ask(shown))).error
+        error = (await failure(model, ask(shown))).error
         assert isinstance(error, BadRequest)
         assert "image/png" in str(error)
 
 
-async def test_no_messages_are_refused_and_odd_ones_are_not_fatal(llama: LlamaCpp) -> None:
-    assert isinstance((await failure(llama, ask())).error, BadRequest)
+async def test_no_messages_are_refused_and_odd_ones_are_not_fatal(model: Backend) -> None:
+    assert isinstance((await failure(model, ask())).error, BadRequest)
     for text in ("", "\x00", "\ud800", "\ue0000\ue001", "👍🏽" * 20):
-        assert (await answer(llama, ask(text, settings=Settings(max_tokens=3)))).finish in {"stop", "length"}
+        assert (await answer(model, ask(text, settings=Settings(max_tokens=3)))).finish in {"stop", "length"}
 
 
 async def test_a_missing_file_is_named(tmp_path: Path) -> None:

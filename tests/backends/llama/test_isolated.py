@@ -7,7 +7,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ import pytest
 
 pytest.importorskip("tests.llama")
 
-from graphrt import Runtime
+from graphrt import Runtime, node
 from graphrt.backends import open_backend
 from graphrt.backends.base import Backend, Capabilities
 from graphrt.backends.errors import BadRequest, BindingError, ContextLengthExceeded, ServerError, UnsupportedSetting
 from graphrt.backends.events import Failed, Finished, PartDelta, PartEnded, Started, StreamEvent, fold
 from graphrt.backends.llama import Isolated, LlamaCpp, isolated, process, tiny_model
-from graphrt.backends.llama.mailbox import Mailbox
+from graphrt.backends.llama.mailbox import Mailbox, Post
+from graphrt.backends.llama.owner import ask_for
 from graphrt.backends.messages import Media, Message, Request, Settings
 from graphrt.config import Config
 from graphrt.facts import AttemptFailed
@@ -45,14 +46,6 @@ pytestmark = pytest.mark.anyio
 
 LONG = ask("Hi " * 250, settings=Settings(temperature=9.0, seed=1))
 """Its answer takes half a second."""
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Isolated]:
-    """One process for all of these tests; it serves the event loop of each."""
-    backend = Isolated()
-    yield backend
-    anyio.run(backend.aclose)
 
 
 async def begun(stream: AsyncGenerator[StreamEvent]) -> list[StreamEvent]:
@@ -166,43 +159,6 @@ async def test_its_errors_are_those_of_the_model(
 async def test_a_request_that_is_no_json_is_refused(worker: Isolated) -> None:
     error = (await failure(worker, ask("Hi", extra={"it": object()}))).error
     assert isinstance(error, BadRequest)
-
-
-async def test_many_at_once_have_the_answers_they_have_alone(worker: Isolated) -> None:
-    requests = [route(f"Hi, {text}") for text in ("I was charged twice", "the app crashes", "tell me a joke")]
-    requests += [ask("Good morning", settings=Settings(temperature=1.0, seed=seed)) for seed in range(5)]
-    alone = [await answer(worker, request) for request in requests]
-    together = {}
-
-    async def run(at: int) -> None:
-        together[at] = await answer(worker, requests[at])
-
-    async with anyio.create_task_group() as tasks:
-        for at in range(len(requests)):
-            tasks.start_soon(run, at)
-    assert all(same(together[at], alone[at]) for at in range(len(requests)))
-
-
-async def test_a_reader_that_stands_still_holds_nobody_up(worker: Isolated) -> None:
-    slow = worker.stream(route("Hi, the app crashes"))
-    first = await anext(slow)
-    assert json.loads((await answer(worker, route("Hi, I was charged twice"))).text) == {"route": "billing"}
-    rest = [event async for event in slow]
-    assert json.loads(fold([first, *rest]).text) == {"route": "technical"}
-
-
-async def test_it_serves_several_event_loops_at_once(worker: Isolated, anyio_backend_name: str) -> None:
-    slow = worker.stream(route("Hi, the app crashes"))
-    first = await anext(slow)
-
-    def elsewhere() -> str:
-        async def run() -> str:
-            return (await answer(worker, route("Hi, I was charged twice"))).text
-
-        return anyio.run(run, backend=anyio_backend_name)
-
-    assert json.loads(await anyio.to_thread.run_sync(elsewhere)) == {"route": "billing"}
-    assert json.loads(fold([first, *[event async for event in slow]]).text) == {"route": "technical"}
 
 
 async def test_what_a_loop_that_is_gone_had_asked_is_given_up(worker: Isolated, anyio_backend_name: str) -> None:
@@ -373,6 +329,63 @@ def test_what_a_model_prints_does_not_get_between_its_answers(
 
     anyio.run(twice)
     assert [record.message for record in caplog.records] == ["from native code", "from Python b''"] * 2
+
+
+OWNED = """
+from graphrt.backends.llama import child
+from graphrt.backends.llama.owner import owner
+from graphrt.backends.scripted import Scripted
+
+child.LlamaCpp = lambda **_: Scripted(lambda request: str(owner()))
+child.main()
+"""
+"""The real process with a model that says for whom it is asked."""
+
+
+async def test_the_process_is_told_which_run_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "command", lambda: [sys.executable, "-c", OWNED])
+    backend = Isolated()
+
+    @node
+    async def asked(text: str) -> str:
+        return (await answer(backend, ask(text))).text
+
+    async with Runtime() as rt:
+        runs = [await rt.start(asked, text="Hi") for _ in range(2)]
+        assert [await run.result() for run in runs] == [run.id for run in runs]
+    assert (await answer(backend, ask("Hi"))).text == "None"
+    await backend.aclose()
+
+
+@pytest.mark.parametrize("kind", [LlamaCpp, Isolated])
+async def test_a_run_that_asks_much_waits_for_one_that_asks_little(
+    kind: type[LlamaCpp | Isolated], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = kind(parallel=1)
+    ids: list[str | None] = []
+    texts: dict[str | None, str] = {}
+    put = Post.put
+
+    def seen(post: Post, box: Mailbox, event: StreamEvent | None) -> None:
+        if isinstance(event, Started):
+            ids.append(event.response_id)
+        put(post, box, event)
+
+    async def one(run: str, text: str) -> None:
+        ask_for(run)
+        texts[(await answer(backend, ask(text, settings=Settings(max_tokens=2)))).response_id] = text
+
+    monkeypatch.setattr(Post, "put", seen)
+    async with anyio.create_task_group() as tasks:
+        ask_for("much")
+        running = backend.stream(LONG)
+        await begun(running)
+        for run, text in (("much", "Hello"), ("much", "Thanks"), ("much", "Bye"), ("little", "Who are you?")):
+            tasks.start_soon(one, run, text)
+            await anyio.wait_all_tasks_blocked()
+        await running.aclose()
+    assert [texts[id_] for id_ in ids[1:]] == ["Hello", "Who are you?", "Thanks", "Bye"]
+    await backend.aclose()
 
 
 async def test_closing_waits_for_what_was_asked_and_refuses_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""An exchange as data: which request it was, and the events of its answer as JSON and back.
+"""The events of an answer as JSON, and back.
 
     {"event": "part_delta", "id": "part-1", "text": "Hel"}
 
@@ -8,15 +8,13 @@ What a provider's headers said and the raw body of an error are not written: the
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from graphrt.backends import errors
-from graphrt.backends.errors import BackendError, BadRequest, InvalidOutput
+from graphrt.backends.errors import BackendError, InvalidOutput
 from graphrt.backends.events import (
     Chose,
     Drafted,
@@ -31,30 +29,13 @@ from graphrt.backends.events import (
     Usage,
     Warned,
 )
-from graphrt.backends.messages import Frozen, Message, Part, Request
+from graphrt.backends.messages import Message, Part
 
 _PART: TypeAdapter[Part] = TypeAdapter(Part)
 _KINDS: Mapping[str, type[BackendError]] = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, BackendError)
 }
 _FACTS = ("provider", "status", "code", "retry_after")
-
-
-def key_of(request: Request, name: str) -> str:
-    """The hash of a request to the backend `name`: equal for equal requests, in every process. Settings that are not
-    given do not count, so that a new one changes no old key. Raises BadRequest for a request that is no JSON."""
-    try:
-        messages = [_said(message) for message in request.messages]
-        dumped = request.model_dump(mode="json", exclude_defaults=True, exclude={"messages", "draft"})
-    except ValueError as error:
-        raise BadRequest(f"the request is no JSON: {error}", provider=name) from error
-    canonical = json.dumps([name, messages, dumped], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _said(message: Message) -> list[Any]:
-    marked = ["cache"] if message.cache else []
-    return [message.role, *marked, *map(_dumped, message.parts)]
 
 
 def write_event(event: StreamEvent) -> dict[str, Any]:
@@ -69,7 +50,7 @@ def write_event(event: StreamEvent) -> dict[str, Any]:
         case PartDelta(id=id_, text=text):
             return _tagged("part_delta", id=id_, text=text)
         case PartEnded(id=id_, part=part):
-            return _tagged("part_ended", id=id_, part=_dumped(part))
+            return _tagged("part_ended", id=id_, part=write_part(part))
         case Drafted(text=text):
             return _tagged("drafted", text=text)
         case Restarted(reason=reason):
@@ -81,6 +62,11 @@ def write_event(event: StreamEvent) -> dict[str, Any]:
             return _tagged("finished", reason=reason, raw_reason=raw, usage=_usage(usage))
         case Failed(error=error):
             return _tagged("failed", error=_write_error(error))
+
+
+def write_part(part: Part) -> dict[str, Any]:
+    """Write a part without what is not set, but with its kind: other kinds have the same fields."""
+    return {"kind": part.kind, **part.model_dump(mode="json", exclude_defaults=True)}
 
 
 def read_event(written: Mapping[str, Any]) -> StreamEvent:
@@ -126,7 +112,7 @@ def _write_error(error: BackendError) -> dict[str, Any]:
     written: dict[str, Any] = {"kind": kind, "message": error.provider_message, "retryable": error.retryable}
     written |= {name: value for name in _FACTS if (value := getattr(error, name)) is not None}
     if error.partial is not None:
-        parts = [_dumped(part) for part in error.partial.parts]
+        parts = [write_part(part) for part in error.partial.parts]
         written["partial"] = {"role": error.partial.role, "parts": parts}
     if error.usage is not None:
         written["usage"] = _usage(error.usage)
@@ -150,15 +136,6 @@ def _read_error(written: Mapping[str, Any]) -> BackendError:
 
 def _usage(usage: Usage | None) -> dict[str, Any] | None:
     return None if usage is None else usage.model_dump(mode="json", exclude_none=True)
-
-
-def _dumped(part: Part) -> dict[str, Any]:
-    """A part without what is not set, but with its kind: other kinds have the same fields."""
-    return {"kind": part.kind, **_given(part)}
-
-
-def _given(value: Frozen) -> dict[str, Any]:
-    return value.model_dump(mode="json", exclude_defaults=True)
 
 
 def _tagged(event: str, /, **fields: Any) -> dict[str, Any]:
