@@ -99,7 +99,7 @@ class Asked(Task):
             while True:
                 logits = yield wanted
                 self.steps += 1
-                self._bits.update(logits.tobytes())
+                self._bits.update(logits.tobytes() if logits is not None else b"")
                 wanted = work.send(logits)
                 self._bits.update(repr(wanted).encode())
         except StopIteration:

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from tests.backends.llama.fuzz import survives
 

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-pytest.importorskip("llama_cpp", reason="the llama extra is not installed")
+pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import Answer
 from graphrt.backends.llama import LlamaCpp, constrain
