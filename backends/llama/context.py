@@ -75,9 +75,9 @@ class Context:
         params.n_batch = params.n_ubatch = rows
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
-        # Where sequences share their cells it passes over those of the others. Where they do not, it gains nothing on a
-        # processor, takes twice the time for long prompts, and its bits depend on how long the others are.
-        flash = lib.LLAMA_FLASH_ATTN_TYPE_AUTO if unified else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        # On a processor it reads the prompts of a crowd a quarter faster, where sequences share their cells, and writes
+        # half as fast after long ones; where they do not share, it takes twice the time for long prompts.
+        flash = lib.LLAMA_FLASH_ATTN_TYPE_AUTO if unified and model.offloaded else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.flash_attn_type = flash
         params.kv_unified = unified
         params.swa_full = True  # a window that slides drops what another request could have begun with

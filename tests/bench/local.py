@@ -95,10 +95,11 @@ class Asking:
         return self._ask(self._digits(count - empty))
 
     def agents(self, *, alike: bool) -> list[Asked]:
-        """The agents, with the same beginning or each with another."""
+        """The agents, with the same beginning or each with another. The template's marks are a part of what is their own."""
         header = len(self._ask("", "0").prompt) - len(self._ask("").prompt) - 1
         common = self._digits(COMMON - header)
-        return [self._ask(self._digits(OWN), common if alike else self._digits(len(common))) for _ in range(AGENTS)]
+        own = COMMON + OWN - len(self._ask("", common).prompt)
+        return [self._ask(self._digits(own), common if alike else self._digits(len(common))) for _ in range(AGENTS)]
 
     def _digits(self, count: int) -> str:
         return "".join(str(self._draw.randrange(10)) for _ in range(count))

@@ -43,7 +43,8 @@ def test_agents_that_are_alike_have_all_but_their_own_tokens_in_common() -> None
     for agents, common in ((alike, 512), (apart, 0)):
         first, second = (each.prompt for each in agents[:2])
         same = next(i for i, (one, other) in enumerate(zip(first, second, strict=True)) if one != other)
-        assert common <= same < 550
+        assert len(first) == len(second) == 512 + 16
+        assert common <= same < 512 + 16
         assert (same >= 512) == (common == 512)
 
 
