@@ -59,7 +59,7 @@ def _name(lib: ModuleType, kind: int) -> str:
 
 
 def _call(lib: ModuleType, name: str, *args: Any, gives: Any = ctypes.c_void_p) -> Any:
-    """A function of ggml's, which llama-cpp-python does not bind."""
-    function = getattr(lib.llama_cpp._lib, f"ggml_backend_{name}")
+    """A function of ggml's, which nobody binds."""
+    function = getattr(lib._lib, f"ggml_backend_{name}")
     function.restype = gives
     return gives(function(*args))
