@@ -95,7 +95,7 @@ class Asking:
         return self._ask(self._digits(count - empty))
 
     def agents(self, *, alike: bool) -> list[Asked]:
-        """The agents, with the same beginning or each with another. The template's marks are part of what is their own."""
+        """The agents, with the same beginning or each with another. The template's marks are part of their own."""
         header = len(self._ask("", "0").prompt) - len(self._ask("").prompt) - 1
         common = self._digits(COMMON - header)
         own = COMMON + OWN - len(self._ask("", common).prompt)
