@@ -132,15 +132,15 @@ class Cells:
 
     def read(self) -> Reading:
         """Compute the prompt and what was written after it, in its groups, or what is missing of that."""
-        groups, logits = self._groups, None
+        groups = rest = self._groups
+        logits = None
         if self._saved is not None:
             count, data = self._saved
             self._saved = None
             logits = yield Restored([*self._prompt, *chain(*groups[:count])], len(self._prompt), data, groups[count])
             rest = groups[count + 1 :]
         if logits is None:
-            logits = yield self._prompt
-            rest = groups
+            logits, rest = (yield self._prompt), groups
         for group in rest:
             logits = yield group
         return _computed(logits)

@@ -358,7 +358,7 @@ async def test_what_breaks_one_half_of_a_model_does_not_end_what_the_other_does(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(embed)
         written = await answer(backend, ask("Hi", settings=Settings(max_tokens=20)))
-    assert written.usage.output == 20
+        assert written.usage.output == 20
     assert (await backend.embed(["a"])).vectors == expected.vectors
 
 
