@@ -159,6 +159,8 @@ class Worker:
             with self._changed:
                 self._closing = True
                 left = [*self._line, *self._preparing]
+                self._line.clear()
+                self._preparing.clear()
             self._end(self._closed)
             for job in left:
                 self._over(job, self._closed())
