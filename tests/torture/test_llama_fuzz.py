@@ -9,7 +9,7 @@ pytest.importorskip("tests.llama")
 
 from tests.backends.llama.fuzz import survives
 
-pytestmark = pytest.mark.torture
+pytestmark = pytest.mark.endurance
 
 SECONDS = 80.0
 """For each kind; what is under way then comes to its end."""

@@ -1,6 +1,6 @@
 """Two hundred mixed requests of a model in the process see the same bits alone and in a crowd, in every format (M10).
 
-pytest tests/torture/test_local_exact.py -m torture -s      a minute or two of CPU for each format
+pytest tests/torture/test_local_exact.py -m endurance -s      a minute or two of CPU for each format
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from graphrt.backends.messages import Message, Request, Settings, system, user
 from tests.backends.llama.conftest import ADD, LOOKUP, WEATHER, json_of
 from tests.backends.llama.random_weights import quantize, write
 
-pytestmark = pytest.mark.torture
+pytestmark = pytest.mark.endurance
 
 FORMATS = ("Q8_0", "Q5_0", "Q4_0", "F16", "BF16", "Q4_K_M", "Q6_K")
 COUNT = 200

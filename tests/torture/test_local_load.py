@@ -1,6 +1,6 @@
 """Models in the process under random load: asked, cancelled, asked too much, closed, reopened, put away (M10).
 
-pytest tests/torture/test_local_load.py -m torture -s
+pytest tests/torture/test_local_load.py -m endurance -s
 
 takes a minute on each event loop, or GRAPHRT_LOAD_MINUTES.
 
@@ -41,7 +41,7 @@ from graphrt.backends.messages import Request, Settings, system
 from tests.backends.llama.conftest import ADD, LOOKUP, WEATHER, ask, check_protocol, json_of, without_cost
 
 pytestmark = [
-    pytest.mark.torture,
+    pytest.mark.endurance,
     pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc"),
 ]
 

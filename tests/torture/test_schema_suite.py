@@ -9,7 +9,7 @@ pytest.importorskip("tests.llama")
 from graphrt.backends.llama import LlamaCpp
 from tests.backends.llama.schema_suite import cases, table
 
-pytestmark = [pytest.mark.torture, pytest.mark.anyio]
+pytestmark = [pytest.mark.endurance, pytest.mark.anyio]
 
 
 async def test_no_answer_breaks_its_schema_without_a_word_however_often_it_is_drawn(
