@@ -362,5 +362,5 @@ def test_nothing_is_left_behind_and_nothing_has_changed(
     assert grown < GROWTH
     assert more < OBJECTS
     assert len(set(files)) == 1
-    assert max(samples["threads"]) <= len(homes)
+    assert max(samples["threads"]) <= len(homes) * (1 + worker.MAKERS)
     assert all(load.counts[kind] for kind in (*KINDS, "cut off", "closed", "closed at once", "put away")), load.counts
