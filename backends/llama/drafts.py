@@ -76,11 +76,14 @@ def _group(value: Any, size: int) -> Group:
 
 
 class Keeper:
-    """Says from time to time what was added to an answer. `begun` is what was kept of it before."""
+    """Says from time to time what was added to the answer that `answer` names. `begun` is what was kept before."""
 
-    def __init__(self, emit: Callable[[Drafted], None], answer: str, seed: int | None, begun: Begun | None) -> None:
+    def __init__(
+        self, emit: Callable[[Drafted], None], answer: Callable[[], str], seed: int | None, begun: Begun | None
+    ) -> None:
         self._emit = emit
-        self._head = {"answer": answer, **({} if seed is None else {"seed": seed})}
+        self._answer = answer
+        self._seed = seed
         self._said = begun is not None
         self._groups: list[int | Group] = []
         self._last = time.perf_counter()
@@ -93,6 +96,7 @@ class Keeper:
             self._last = now
             if not self._said:
                 self._said = True
-                self._emit(Drafted(json.dumps(self._head)))
+                head = {"answer": self._answer(), **({} if self._seed is None else {"seed": self._seed})}
+                self._emit(Drafted(json.dumps(head)))
             self._emit(Drafted(json.dumps(self._groups)))
             self._groups = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import hashlib
 import secrets
 import threading
@@ -51,9 +52,6 @@ class Speaker:
         snapshot_bytes: int = MOST,
     ) -> None:
         self.engine = engine
-        self.made = drafts.digest(
-            engine.model.fingerprint, f"llama.cpp {library().llama_version()!r}, llguidance {version('llguidance')}"
-        )
         self.snapshots: Snapshots | None = None
         if snapshots is not None:
             made = drafts.digest(self.made, engine.context.layout)
@@ -72,6 +70,12 @@ class Speaker:
         """The control tokens that mean something to the parser."""
         self._grammars: Grammars | None = None
         self._making = threading.Lock()
+
+    @functools.cached_property
+    def made(self) -> str:
+        """What answers come from: the model and the libraries. Read from the file only once somebody keeps a draft."""
+        libraries = f"llama.cpp {library().llama_version()!r}, llguidance {version('llguidance')}"
+        return drafts.digest(self.engine.model.fingerprint, libraries)
 
     @property
     def grammars(self) -> Grammars:
@@ -301,14 +305,17 @@ class _Answer:
         return several and self.request.settings.parallel_tool_calls is not False
 
     def _write(self, tokens: list[int], parser: AnswerParser, matcher: Matcher | LazyMatcher | None) -> Work:
-        which = self._which(tokens)
-        begun = drafts.read(self.request.draft, which, self.engine.vocabulary.size)
+        which = functools.cache(lambda: self._which(tokens))  # most answers are over before anybody wants to know
+        begun = None
+        if self.request.draft:
+            begun = drafts.read(self.request.draft, which(), self.engine.vocabulary.size)
         choose = sampler(self.request.settings, begun.seed if begun is not None else None)
         if choose.temperature:
             self.spent.raw["seed"] = choose.seed
         writing = _Writing(self, len(tokens), parser, matcher, choose)
         kept = Keeper(self.emit, which, choose.seed if choose.temperature else None, begun)
-        cells = Cells(self.speaker.snapshots, f"{which}-{choose.seed}", tokens)
+        snapshots = self.speaker.snapshots
+        cells = Cells(snapshots, "" if snapshots is None else f"{which()}-{choose.seed}", tokens)
         # What was written before an interruption is said again at once; then it is computed as it was before.
         if before := cells.recall(begun.groups if begun is not None else ()):
             self._say_again(writing, before)
