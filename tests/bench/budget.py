@@ -7,35 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Budget:
-    """What was measured, and the most it may be."""
+    """What was measured, and the most it may be, or, of a `floor`, the least."""
 
     what: str
     found: float
-    most: float
+    bound: float
     unit: str
+    floor: bool = False
 
     def __str__(self) -> str:
         verdict = "met   " if self.met else "MISSED"
-        return f"  {verdict}  {self.what}: {self.found:.2f} {self.unit} of {self.most:g} {self.unit}"
+        bound = f", at least {self.bound:g}" if self.floor else f" of {self.bound:g}"
+        return f"  {verdict}  {self.what}: {self.found:.2f} {self.unit}{bound} {self.unit}"
 
     @property
     def met(self) -> bool:
-        return self.found <= self.most
-
-
-@dataclass(frozen=True)
-class Floor:
-    """What was measured, and the least it may be."""
-
-    what: str
-    found: float
-    least: float
-    unit: str
-
-    def __str__(self) -> str:
-        verdict = "met   " if self.met else "MISSED"
-        return f"  {verdict}  {self.what}: {self.found:.2f} {self.unit}, at least {self.least:g} {self.unit}"
-
-    @property
-    def met(self) -> bool:
-        return self.found >= self.least
+        return self.found >= self.bound if self.floor else self.found <= self.bound

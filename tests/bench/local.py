@@ -45,7 +45,7 @@ from graphrt.backends.llama.kernels import kinds
 from graphrt.backends.llama.library import library
 from graphrt.backends.messages import Request, Settings, system, user
 from tests.bench import llama_peers, random_model
-from tests.bench.budget import Budget, Floor
+from tests.bench.budget import Budget
 from tests.bench.decodes import Watched, decoding, overhead
 from tests.bench.timer import Timer
 
@@ -244,28 +244,28 @@ def per_second(one: Found, of: str = "seconds") -> float:
     return one["written"] / one[of] if one[of] else 0.0
 
 
-def floors(ways: dict[str, Found]) -> list[Budget | Floor]:
+def floors(ways: dict[str, Found]) -> list[Budget]:
     """Hold what was measured against what is promised."""
-    held: list[Budget | Floor] = []
+    held: list[Budget] = []
     for mode in EXACT:
         mine = {name: one for name, one in ways.items() if name.startswith(mode) and name[-1].isdigit()}
         counts = {name: name.rpartition(" ")[2] for name in mine}
         for name, one in mine.items():
             if int(counts[name]) in AT and (peer := ways.get(f"server {counts[name]}")):
                 ratio = per_second(one) / per_second(peer)
-                held.append(Floor(f"{name}: tokens/s over {llama_peers.SERVER}'s", ratio, FASTER, "x"))
+                held.append(Budget(f"{name}: tokens/s over {llama_peers.SERVER}'s", ratio, FASTER, "x", floor=True))
         for name, one in mine.items():
             if (ceiling := ways.get("batches", {}).get(counts[name])) and "decode" in one:
                 share = one["decode"] / ceiling
-                held.append(Floor(f"{name}: decode over {llama_peers.BATCHES}'s", share, DECODE, "x"))
+                held.append(Budget(f"{name}: decode over {llama_peers.BATCHES}'s", share, DECODE, "x", floor=True))
         held += [Budget(f"{name}: overhead", 100 * one["overhead"], OVERHEAD, "%") for name, one in mine.items()]
         if (shared := ways.get(f"{mode} shared")) and (apart := ways.get("apart")):
             gain = per_second(shared) / per_second(apart)
-            held.append(Floor(f"{mode}: {AGENTS} agents by sharing {COMMON} tokens", gain, SHARED, "x"))
+            held.append(Budget(f"{mode}: {AGENTS} agents by sharing {COMMON} tokens", gain, SHARED, "x", floor=True))
     return held
 
 
-def show(ways: dict[str, Found], held: Sequence[Budget | Floor]) -> None:
+def show(ways: dict[str, Found], held: Sequence[Budget]) -> None:
     """Write the table and the floors to stderr."""
     alone = ways.get("llama")
     lines = [f"{'':<14}{'tokens/s':>10}{'per CPU-s':>11}{'of Llama':>10}{'decode':>8}{'overhead':>10}{'first':>9}"]

@@ -17,7 +17,9 @@ import pytest
 from graphrt.backends.llama import installed
 from graphrt.cli import demo
 
-needs_model = pytest.mark.skipif(not installed(), reason="no llama extra is installed")
+needs_model = pytest.mark.skipif(
+    not installed(), reason="asks a real model: install 'graphrt[llama]' or 'graphrt[llama-prebuilt]'"
+)
 
 
 def command(*argv: str, cwd: Path, before: str = "") -> subprocess.CompletedProcess[str]:

@@ -42,7 +42,9 @@ from tests.backends.llama.conftest import ADD, LOOKUP, WEATHER, ask, check_proto
 
 pytestmark = [
     pytest.mark.endurance,
-    pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc"),
+    pytest.mark.skipif(
+        not Path("/proc/self/statm").exists(), reason="what the process holds is read from /proc, which only Linux has"
+    ),
 ]
 
 SECONDS = 60 * float(os.environ.get("GRAPHRT_LOAD_MINUTES", "1"))

@@ -109,10 +109,10 @@ def _value(kind: int, value: Any) -> bytes:
     return struct.pack({_UINT32: "<I", _INT32: "<i", _FLOAT32: "<f", _BOOL: "<?"}[kind], value)
 
 
-def quantize(source: Path, target: Path, weights: str, *, pure: bool = False) -> None:
-    """Write a model again in another format. llama.cpp keeps some tensors in a finer one, unless it is `pure`."""
+def quantize(source: Path, target: Path, weights: str) -> None:
+    """Write a model again in another format, some tensors in a finer one as llama.cpp chooses."""
     lib = library()
     params = lib.llama_model_quantize_default_params()
     params.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{weights}")
-    params.allow_requantize, params.pure, params.nthread = True, pure, 1
+    params.allow_requantize, params.nthread = True, 1
     assert lib.llama_model_quantize(bytes(source), bytes(target), ctypes.byref(params)) == 0

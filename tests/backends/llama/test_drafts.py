@@ -145,7 +145,7 @@ GROUPS = st.lists(st.lists(st.integers(0, 999), min_size=1, max_size=5), max_siz
 @given(groups=GROUPS, seed=st.none() | st.integers(0, 2**63), cut=st.integers(0, 25))
 def test_what_was_kept_is_read_as_it_was_written(groups: list[list[int]], seed: int | None, cut: int) -> None:
     told: list[Drafted] = []
-    keeper = Keeper(told.append, "answer", seed, None)
+    keeper = Keeper(told.append, lambda: "answer", seed, None)
     for group in groups:
         keeper.add(group)
     texts = [each.text for each in told]
