@@ -17,9 +17,7 @@ import pytest
 from graphrt.backends.llama import installed
 from graphrt.cli import demo
 
-needs_model = pytest.mark.skipif(
-    not installed(), reason="asks a real model: install 'graphrt[llama]' or 'graphrt[llama-prebuilt]'"
-)
+needs_model = pytest.mark.skipif(not installed(), reason="needs 'graphrt[llama]' or 'graphrt[llama-prebuilt]'")
 
 
 def command(*argv: str, cwd: Path, before: str = "") -> subprocess.CompletedProcess[str]:

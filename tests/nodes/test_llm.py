@@ -787,7 +787,7 @@ async def test_ask_outside_of_a_node_says_so() -> None:
 # One real model.
 
 
-@pytest.mark.skipif(not installed(), reason="asks a real model: install 'graphrt[llama]' or 'graphrt[llama-prebuilt]'")
+@pytest.mark.skipif(not installed(), reason="needs 'graphrt[llama]' or 'graphrt[llama-prebuilt]'")
 async def test_a_real_model_in_this_process_answers_by_its_schema() -> None:
     """The shipped model, its grammar, the typed answer and its record, with nothing scripted (M7, M10)."""
     from graphrt.demo.agent import Route, route

@@ -42,9 +42,7 @@ from tests.backends.llama.conftest import ADD, LOOKUP, WEATHER, ask, check_proto
 
 pytestmark = [
     pytest.mark.endurance,
-    pytest.mark.skipif(
-        not Path("/proc/self/statm").exists(), reason="what the process holds is read from /proc, which only Linux has"
-    ),
+    pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux has /proc"),
 ]
 
 SECONDS = 60 * float(os.environ.get("GRAPHRT_LOAD_MINUTES", "1"))

@@ -76,9 +76,7 @@ class Load:
 
 
 @pytest.mark.parametrize("kind", ["tiny", "head"])
-@pytest.mark.skipif(
-    not Path("/proc/self/statm").exists(), reason="what the process holds is read from /proc, which only Linux has"
-)
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux has /proc")
 async def test_readers_under_random_load_are_exact_and_leave_nothing_behind(kind: str, tmp_path: Path) -> None:
     path, _ = bert(tmp_path / "head.gguf", RANK)
     load = Load(
