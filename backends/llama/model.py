@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import os
+import secrets
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,15 +108,15 @@ class Model:
     @functools.cached_property
     def fingerprint(self) -> str:
         """What tells it from other models: a digest of its size and of samples from all over the file, which a change
-        of weights does not leave alone."""
+        of weights does not leave alone. Where the file has gone or changed since it was loaded, like no other's."""
         whole = hashlib.blake2b(digest_size=16)
-        with self.path.open("rb") as file:
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             whole.update(str(size).encode())
             for at in range(0, size, max(SAMPLE, size // SAMPLES)):
                 file.seek(at)
                 whole.update(file.read(SAMPLE))
-        return whole.hexdigest()
+        return whole.hexdigest() if self.is_of(self.path, self.placement) else secrets.token_hex(16)
 
     @functools.cached_property
     def vocabulary(self) -> Vocabulary:

@@ -1,7 +1,9 @@
 """An interrupted answer goes on from the tokens that were kept of it, and ends as if nothing had happened (M10)."""
 
 import json
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.base import Backend
 from graphrt.backends.events import Answer, Drafted, StreamEvent, fold
-from graphrt.backends.llama import Isolated, LlamaCpp, drafts
+from graphrt.backends.llama import Isolated, LlamaCpp, drafts, tiny_model
 from graphrt.backends.llama.drafts import Begun, Keeper
 from graphrt.backends.messages import Request, Settings
 from tests.backends.llama.conftest import LOOKUP, WEATHER, answer, ask, events, json_of, route, without_cost
@@ -131,6 +133,30 @@ async def test_a_draft_that_is_damaged_is_not_gone_on_from(llama: LlamaCpp, dama
     again = await resumed(llama, REQUESTS["seeded"], [*pieces(whole)[:3], damage])
     assert said(again).message == said(whole).message
     assert fold(again).usage.raw.get("resumed", 0) in {0, 2}
+
+
+@pytest.mark.usefixtures("every_token")
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("how", ["is gone", "is another"])
+async def test_a_model_whose_file_changed_is_taken_for_no_other(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "model.gguf"
+    shutil.copy(tiny_model(), path)
+    backend = LlamaCpp(path)
+    await answer(backend, ask("Hi", settings=Settings(max_tokens=1)))  # it is in memory now
+    path.unlink()
+    if how == "is another":
+        shutil.copy(tiny_model(), path)
+    whole = await events(backend, REQUESTS["seeded"])
+    kept = pieces(whole)[:5]
+    again = await resumed(backend, REQUESTS["seeded"], kept)
+    await backend.aclose()
+    assert said(again) == said(whole)
+    assert fold(again).usage.raw["resumed"] == 4
+    shutil.copy(tiny_model(), path)
+    other = LlamaCpp(path)
+    anew = fold(await resumed(other, REQUESTS["seeded"], kept))
+    await other.aclose()
+    assert "resumed" not in anew.usage.raw
 
 
 async def test_an_answer_that_is_quick_keeps_nothing(llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
