@@ -1,4 +1,4 @@
-"""Every schema of the official suite, drawn from again and again."""
+"""Every schema of the official suite, drawn from again and again (M6, M10)."""
 
 from pathlib import Path
 

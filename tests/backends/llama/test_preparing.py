@@ -1,4 +1,4 @@
-"""Grammars are made beside the engine: who needs one waits for it, and nobody else does."""
+"""Grammars are made beside the engine: who needs one waits for it, and nobody else does (M10)."""
 
 import json
 import threading

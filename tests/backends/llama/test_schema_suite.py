@@ -1,4 +1,4 @@
-"""The official suite's schemas hold whatever is drawn: a part of them here, all of them in `tests/torture`."""
+"""The official suite's schemas hold whatever is drawn (M6, M10): a part of them here, all in `tests/torture`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Of an answer that was interrupted nothing is computed again that a snapshot has, and a wrong one changes nothing."""
+"""Of an interrupted answer nothing is computed again that a snapshot has; a wrong one changes nothing (M10)."""
 
 import os
 from collections.abc import Callable

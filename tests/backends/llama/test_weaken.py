@@ -1,4 +1,4 @@
-"""What a grammar cannot hold goes alone, by its name and place; all the rest stays."""
+"""What a grammar cannot hold goes alone, by its name and place; all the rest stays (M6)."""
 
 import json
 from collections.abc import Iterator
