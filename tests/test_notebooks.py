@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom in a real kernel, and is kept without what it printed."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -57,7 +58,10 @@ def test_the_first_notebook_does_what_it_says(executed: nbformat.NotebookNode, t
     """A runtime opened in one cell is used in the next ones; a run fails, is resumed, and asks its model once (D2)."""
     text = said(executed)
     assert "FileNotFoundError: almanac.txt" in text
-    assert "runs again: each:answer[2]; reused: 3" in text
+    # whether the other two answers were there before the third one failed is the threads' affair
+    again, reused = re.search(r"runs again: (.+); reused: (\d)", text).groups()  # type: ignore[union-attr]
+    assert "each:answer[2]" in again.split(", ")
+    assert len(again.split(", ")) + int(reused) == 4
     assert "# Tides\nWhat are tides? It depends." in text
     assert "Approved(text='The sea comes and goes!!', rounds=3)" in text
     assert "editor finished\noutline finished\n" in text

@@ -30,7 +30,7 @@ from graphrt.backends.llama.sampling import Sampler
 from graphrt.backends.llama.snapshots import MOST, Cells, Snapshots
 from graphrt.backends.llama.stops import StopStrings
 from graphrt.backends.llama.task import Effort, Work
-from graphrt.backends.llama.template import ChatTemplate
+from graphrt.backends.llama.template import read_template
 from graphrt.backends.messages import Request, Settings, ToolSpec
 
 if TYPE_CHECKING:
@@ -62,9 +62,8 @@ class Speaker:
         if not source:
             raise BadRequest(f"{name} has no chat template of its own: pass chat_template=", provider="llama_cpp")
         vocabulary = engine.vocabulary
-        self.template = ChatTemplate(
-            source, bos=vocabulary.bos_text, eos=vocabulary.eos_text, control=vocabulary.control_texts
-        )
+        control = tuple(vocabulary.control_texts)
+        self.template = read_template(source, vocabulary.bos_text, vocabulary.eos_text, control)
         spells = self.template.dialect.spells
         self.tags = frozenset(token for token in vocabulary.control if spells(vocabulary.text(token)))
         """The control tokens that mean something to the parser."""

@@ -118,6 +118,12 @@ class ChatTemplate:
         return self._disguise.split(prompt)
 
 
+@functools.lru_cache(maxsize=8)
+def read_template(source: str, bos: str, eos: str, control: tuple[str, ...]) -> ChatTemplate:
+    """The template of a model, read and tried once, however often the model is loaded. It keeps nothing of a chat."""
+    return ChatTemplate(source, bos=bos, eos=eos, control=control)
+
+
 class _Generation(jinja2.ext.Extension):
     """`{% generation %}` marks the assistant's words for training; a prompt has them as they are."""
 

@@ -196,7 +196,8 @@ POLICIES: Mapping[str, Callable[[Backend, Path], Backend]] = {
     "all of them": _stacked,
 }
 
-CASES = [(door, policy, "asyncio") for door in DOORS for policy in ("alone", "all of them")]
+CASES = [(door, "alone", "asyncio") for door in DOORS]
+CASES += [(door, "all of them", "asyncio") for door in ("chat_completions", "generate_content", "bedrock, signed")]
 CASES += [("chat_completions", policy, "asyncio") for policy in POLICIES if policy not in {"alone", "all of them"}]
 CASES += [("chat_completions", "alone", "trio"), ("messages", "all of them", "trio")]
 """On trio a few: what is asked, and what is said of it, is the same there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -10,12 +9,10 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from graphrt.backends.llama import installed
-from graphrt.cli import demo
 
 needs_model = pytest.mark.skipif(not installed(), reason="needs 'graphrt[llama]' or 'graphrt[llama-prebuilt]'")
 
@@ -43,11 +40,23 @@ def lookups(folder: Path) -> list[tuple[str, int]]:
         table.close()
 
 
+WATCHED = """
+import subprocess
+wait = subprocess.Popen.wait
+def watched(self, timeout=None):
+    code = wait(self, timeout)
+    with open("codes", "a") as file:
+        print(code, file=file)
+    return code
+subprocess.Popen.wait = watched
+"""
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """One demo, played once for all who look at it."""
+    """One demo, played once for all who look at it. `codes` has how its processes ended."""
     folder = tmp_path_factory.mktemp("demo")
-    return folder, command("--json", cwd=folder)
+    return folder, command("--json", cwd=folder, before=WATCHED)
 
 
 @needs_model
@@ -110,26 +119,11 @@ def test_the_demo_tells_its_story_on_stderr_and_can_be_played_again(
 
 
 @needs_model
-def test_the_worker_is_really_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, surroundings: None) -> None:
+def test_the_worker_is_really_killed(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     """It ends by signal 9, not by itself: what it holds open is not closed, and no cleanup runs (D2)."""
-    codes: list[int] = []
-    wait = subprocess.Popen.wait
-
-    def watched(self: subprocess.Popen[Any], timeout: float | None = None) -> int:
-        codes.append(wait(self, timeout))
-        return codes[-1]
-
-    monkeypatch.setattr(subprocess.Popen, "wait", watched)
-    assert demo.demo(argparse.Namespace(folder=str(tmp_path / "here"), json=True, quiet=True), []) == 0
+    codes = [int(code) for code in (played[0] / "codes").read_text().split()]
     # A llama.cpp that was not compiled here is tried first, in processes that end well.
     assert [code for code in codes if code != 0] == [-signal.SIGKILL]
-
-
-@pytest.fixture
-def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps the surroundings' configuration out."""
-    for name in [name for name in os.environ if name.startswith("GRAPHRT_")]:
-        monkeypatch.delenv(name)
 
 
 @needs_model

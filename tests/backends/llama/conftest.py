@@ -76,9 +76,17 @@ def check_protocol(stream: Sequence[StreamEvent]) -> None:
     assert terminal == [stream[-1]]
 
 
+@pytest.fixture(scope="module")
+def llama() -> Iterator[LlamaCpp]:
+    """The shipped model, one for all tests of a file; it serves the event loop of each."""
+    backend = LlamaCpp()
+    yield backend
+    anyio.run(backend.aclose)
+
+
 @pytest.fixture
-async def llama(anyio_backend: str) -> AsyncIterator[LlamaCpp]:
-    """The shipped model, loaded at the first request and freed after the test."""
+async def own(anyio_backend: str) -> AsyncIterator[LlamaCpp]:
+    """The shipped model for one test, which has read nothing yet; loaded at the first request and freed after the test."""
     backend = LlamaCpp()
     yield backend
     await backend.aclose()

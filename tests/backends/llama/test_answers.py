@@ -202,13 +202,13 @@ async def test_without_a_temperature_the_likeliest_token_is_taken(model: Backend
     assert "seed" not in plain.usage.raw
 
 
-async def test_a_computed_beginning_is_reused_and_changes_nothing(llama: LlamaCpp) -> None:
+async def test_a_computed_beginning_is_reused_and_changes_nothing(own: LlamaCpp) -> None:
     long = "Hi, " + "the app crashes, " * 20
     reused = []
     for text in (long + "help", long + "now", "Hi, the app is slow", long + "help", "Please help: I was charged twice"):
         fresh = LlamaCpp()
         asked = route(text).model_copy(update={"settings": WILD})
-        alone, after_others = await answer(fresh, asked), await answer(llama, asked)
+        alone, after_others = await answer(fresh, asked), await answer(own, asked)
         await fresh.aclose()
         assert same(alone, after_others)
         assert alone.usage.cache_read == 0
@@ -288,31 +288,31 @@ class Held:
 
 
 async def test_cancelled_in_the_middle_it_stops_and_leaves_the_next_request_alone(
-    llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+    own: LlamaCpp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = await answer(llama, route("Hi, the app crashes"))
-    held = Held(llama, monkeypatch)
+    expected = await answer(own, route("Hi, the app crashes"))
+    held = Held(own, monkeypatch)
     seen = []
     with anyio.CancelScope() as scope:
-        async for event in llama.stream(route("Hi, the app is slow")):
+        async for event in own.stream(route("Hi, the app is slow")):
             seen.append(event)
             if isinstance(event, PartStarted | PartDelta) and not scope.cancel_called:
                 await held.stuck()
                 scope.cancel()
     assert held.interrupted.is_set()
     assert not any(isinstance(event, (Finished, Failed)) for event in seen)
-    assert same(await answer(llama, route("Hi, the app crashes")), expected)
+    assert same(await answer(own, route("Hi, the app crashes")), expected)
 
 
-async def test_closing_the_stream_stops_the_sampling(llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = await answer(llama, route("Hi, the app crashes"))
-    held = Held(llama, monkeypatch)
-    stream = llama.stream(route("Hi, the app is slow"))
+async def test_closing_the_stream_stops_the_sampling(own: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = await answer(own, route("Hi, the app crashes"))
+    held = Held(own, monkeypatch)
+    stream = own.stream(route("Hi, the app is slow"))
     await anext(stream)
     await held.stuck()
     await stream.aclose()
     assert held.interrupted.is_set()
-    assert same(await answer(llama, route("Hi, the app crashes")), expected)
+    assert same(await answer(own, route("Hi, the app crashes")), expected)
 
 
 async def test_requests_are_answered_in_the_order_they_came_and_those_given_up_are_not(
@@ -340,27 +340,27 @@ async def test_requests_are_answered_in_the_order_they_came_and_those_given_up_a
 
 
 async def test_runs_that_ask_are_told_apart_so_that_they_take_turns(
-    llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+    own: LlamaCpp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owners: list[object] = []
-    submit = llama._worker.submit
+    submit = own._worker.submit
 
     def seen(job: Job) -> bool:
         owners.append(job.owner)
         return submit(job)
 
-    monkeypatch.setattr(llama._worker, "submit", seen)
+    monkeypatch.setattr(own._worker, "submit", seen)
 
     @node
     async def routed(text: str) -> str:
-        return (await answer(llama, route(text))).text
+        return (await answer(own, route(text))).text
 
     async with Runtime() as rt:
         runs = [await rt.start(routed, text=f"Hi, {text}") for text in ("I was charged twice", "the app crashes")]
         said = [json.loads(await run.result()) for run in runs]
     assert said == [{"route": "billing"}, {"route": "technical"}]
     assert set(owners) == {run.id for run in runs}
-    await answer(llama, route("Hi"))
+    await answer(own, route("Hi"))
     assert owners[-1] is None
 
 
@@ -493,24 +493,24 @@ async def test_a_prompt_longer_than_the_context_says_both_numbers(model: Backend
     assert json.loads((await answer(model, route("Hi, the app crashes"))).text) == {"route": "technical"}
 
 
-async def test_usage_counts_what_was_read_and_written(llama: LlamaCpp) -> None:
-    first = (await answer(llama, route("Hi, the app crashes"))).usage
-    again = (await answer(llama, route("Hi, the app crashes"))).usage
+async def test_usage_counts_what_was_read_and_written(own: LlamaCpp) -> None:
+    first = (await answer(own, route("Hi, the app crashes"))).usage
+    again = (await answer(own, route("Hi, the app crashes"))).usage
     assert (first.input, first.output) == (again.input, again.output) == (43, 7)
     assert (first.cache_read, again.cache_read) == (0, 32)
     assert first.reasoning == 0
 
 
-async def test_usage_says_what_was_computed_and_how_long_it_took(llama: LlamaCpp) -> None:
-    await answer(llama, route("Hi, the app crashes"))
-    usage = (await answer(llama, route("Hi, the app crashes"))).usage
+async def test_usage_says_what_was_computed_and_how_long_it_took(own: LlamaCpp) -> None:
+    await answer(own, route("Hi, the app crashes"))
+    usage = (await answer(own, route("Hi, the app crashes"))).usage
     assert usage.input is not None
     assert usage.output is not None
     assert usage.cache_read == 32
     assert usage.raw["computed"] == usage.input - 32 + usage.output
     times = [usage.raw[f"{name}_seconds"] for name in ("queue", "prefill", "decode")]
     assert all(0 < seconds < 60 for seconds in times)
-    cut = (await failure(llama, ask("word " * 1500))).error
+    cut = (await failure(own, ask("word " * 1500))).error
     assert cut.usage is not None
     assert cut.usage.raw["computed"] == 0
 

@@ -74,25 +74,25 @@ async def test_an_answer_that_was_interrupted_anywhere_ends_the_same(llama: Llam
 
 
 @pytest.mark.usefixtures("every_token")
-async def test_it_says_how_much_was_there_already_and_chooses_none_of_it_again(llama: LlamaCpp) -> None:
-    whole = await events(llama, REQUESTS["drawn"])
+async def test_it_says_how_much_was_there_already_and_chooses_none_of_it_again(own: LlamaCpp) -> None:
+    whole = await events(own, REQUESTS["drawn"])
     kept = pieces(whole)
     half = len(kept) // 2
-    usage = fold(await resumed(llama, REQUESTS["drawn"], kept[:half])).usage
+    usage = fold(await resumed(own, REQUESTS["drawn"], kept[:half])).usage
     assert usage.raw["resumed"] == half - 1
     assert usage.output == fold(whole).usage.output
 
 
 @pytest.mark.usefixtures("every_token")
-async def test_a_whole_answer_is_said_again_without_computing_anything(llama: LlamaCpp) -> None:
+async def test_a_whole_answer_is_said_again_without_computing_anything(own: LlamaCpp) -> None:
     request = REQUESTS["cut off"]
-    whole = await events(llama, request)
+    whole = await events(own, request)
     tokens = [*pieces(whole)]
-    last = await answer(llama, request.model_copy(update={"settings": Settings(max_tokens=4)}))
+    last = await answer(own, request.model_copy(update={"settings": Settings(max_tokens=4)}))
     assert last.usage.output == 4
-    longer = await events(llama, request.model_copy(update={"settings": Settings(max_tokens=4)}))
+    longer = await events(own, request.model_copy(update={"settings": Settings(max_tokens=4)}))
     third = pieces(longer)[-1]
-    usage = fold(await resumed(llama, request, [*tokens, third])).usage
+    usage = fold(await resumed(own, request, [*tokens, third])).usage
     assert (usage.raw["computed"], usage.raw["resumed"], usage.output) == (0, 3, 3)
 
 
@@ -159,9 +159,9 @@ async def test_a_model_whose_file_changed_is_taken_for_no_other(tmp_path: Path, 
     assert "resumed" not in anew.usage.raw
 
 
-async def test_an_answer_that_is_quick_keeps_nothing(llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_is_quick_keeps_nothing(own: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drafts, "EVERY", 3600.0)
-    assert pieces(await events(llama, REQUESTS["greedy"])) == []
+    assert pieces(await events(own, REQUESTS["greedy"])) == []
 
 
 GROUPS = st.lists(st.lists(st.integers(0, 999), min_size=1, max_size=5), max_size=20)

@@ -12,10 +12,10 @@ from graphrt.backends.probing import examine
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_shipped_model_does_what_it_says(llama: LlamaCpp) -> None:
+async def test_the_shipped_model_does_what_it_says(own: LlamaCpp) -> None:
     """M10: tools and schemas are real, and its context is known once it is loaded. Nobody obeys, counts or hesitates
     between two words in its world: that is not settled."""
-    report = await examine(llama)
+    report = await examine(own)
     verdicts = {each.name: each.verdict for each in report.findings}
     unsettled = {name for name, verdict in verdicts.items() if verdict == "not settled"}
     assert unsettled == {"system message", "seed", "stop strings", "max_tokens"}

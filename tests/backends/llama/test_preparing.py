@@ -49,74 +49,74 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     found.open.set()
 
 
-async def test_others_are_answered_while_a_grammar_is_made(llama: LlamaCpp, gate: Gate) -> None:
+async def test_others_are_answered_while_a_grammar_is_made(own: LlamaCpp, gate: Gate) -> None:
     said: list[Answer] = []
 
     async def held() -> None:
-        said.append(await answer(llama, HELD))
+        said.append(await answer(own, HELD))
 
     async with anyio.create_task_group() as group:
         group.start_soon(held)
         await gate.wait()
-        assert (await answer(llama, FREE)).finish in {"stop", "length"}
+        assert (await answer(own, FREE)).finish in {"stop", "length"}
         assert said == []
         gate.open.set()
     assert json.loads(said[0].text) in {"yes", "no"}
 
 
-async def test_a_request_that_waits_for_its_grammar_is_given_up_at_once(llama: LlamaCpp, gate: Gate) -> None:
+async def test_a_request_that_waits_for_its_grammar_is_given_up_at_once(own: LlamaCpp, gate: Gate) -> None:
     async with anyio.create_task_group() as group:
-        group.start_soon(answer, llama, HELD)
+        group.start_soon(answer, own, HELD)
         await gate.wait()
         group.cancel_scope.cancel()
     assert not gate.open.is_set()
     gate.open.set()
-    assert json.loads((await answer(llama, HELD)).text) in {"yes", "no"}
+    assert json.loads((await answer(own, HELD)).text) in {"yes", "no"}
 
 
-async def test_closing_answers_those_who_wait_for_their_grammars(llama: LlamaCpp, gate: Gate) -> None:
+async def test_closing_answers_those_who_wait_for_their_grammars(own: LlamaCpp, gate: Gate) -> None:
     said: list[Answer] = []
 
     async def held() -> None:
-        said.append(await answer(llama, HELD))
+        said.append(await answer(own, HELD))
 
     async with anyio.create_task_group() as group:
         group.start_soon(held)
         await gate.wait()
-        group.start_soon(llama.aclose)
+        group.start_soon(own.aclose)
         gate.open.set()
     assert json.loads(said[0].text) in {"yes", "no"}
 
 
-async def test_a_grammar_is_made_once_for_all_who_ask_for_it(llama: LlamaCpp) -> None:
+async def test_a_grammar_is_made_once_for_all_who_ask_for_it(own: LlamaCpp) -> None:
     for _ in range(3):
-        await answer(llama, HELD)
-        await answer(llama, ask("Hello", tools=(LOOKUP,)))
-    speaker = llama._worker.speaker
+        await answer(own, HELD)
+        await answer(own, ask("Hello", tools=(LOOKUP,)))
+    speaker = own._worker.speaker
     assert speaker is not None
     made = speaker.grammars._compiled.cache_info()
     assert made.misses <= 3
     assert made.hits >= 4
 
 
-async def test_masks_that_are_computed_ahead_change_no_answer(llama: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_masks_that_are_computed_ahead_change_no_answer(own: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
     schemas: list[dict[str, Any]] = [{"type": "object"}, {"type": "string", "format": "email"}, {"enum": ["a", "b"]}]
     asked = [
         ask("Hello", output=json_of("it", schema), settings=Settings(temperature=2.0, seed=seed, max_tokens=25))
         for seed, schema in enumerate(schemas)
     ]
     asked.append(ask("Order 48213?", tools=(LOOKUP,), tool_choice="lookup_order"))
-    inline = [await answer(llama, each) for each in asked]
+    inline = [await answer(own, each) for each in asked]
     monkeypatch.setattr(constrain, "LARGE", 0)
     ahead: dict[int, Answer] = {}
 
     async def one(at: int) -> None:
-        ahead[at] = await answer(llama, asked[at])
+        ahead[at] = await answer(own, asked[at])
 
     async with anyio.create_task_group() as group:
         for at in range(len(asked)):
             group.start_soon(one, at)
         with anyio.CancelScope() as given_up:
-            async for _ in llama.stream(asked[0]):
+            async for _ in own.stream(asked[0]):
                 given_up.cancel()
     assert all(same(ahead[at], each) for at, each in enumerate(inline))
