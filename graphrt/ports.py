@@ -138,9 +138,12 @@ def _without_floats(schema: Any) -> bool:
 def json_problem(annotation: Any) -> str | None:
     """Return why values of `annotation` do not survive JSON, or None if they do (G4)."""
     try:
-        shape = adapter(annotation)
-        shape.json_schema(mode="validation")
-        shape.json_schema(mode="serialization")
+        try:
+            hash(annotation)
+        except TypeError:
+            _write_schemas(annotation)
+        else:
+            _write_schemas_once(annotation)
     except PydanticSchemaGenerationError:
         return f"pydantic has no schema for {type_name(annotation)}"
     except PydanticInvalidForJsonSchema as error:
@@ -148,6 +151,16 @@ def json_problem(annotation: Any) -> str | None:
     except (PydanticUndefinedAnnotation, PydanticUserError, NameError) as error:
         return f"{type_name(annotation)} cannot be resolved: {str(error).splitlines()[0]}"
     return None
+
+
+def _write_schemas(annotation: Any) -> None:
+    shape = adapter(annotation)
+    shape.json_schema(mode="validation")
+    shape.json_schema(mode="serialization")
+
+
+# What raises is not remembered: a name that cannot be resolved yet may be resolved later.
+_write_schemas_once = lru_cache(maxsize=4096)(_write_schemas)
 
 
 def type_name(annotation: Any) -> str:

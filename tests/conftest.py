@@ -1,22 +1,34 @@
 """What every test shares: both async engines, the way to the data sets kept beside the checkout, and evict mode.
 
 pytest --graphrt-evict=always      no run keeps anything in memory from one commit to the next
+pytest --hypothesis-profile=long    ten times as many examples
 pytest --graphrt-engines=both      every case on asyncio and on trio; without it, a test's many cases take turns
 """
 
 import os
+import sys
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import WorkStealingScheduling
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ENGINES = ("asyncio", "trio")
 FEW = 5
 """Cases of a test that all run on both engines. Of more, every other one runs on the one and the rest on the other."""
+
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # a hundred processes would compile the same: once, elsewhere
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir(), "graphrt-tests-pycache"))
+
+settings.register_profile("short", max_examples=30)
+settings.register_profile("long", max_examples=300)
+settings.load_profile("short")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

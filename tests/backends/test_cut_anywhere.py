@@ -42,6 +42,8 @@ def chosen() -> list[Recording]:
 
 
 STREAMS = chosen()
+FINE, COARSE = 1000, 7
+"""Bytes from the beginning and around the terminal signal at which every cut is tried, and every which elsewhere."""
 
 
 def judge(recording: Recording, whole: Told, cut: int, events: Sequence[StreamEvent]) -> None:
@@ -76,7 +78,10 @@ def test_there_are_twenty_streams_of_every_dialect() -> None:
 def test_a_stream_that_ends_at_any_byte_is_no_answer_before_its_terminal_signal(recording: Recording) -> None:
     """M3, L7, L8: whether the connection ends in order or not, by turns."""
     whole = told(recording.read([recording.body]))
+    final = signal(recording, recording.body) or 0
     for cut in range(len(recording.body)):
+        if FINE < cut < final - FINE and cut % COARSE:
+            continue  # in the middle of a long one, there is nothing that was not before
         reader = recording.reader()
         events = reader.feed(recording.body[:cut])
         end = reader.broken(ConnectionFailed("reset")) if cut % 2 else reader.end()

@@ -121,6 +121,15 @@ def _died(program: str, code: int) -> str:
     return f"{program} ended with {name}; built with AMX it does that on some machines: see tests/bench/llama_peers.py"
 
 
+@dataclass(frozen=True)
+class Batches:
+    """What a number of streams took, with nothing between the computations: `decode` in tokens written a second while
+    nobody reads, `seconds` from the first token that is read to the last that is written."""
+
+    decode: float
+    seconds: float
+
+
 def batches(
     folder: Path,
     model: Path,
@@ -130,8 +139,8 @@ def batches(
     tokens: int,
     threads: int,
     more: Sequence[str] = (),
-) -> dict[int, float]:
-    """Tokens written a second for each number of streams, with nothing between the computations."""
+) -> dict[int, Batches]:
+    """Read `prompt` tokens and write `tokens` for each number of streams."""
     cells = max(streams) * (prompt + tokens)
     options = {"-m": model, "-c": cells, "-npp": prompt, "-ntg": tokens, "-t": threads, "-tb": threads}
     options |= {"-npl": ",".join(map(str, streams)), "--output-format": "jsonl"}
@@ -141,4 +150,4 @@ def batches(
         raise RuntimeError(_died(BATCHES, done.returncode))
     lines = (done.stdout + done.stderr).splitlines()
     rows: list[dict[str, Any]] = [json.loads(line) for line in lines if line.startswith("{")]
-    return {row["pl"]: row["speed_tg"] for row in rows}
+    return {row["pl"]: Batches(row["speed_tg"], row["t"]) for row in rows}

@@ -62,6 +62,16 @@ def test_what_is_under_a_floor_is_missed() -> None:
     assert [(each.met, each.found) for each in floors(ways)] == [(False, 1.25), (False, 0.94), (True, 1.0), (True, 7.0)]
 
 
+def test_beside_a_floor_stands_what_computing_alone_would_reach() -> None:
+    one = {"seconds": 1.0, "written": 100.0, "overhead": 0.01}
+    ways = {"exact 8": one, "server 8": {"seconds": 1.0, "written": 80.0}, "batches": {"8": 100.0, "8 whole": 104.0}}
+    ways |= {"exact shared": {"seconds": 1.0, "written": 5.0}, "apart": {"seconds": 1.0, "written": 1.0}}
+    ways |= {"batches shared": {"seconds": 2.0, "written": 12.0}, "batches apart": {"seconds": 2.0, "written": 2.0}}
+    faster, _, sharing = floors(ways)
+    assert (faster.ceiling, sharing.ceiling) == (1.3, 6.0)
+    assert str(faster).endswith("1.25 x, at least 1.3 x; who only computes has 1.30 x")
+
+
 @pytest.mark.anyio
 async def test_a_model_of_chance_is_loaded_and_ends_no_answer_by_itself(tmp_path: Path) -> None:
     pytest.importorskip("gguf", reason="the group bench is not installed")

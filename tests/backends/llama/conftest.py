@@ -86,7 +86,7 @@ def llama() -> Iterator[LlamaCpp]:
 
 @pytest.fixture
 async def own(anyio_backend: str) -> AsyncIterator[LlamaCpp]:
-    """The shipped model for one test, which has read nothing yet; loaded at the first request and freed after the test."""
+    """The shipped model for one test; loaded at the first request, when it has read nothing, and freed after it."""
     backend = LlamaCpp()
     yield backend
     await backend.aclose()
