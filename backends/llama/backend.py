@@ -21,22 +21,18 @@ from graphrt.backends.base import Capabilities
 from graphrt.backends.embedding import Embeddings, Ranking, several
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, StreamEvent
-from graphrt.backends.llama.engine import MOST, Engine, Options
+from graphrt.backends.llama.engine.engine import MOST, Engine, Options
+from graphrt.backends.llama.engine.snapshots import MOST as MOST_SNAPSHOTS
+from graphrt.backends.llama.engine.vectors import POOLINGS, Vectors
 from graphrt.backends.llama.generate import Speaker
-from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.native.model import Model, Placement
+from graphrt.backends.llama.native.shipped import tiny_model
 from graphrt.backends.llama.owner import owner
 from graphrt.backends.llama.retrieval import Pairs, Retriever, Texts, result
-from graphrt.backends.llama.snapshots import MOST as MOST_SNAPSHOTS
-from graphrt.backends.llama.vectors import POOLINGS, Vectors
 from graphrt.backends.llama.worker import Job, Worker
 from graphrt.backends.messages import Request
 
 TINY = "tiny"
-
-
-def tiny_model() -> Path:
-    """The path of the small model that comes with the package (its README, beside it, says what it can do)."""
-    return Path(__file__).parent / "tiny" / "tiny-agent-q8_0.gguf"
 
 
 class LlamaCpp:

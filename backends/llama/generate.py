@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, ServerError, UnsupportedSetting
 from graphrt.backends.events import Failed, Finished, FinishReason, Fold, Started, StreamEvent, Usage, Warned
-from graphrt.backends.llama import drafts
-from graphrt.backends.llama.constrain import Grammars, LazyMatcher, Matcher
-from graphrt.backends.llama.drafts import Group, Keeper
-from graphrt.backends.llama.engine import Engine
-from graphrt.backends.llama.library import library, log
-from graphrt.backends.llama.parsing import AnswerParser
-from graphrt.backends.llama.sampling import Sampler
-from graphrt.backends.llama.snapshots import MOST, Cells, Snapshots
-from graphrt.backends.llama.stops import StopStrings
-from graphrt.backends.llama.task import Effort, Work
-from graphrt.backends.llama.template import read_template
+from graphrt.backends.llama.chat.parsing import AnswerParser
+from graphrt.backends.llama.chat.stops import StopStrings
+from graphrt.backends.llama.chat.template import read_template
+from graphrt.backends.llama.engine import drafts
+from graphrt.backends.llama.engine.drafts import Group, Keeper
+from graphrt.backends.llama.engine.engine import Engine
+from graphrt.backends.llama.engine.sampling import Sampler
+from graphrt.backends.llama.engine.snapshots import MOST, Cells, Snapshots
+from graphrt.backends.llama.engine.task import Effort, Work
+from graphrt.backends.llama.grammar.constrain import Grammars, LazyMatcher, Matcher
+from graphrt.backends.llama.native.library import library, log
 from graphrt.backends.messages import Request, Settings, ToolSpec
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from graphrt.backends.base import Capabilities
 from graphrt.backends.codec import read_event
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed, Fold
-from graphrt.backends.llama.ending import ending
 from graphrt.backends.llama.mailbox import Mailbox, Post
+from graphrt.backends.llama.native.ending import ending
 from graphrt.backends.llama.retrieval import read_result
 
 log = logging.getLogger("graphrt.llama")

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 from graphrt.backends.embedding import Embeddings, Ranking
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, ServerError
 from graphrt.backends.events import Failed, Usage
-from graphrt.backends.llama.disguise import Disguise
-from graphrt.backends.llama.library import extra, log
-from graphrt.backends.llama.task import Effort
-from graphrt.backends.llama.vectors import Vectors, Work
+from graphrt.backends.llama.chat.disguise import Disguise
+from graphrt.backends.llama.engine.task import Effort
+from graphrt.backends.llama.engine.vectors import Vectors, Work
+from graphrt.backends.llama.native.library import extra, log
 
 if TYPE_CHECKING:
     import numpy as np

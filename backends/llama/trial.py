@@ -21,8 +21,8 @@ import anyio
 
 from graphrt.backends import Request, Settings, complete
 from graphrt.backends.llama import LlamaCpp
-from graphrt.backends.llama.fitness import FEATURES, PACKAGES
-from graphrt.backends.llama.library import load
+from graphrt.backends.llama.native.fitness import FEATURES, PACKAGES
+from graphrt.backends.llama.native.library import load
 from graphrt.backends.messages import user
 
 _GPU_TYPES = (1, 2)

@@ -22,15 +22,15 @@ import anyio.to_thread
 
 from graphrt.backends.errors import BackendError
 from graphrt.backends.events import Failed
-from graphrt.backends.llama.engine import Engine
+from graphrt.backends.llama.engine.engine import Engine
+from graphrt.backends.llama.engine.shelf import SHELF
+from graphrt.backends.llama.engine.task import Effort, Task
+from graphrt.backends.llama.engine.vectors import Reading, Vectors
 from graphrt.backends.llama.generate import Speaker
-from graphrt.backends.llama.library import Aborted, log
 from graphrt.backends.llama.mailbox import Mailbox, Post
-from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.native.library import Aborted, log
+from graphrt.backends.llama.native.model import Model, Placement
 from graphrt.backends.llama.retrieval import Pairs, Retriever, Texts
-from graphrt.backends.llama.shelf import SHELF
-from graphrt.backends.llama.task import Effort, Task
-from graphrt.backends.llama.vectors import Reading, Vectors
 from graphrt.backends.messages import Request
 
 MAKERS = 2

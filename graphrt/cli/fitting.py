@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from graphrt.backends.llama.fitness import HERE, Finding, commands, judge, options
-from graphrt.backends.llama.survey import look_around, try_out
+from graphrt.backends.llama.native.fitness import HERE, Finding, commands, judge, options
+from graphrt.backends.llama.native.survey import look_around, try_out
 from graphrt.cli.exits import CONFIGURATION, OK
 from graphrt.cli.screen import note, paint, print_json, wrapped
 

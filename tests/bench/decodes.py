@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from graphrt.backends.llama.engine import Engine
+from graphrt.backends.llama.engine.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ They are built from the source that comes with llama-cpp-python, so that all com
     cmake --build PEERS --target llama-server llama-batched-bench        # `--peers PEERS/bin`
 
 On a processor with AMX, add `-DCMAKE_C_FLAGS=-mno-amx-int8 -DCMAKE_CXX_FLAGS=-mno-amx-int8`. The kernels for it crash
-on some machines, and we never use them (see `graphrt.backends.llama.kernels`): so all use the next best.
+on some machines, and we never use them (see `graphrt.backends.llama.native.kernels`): so all use the next best.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ import anyio
 
 from graphrt.backends.events import complete
 from graphrt.backends.llama import LlamaCpp, tiny_model
-from graphrt.backends.llama.kernels import kinds
-from graphrt.backends.llama.library import library
+from graphrt.backends.llama.native.kernels import kinds
+from graphrt.backends.llama.native.library import library
 from graphrt.backends.messages import Request, Settings, system, user
 from tests.bench import llama_peers, random_model
 from tests.bench.budget import Budget
@@ -298,9 +298,10 @@ def show(ways: dict[str, Found], held: Sequence[Budget]) -> None:
     lines = [f"{'':<14}{'tokens/s':>10}{'per CPU-s':>11}{'of Llama':>10}{'decode':>8}{'overhead':>10}{'first':>9}"]
     for name, one in ways.items():
         if name == "batches":
-            for count, speed in one.items():
-                if count.isdigit():
-                    lines.append(f"{f'batches {count}':<14}{one[f'{count} whole']:>10.1f}{'':>21}{speed:>8.1f}")
+            lines += [
+                f"{f'batches {count}':<14}{one[f'{count} whole']:>10.1f}{'':>21}{one[count]:>8.1f}"
+                for count in filter(str.isdigit, one)
+            ]
             continue
         ratio = f"{per_second(one) / per_second(alone):.2f}x" if alone and "shared" not in name else ""
         decode = f"{one['decode']:.1f}" if "decode" in one else ""

@@ -26,9 +26,9 @@ import numpy as np
 from llguidance import LLExecutor
 
 from graphrt.backends.llama import tiny_model
-from graphrt.backends.llama.constrain import Grammars, Matcher
-from graphrt.backends.llama.library import library
-from graphrt.backends.llama.vocabulary import Vocabulary
+from graphrt.backends.llama.grammar.constrain import Grammars, Matcher
+from graphrt.backends.llama.native.library import library
+from graphrt.backends.llama.native.vocabulary import Vocabulary
 from graphrt.backends.messages import OutputSchema, ToolSpec
 
 WALKS = 4

@@ -16,7 +16,7 @@ import anyio
 from pydantic import BaseModel
 
 from graphrt import Runtime, dag, node
-from graphrt.backends.llama import drafts
+from graphrt.backends.llama.engine import drafts
 from graphrt.backends.messages import OutputSchema, Settings
 from graphrt.checkpoints import SqliteJournal
 from graphrt.errors import RunNotFound

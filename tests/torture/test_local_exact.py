@@ -21,10 +21,10 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import Answer, Fold
 from graphrt.backends.llama import LlamaCpp
-from graphrt.backends.llama.engine import Engine, Options
+from graphrt.backends.llama.engine.engine import Engine, Options
+from graphrt.backends.llama.engine.task import Effort, Task, Work
 from graphrt.backends.llama.generate import Speaker
-from graphrt.backends.llama.model import Model
-from graphrt.backends.llama.task import Effort, Task, Work
+from graphrt.backends.llama.native.model import Model
 from graphrt.backends.llama.tiny.conversation import TEMPLATE
 from graphrt.backends.messages import Message, Request, Settings, system, user
 from tests.backends.llama.conftest import ADD, LOOKUP, WEATHER, json_of

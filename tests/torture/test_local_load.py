@@ -34,8 +34,8 @@ pytest.importorskip("tests.llama")
 from graphrt.backends.errors import BadRequest, ContextLengthExceeded
 from graphrt.backends.events import Answer, Failed, Finished, Fold, StreamEvent, complete
 from graphrt.backends.llama import LlamaCpp, tiny_model, worker
+from graphrt.backends.llama.engine.shelf import Shelf
 from graphrt.backends.llama.owner import ask_for
-from graphrt.backends.llama.shelf import Shelf
 from graphrt.backends.llama.worker import Job
 from graphrt.backends.messages import Request, Settings, system
 from tests.backends.llama.conftest import ADD, LOOKUP, WEATHER, ask, check_protocol, json_of, without_cost

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from graphrt.backends.events import Answer, complete
-from graphrt.backends.llama.backend import LlamaCpp, tiny_model
+from graphrt.backends.llama.backend import LlamaCpp
+from graphrt.backends.llama.native.shipped import tiny_model
 from graphrt.backends.llama.tiny.conversation import Conversation, Message
 from graphrt.backends.llama.tiny.generate import conversation
 from graphrt.backends.messages import (

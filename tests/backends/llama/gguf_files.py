@@ -20,6 +20,7 @@ _SIGNS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!"
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3
 
 Tensors = dict[str, NDArray[np.float32]]
+_ALIGNED = 32
 
 
 def _text(text: str) -> bytes:
@@ -43,17 +44,18 @@ def _value(value: Any) -> bytes:
             return struct.pack(f"<IIQ{len(value)}i", 9, 5, len(value), *value)
 
 
-def write(path: Path, fields: Mapping[str, Any], tensors: Tensors) -> Path:
-    """Write a GGUF file, version 3, with tensors in F32."""
+def write(path: Path, fields: Mapping[str, Any], tensors: Mapping[str, NDArray[np.floating[Any]]]) -> Path:
+    """Write a GGUF file, version 3, with tensors in F16 where they are halves, else in F32."""
     head = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(fields))
     head += b"".join(_text(key) + _value(value) for key, value in fields.items())
-    data = b""
+    at, numbers = 0, list[bytes]()
     for name, tensor in tensors.items():
-        shape = tensor.shape[::-1]
-        head += _text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 0, len(data))
-        data += tensor.astype("<f4").tobytes()
-        data += bytes(-len(data) % 32)
-    path.write_bytes(head + bytes(-len(head) % 32) + data)
+        half, shape = tensor.dtype == np.float16, tensor.shape[::-1]
+        head += _text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, half, at)
+        data = tensor.astype("<f2" if half else "<f4").tobytes()
+        numbers.append(data + bytes(-len(data) % _ALIGNED))
+        at += len(numbers[-1])
+    path.write_bytes(b"".join((head, bytes(-len(head) % _ALIGNED), *numbers)))
     return path
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.llama.template import ChatTemplate
+from graphrt.backends.llama.chat.template import ChatTemplate
 from graphrt.backends.messages import ToolSpec
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "data" / "chat-templates"

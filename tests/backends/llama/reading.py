@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphrt.backends.events import Fold, PartDelta, PartEnded, StreamEvent
-from graphrt.backends.llama.families import FAMILIES
-from graphrt.backends.llama.notation import Python
-from graphrt.backends.llama.parsing import AnswerParser
-from graphrt.backends.llama.syntax import (
+from graphrt.backends.llama.chat.families import FAMILIES
+from graphrt.backends.llama.chat.notation import Python
+from graphrt.backends.llama.chat.parsing import AnswerParser
+from graphrt.backends.llama.chat.syntax import (
     ARGUMENTS,
     ID,
     INDEX,

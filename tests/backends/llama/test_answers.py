@@ -37,8 +37,8 @@ from graphrt.backends.events import (
     fold,
 )
 from graphrt.backends.llama import LlamaCpp, tiny_model
-from graphrt.backends.llama.context import Span
-from graphrt.backends.llama.task import Effort, Work
+from graphrt.backends.llama.engine.task import Effort, Work
+from graphrt.backends.llama.native.context import Span
 from graphrt.backends.llama.worker import Job
 from graphrt.backends.messages import Media, Message, Request, Settings, Text, ToolCall, ToolResult, system, tool_result
 from graphrt.backends.uri import open_backend
@@ -640,7 +640,7 @@ async def test_a_file_that_comes_later_is_found(tmp_path: Path) -> None:
 
 
 async def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from graphrt.backends.llama import library
+    from graphrt.backends.llama.native import library
 
     library.library.cache_clear()
     for module in ("llama_cpp", "xllamacpp"):

@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt.backends.errors import BackendError, ServerError
-from graphrt.backends.llama import snapshots
-from graphrt.backends.llama.context import CacheFull, Context, Span
-from graphrt.backends.llama.engine import CHUNK, Engine, Options
-from graphrt.backends.llama.library import Aborted
-from graphrt.backends.llama.model import Model
-from graphrt.backends.llama.prefixes import chunks
-from graphrt.backends.llama.snapshots import Cells, Snapshots
+from graphrt.backends.llama.engine import snapshots
+from graphrt.backends.llama.engine.engine import CHUNK, Engine, Options
+from graphrt.backends.llama.engine.prefixes import chunks
+from graphrt.backends.llama.engine.snapshots import Cells, Snapshots
+from graphrt.backends.llama.native.context import CacheFull, Context, Span
+from graphrt.backends.llama.native.library import Aborted
+from graphrt.backends.llama.native.model import Model
 from tests.backends.llama.writers import Writer
 
 VOCABULARY = 50

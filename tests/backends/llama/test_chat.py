@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from graphrt.backends.llama.chat import Manner, to_chat, to_tools
-from graphrt.backends.llama.syntax import HERMES
+from graphrt.backends.llama.chat.entries import Manner, to_chat, to_tools
+from graphrt.backends.llama.chat.syntax import HERMES
 from graphrt.backends.messages import (
     Message,
     Reasoning,

@@ -11,8 +11,8 @@ pytest.importorskip("tests.llama")
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.events import Warned
 from graphrt.backends.llama import LlamaCpp, tiny_model
-from graphrt.backends.llama.constrain import Grammars
-from graphrt.backends.llama.model import Model
+from graphrt.backends.llama.grammar.constrain import Grammars
+from graphrt.backends.llama.native.model import Model
 from graphrt.backends.messages import Settings, ToolSpec
 from tests.backends.llama.conftest import LOOKUP, answer, ask, events, failure, json_of, route
 

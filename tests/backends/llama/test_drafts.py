@@ -13,8 +13,9 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.base import Backend
 from graphrt.backends.events import Answer, Drafted, StreamEvent, fold
-from graphrt.backends.llama import Isolated, LlamaCpp, drafts, tiny_model
-from graphrt.backends.llama.drafts import Begun, Keeper
+from graphrt.backends.llama import Isolated, LlamaCpp, tiny_model
+from graphrt.backends.llama.engine import drafts
+from graphrt.backends.llama.engine.drafts import Begun, Keeper
 from graphrt.backends.messages import Request, Settings
 from tests.backends.llama.conftest import LOOKUP, WEATHER, answer, ask, events, json_of, route, without_cost
 

@@ -10,11 +10,11 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.errors import ServerError
 from graphrt.backends.llama import tiny_model
-from graphrt.backends.llama.context import CacheFull, Span
-from graphrt.backends.llama.engine import CHUNK, Engine, Options
+from graphrt.backends.llama.engine.engine import CHUNK, Engine, Options
 from graphrt.backends.llama.generate import Speaker
-from graphrt.backends.llama.library import Aborted
-from graphrt.backends.llama.model import Model
+from graphrt.backends.llama.native.context import CacheFull, Span
+from graphrt.backends.llama.native.library import Aborted
+from graphrt.backends.llama.native.model import Model
 from graphrt.backends.messages import user
 from tests.backends.llama.writers import Writer, alike, run, some
 

@@ -13,14 +13,14 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import Answer
 from graphrt.backends.llama import LlamaCpp, tiny_model
-from graphrt.backends.llama.context import Context, Span
-from graphrt.backends.llama.engine import CHUNK, Engine, Options
-from graphrt.backends.llama.invariance import fewest_rows
-from graphrt.backends.llama.model import Model
-from graphrt.backends.llama.sampling import Sampler
+from graphrt.backends.llama.engine.engine import CHUNK, Engine, Options
+from graphrt.backends.llama.engine.invariance import fewest_rows
+from graphrt.backends.llama.engine.sampling import Sampler
+from graphrt.backends.llama.native.context import Context, Span
+from graphrt.backends.llama.native.model import Model
 from graphrt.backends.messages import Request, Settings, system
 from tests.backends.llama.conftest import LOOKUP, WEATHER, answer, ask, json_of, route, same
-from tests.backends.llama.weights import TYPES, rewrite
+from tests.backends.llama.random_weights import quantize
 from tests.backends.llama.writers import Writer, alike, run
 
 
@@ -32,7 +32,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def make(weights: str) -> Path:
         path = folder / f"{weights}.gguf"
         if not path.exists():
-            rewrite(tiny_model(), path, weights)
+            quantize(tiny_model(), path, weights)
         return path
 
     return make
@@ -94,14 +94,14 @@ def test_sixty_requests_see_the_same_bits_alone_and_in_a_crowd() -> None:
     assert all(alike(*pair) for pair in zip(expected, crowded(tiny_model(), makers, seed=2), strict=True))
 
 
-@pytest.mark.parametrize("weights", TYPES)
+@pytest.mark.parametrize("weights", ["F16", "BF16", "Q4_0", "Q5_0"])
 def test_whatever_the_weights_a_crowd_changes_nothing(models: Callable[[str], Path], weights: str) -> None:
     makers = requests(10, seed=3)
     expected = alone(models(weights), makers)
     assert all(alike(*pair) for pair in zip(expected, crowded(models(weights), makers, seed=4), strict=True))
 
 
-@pytest.mark.parametrize("weights", TYPES)
+@pytest.mark.parametrize("weights", ["F16", "BF16", "Q4_0", "Q5_0"])
 def test_the_number_of_rows_that_makes_no_difference_is_found(models: Callable[[str], Path], weights: str) -> None:
     model = Model(models(weights))
     context = Context(model, cells=4 * 256, rows=CHUNK, threads=1, sequences=4)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from graphrt.backends.llama.fitness import (
+from graphrt.backends.llama.native.fitness import (
     FEATURES,
     OWN,
     Build,
@@ -25,9 +25,9 @@ from graphrt.backends.llama.fitness import (
     in_sysctl,
     judge,
 )
-from graphrt.backends.llama.library import library
-from graphrt.backends.llama.origin import OWN_BUILD
-from graphrt.backends.llama.survey import look_around, try_out
+from graphrt.backends.llama.native.library import library
+from graphrt.backends.llama.native.origin import OWN_BUILD
+from graphrt.backends.llama.native.survey import look_around, try_out
 
 AVX2 = ("SSE3", "SSSE3", "AVX", "AVX2", "F16C", "FMA", "BMI2")
 AVX512 = (*AVX2, "AVX512", "AVX512_VNNI")

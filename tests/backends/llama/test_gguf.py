@@ -9,8 +9,8 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.errors import BackendError
 from graphrt.backends.llama import tiny_model
-from graphrt.backends.llama.gguf import fault
-from graphrt.backends.llama.model import Model
+from graphrt.backends.llama.native.gguf import fault
+from graphrt.backends.llama.native.model import Model
 
 
 def changed(tmp_path: Path, before: bytes, after: bytes) -> Path:

@@ -14,11 +14,11 @@ import pytest
 pytest.importorskip("tests.llama")
 
 from graphrt.backends.llama import tiny_model
-from graphrt.backends.llama.constrain import Grammars, LazyMatcher, Matcher
-from graphrt.backends.llama.model import Model
-from graphrt.backends.llama.notation import Elements
-from graphrt.backends.llama.syntax import Dialect, Tagged
-from graphrt.backends.llama.vocabulary import Vocabulary
+from graphrt.backends.llama.chat.notation import Elements
+from graphrt.backends.llama.chat.syntax import Dialect, Tagged
+from graphrt.backends.llama.grammar.constrain import Grammars, LazyMatcher, Matcher
+from graphrt.backends.llama.native.model import Model
+from graphrt.backends.llama.native.vocabulary import Vocabulary
 from graphrt.backends.messages import OutputSchema, ToolCall, ToolSpec
 from tests.backends.llama.model_templates import NAMES, needed, template
 from tests.backends.llama.reading import DIALECTS, parse

@@ -11,17 +11,17 @@ import pytest
 pytest.importorskip("tests.llama")
 
 from graphrt.backends.llama import tiny_model
-from graphrt.backends.llama.kernels import kinds, may_lay_out_anew
-from graphrt.backends.llama.library import library
-from graphrt.backends.llama.model import Model
+from graphrt.backends.llama.native.kernels import kinds, may_lay_out_anew
+from graphrt.backends.llama.native.library import library
+from graphrt.backends.llama.native.model import Model
 
 
 def test_amx_is_struck_off_and_nothing_else() -> None:
     """In a process of its own: what is struck off stays so."""
     code = """
 import json
-from graphrt.backends.llama.kernels import kinds, may_lay_out_anew
-from graphrt.backends.llama.library import library
+from graphrt.backends.llama.native.kernels import kinds, may_lay_out_anew
+from graphrt.backends.llama.native.library import library
 lib = library()
 print(json.dumps([kinds(lib), may_lay_out_anew(lib), kinds(lib), may_lay_out_anew(lib), kinds(lib)]))
 """

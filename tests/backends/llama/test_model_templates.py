@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.llama.families import family
-from graphrt.backends.llama.syntax import ID, INDEX
+from graphrt.backends.llama.chat.families import family
+from graphrt.backends.llama.chat.syntax import ID, INDEX
 from graphrt.backends.messages import (
     Message,
     Reasoning,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrt.backends.llama.json_text import JsonText, loads
-from graphrt.backends.llama.notation import Elements, Gemma, Python, Shape
+from graphrt.backends.llama.chat.json_text import JsonText, loads
+from graphrt.backends.llama.chat.notation import Elements, Gemma, Python, Shape
 
 NAMES = st.from_regex(r"[a-z][a-z_0-9-]{0,6}", fullmatch=True)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 pytest.importorskip("tests.llama")
 
 from graphrt.backends.errors import BackendError
-from graphrt.backends.llama import LlamaCpp, binding, installed, library
-from graphrt.backends.llama.binding import CONSTANTS, CONTEXTS, DEFAULTS, FUNCTIONS, MODEL, fitting, structure
-from graphrt.backends.llama.origin import COMPILED, OWN_BUILD, PREBUILT, Origin, bound, origin
+from graphrt.backends.llama import LlamaCpp, installed
+from graphrt.backends.llama.native import binding, library
+from graphrt.backends.llama.native.binding import CONSTANTS, CONTEXTS, DEFAULTS, FUNCTIONS, MODEL, fitting, structure
+from graphrt.backends.llama.native.origin import COMPILED, OWN_BUILD, PREBUILT, Origin, bound, origin
 from graphrt.backends.messages import Settings
 from tests.backends.llama.conftest import answer, ask, failure, route, same
 

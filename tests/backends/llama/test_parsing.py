@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt.backends.events import PartDelta, StreamEvent
-from graphrt.backends.llama.parsing import AnswerParser
+from graphrt.backends.llama.chat.parsing import AnswerParser
 from graphrt.backends.messages import ToolCall, ToolSpec
 from tests.backends.llama.reading import DIALECTS, TOOLS, parse, plain
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from graphrt.backends.llama.prefixes import Chunk, Match, Prefixes, chunks
+from graphrt.backends.llama.engine.prefixes import Chunk, Match, Prefixes, chunks
 
 SEQUENCES = st.integers(0, 4)
 PROMPTS = st.lists(st.integers(0, 2).map(lambda token: (token,)), max_size=5)

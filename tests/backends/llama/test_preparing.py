@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import Answer
-from graphrt.backends.llama import LlamaCpp, constrain
+from graphrt.backends.llama import LlamaCpp
 from graphrt.backends.llama.generate import Speaker
+from graphrt.backends.llama.grammar import constrain
 from graphrt.backends.messages import Request, Settings
 from tests.backends.llama.conftest import LOOKUP, answer, ask, json_of, same
 

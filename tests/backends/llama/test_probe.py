@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from graphrt.backends.llama.chat import Manner
-from graphrt.backends.llama.probe import Found
-from graphrt.backends.llama.syntax import (
+from graphrt.backends.llama.chat.entries import Manner
+from graphrt.backends.llama.chat.probe import Found
+from graphrt.backends.llama.chat.syntax import (
     ARGUMENTS,
     HERMES,
     ID,
@@ -17,7 +17,7 @@ from graphrt.backends.llama.syntax import (
     Thoughts,
     ToolSyntax,
 )
-from graphrt.backends.llama.template import ChatTemplate
+from graphrt.backends.llama.chat.template import ChatTemplate
 
 TURNS = """{{% for m in messages %}}<|im_start|>{{{{ m.role }}}}
 {{{{ m.content }}}}{thoughts}{calls}<|im_end|>

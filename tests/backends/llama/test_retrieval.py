@@ -20,10 +20,10 @@ from graphrt.backends.base import Backend
 from graphrt.backends.embedding import Embedder, Embeddings, Reranker
 from graphrt.backends.errors import BackendError, BadRequest, ContextLengthExceeded, NotFound, ServerError
 from graphrt.backends.llama import Isolated, LlamaCpp, worker
-from graphrt.backends.llama.library import library
+from graphrt.backends.llama.engine.shelf import Shelf
+from graphrt.backends.llama.engine.vectors import PIECE
+from graphrt.backends.llama.native.library import library
 from graphrt.backends.llama.retrieval import SLICE, read_result, write_result
-from graphrt.backends.llama.shelf import Shelf
-from graphrt.backends.llama.vectors import PIECE
 from graphrt.backends.messages import Settings
 from tests.backends.llama.conftest import answer, ask, failure, route, same
 from tests.backends.llama.gguf_files import CLS, LAST, MEAN, RANK, Tensors, bert, qwen3, texts

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from graphrt.backends.llama.sampling import Sampler, uniform
+from graphrt.backends.llama.engine.sampling import Sampler, uniform
 
 LOGITS = arrays(np.float32, st.integers(1, 40), elements=st.floats(-30, 30, width=32))
 SEEDS = st.integers(-(2**70), 2**70)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrt.backends.llama.schedule import Asked, Call, Limits, Running, Step, company, next_up, plan
+from graphrt.backends.llama.engine.schedule import Asked, Call, Limits, Running, Step, company, next_up, plan
 
 EXACT = Limits(slots=6, rows=32, chunk=8, prompts=16, most=40, exact=True, company=2)
 TOGETHER = replace(EXACT, exact=False, rows=12)

@@ -13,8 +13,8 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import PartDelta
 from graphrt.backends.llama import LlamaCpp, tiny_model, worker
-from graphrt.backends.llama.model import Model, Placement
-from graphrt.backends.llama.shelf import Shelf
+from graphrt.backends.llama.engine.shelf import Shelf
+from graphrt.backends.llama.native.model import Model, Placement
 from graphrt.backends.messages import Settings
 from tests.backends.llama.conftest import answer, ask, route
 

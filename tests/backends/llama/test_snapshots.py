@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import Answer, Drafted, fold
-from graphrt.backends.llama import LlamaCpp, drafts, snapshots
-from graphrt.backends.llama.snapshots import Snapshots
+from graphrt.backends.llama import LlamaCpp
+from graphrt.backends.llama.engine import drafts, snapshots
+from graphrt.backends.llama.engine.snapshots import Snapshots
 from graphrt.backends.messages import Request, Settings
 from tests.backends.llama.conftest import answer, ask, events, without_cost
 

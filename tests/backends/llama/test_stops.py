@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrt.backends.llama.stops import StopStrings
+from graphrt.backends.llama.chat.stops import StopStrings
 
 
 @settings(deadline=None)

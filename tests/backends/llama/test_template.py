@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from graphrt.backends.errors import BadRequest
-from graphrt.backends.llama.template import ChatTemplate
+from graphrt.backends.llama.chat.template import ChatTemplate
 from graphrt.backends.messages import Message, ToolCall, ToolSpec, user
 
 

@@ -13,8 +13,8 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import complete
 from graphrt.backends.llama import LlamaCpp, tiny_model
-from graphrt.backends.llama.model import Model
-from graphrt.backends.llama.template import ChatTemplate
+from graphrt.backends.llama.chat.template import ChatTemplate
+from graphrt.backends.llama.native.model import Model
 from graphrt.backends.llama.tiny import words
 from graphrt.backends.llama.tiny.conversation import TEMPLATE, Param, Tool, segments, text
 from graphrt.backends.llama.tiny.deeds import spoken

@@ -15,12 +15,12 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
 from graphrt.backends.llama import tiny_model
-from graphrt.backends.llama.context import CacheFull, Span
-from graphrt.backends.llama.engine import Engine, Options
-from graphrt.backends.llama.library import Aborted
-from graphrt.backends.llama.model import Model
-from graphrt.backends.llama.task import Effort
-from graphrt.backends.llama.vectors import PIECE, SMALLEST, Reading, Vectors
+from graphrt.backends.llama.engine.engine import Engine, Options
+from graphrt.backends.llama.engine.task import Effort
+from graphrt.backends.llama.engine.vectors import PIECE, SMALLEST, Reading, Vectors
+from graphrt.backends.llama.native.context import CacheFull, Span
+from graphrt.backends.llama.native.library import Aborted
+from graphrt.backends.llama.native.model import Model
 from tests.backends.llama.gguf_files import LAST, MEAN, WIDTH, bert, qwen3
 from tests.backends.llama.writers import Writer
 

@@ -12,8 +12,8 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.errors import BadRequest
 from graphrt.backends.llama import tiny_model
-from graphrt.backends.llama.constrain import Grammars
-from graphrt.backends.llama.model import Model
+from graphrt.backends.llama.grammar.constrain import Grammars
+from graphrt.backends.llama.native.model import Model
 from tests.backends.llama.fuzz import Dice
 
 

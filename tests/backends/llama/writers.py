@@ -4,9 +4,9 @@ from collections.abc import Generator, Hashable, Sequence
 from typing import Any
 
 from graphrt.backends.errors import BackendError
-from graphrt.backends.llama.engine import Engine
-from graphrt.backends.llama.sampling import Sampler
-from graphrt.backends.llama.task import Effort, Task
+from graphrt.backends.llama.engine.engine import Engine
+from graphrt.backends.llama.engine.sampling import Sampler
+from graphrt.backends.llama.engine.task import Effort, Task
 
 
 class Writer(Task):

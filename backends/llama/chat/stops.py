@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphrt.backends.llama.affixes import overlap
+from graphrt.backends.llama.chat.affixes import overlap
 
 
 class StopStrings:

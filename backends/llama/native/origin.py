@@ -16,8 +16,9 @@ from pathlib import Path
 from types import ModuleType
 
 from graphrt.backends.errors import BackendError
-from graphrt.backends.llama import binding
-from graphrt.backends.llama.ending import ending
+from graphrt.backends.llama.native import binding
+from graphrt.backends.llama.native.ending import ending
+from graphrt.backends.llama.native.shipped import tiny_model
 
 OWN_BUILD = "GRAPHRT_LLAMA_LIBRARY"
 """The variable that holds the path of the shared library of somebody's own build. It goes before every package."""
@@ -69,8 +70,7 @@ def bound(found: Origin) -> ModuleType:
 @functools.cache
 def _try_out(path: str) -> None:
     """Have another process get an answer from the library at `path`; raise Misfit if it does not, or not the right."""
-    model = Path(__file__).parent / "tiny" / "tiny-agent-q8_0.gguf"
-    line = [sys.executable, "-I", "-S", str(binding.__file__), path, str(model)]
+    line = [sys.executable, "-I", "-S", str(binding.__file__), path, str(tiny_model())]
     try:
         ended = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:

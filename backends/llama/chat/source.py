@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Sequence
 
-from graphrt.backends.llama.affixes import overlap
+from graphrt.backends.llama.chat.affixes import overlap
 
 SPACE = " \t\r\n"
 

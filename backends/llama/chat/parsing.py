@@ -15,10 +15,10 @@ import re
 from collections.abc import Callable, Generator, Sequence
 
 from graphrt.backends.events import StreamEvent
-from graphrt.backends.llama.calls import CallReader
-from graphrt.backends.llama.parts import Kind, Parts
-from graphrt.backends.llama.source import Source
-from graphrt.backends.llama.syntax import PLAIN, Channels, Dialect
+from graphrt.backends.llama.chat.calls import CallReader
+from graphrt.backends.llama.chat.parts import Kind, Parts
+from graphrt.backends.llama.chat.source import Source
+from graphrt.backends.llama.chat.syntax import PLAIN, Channels, Dialect
 from graphrt.backends.messages import ToolSpec
 
 

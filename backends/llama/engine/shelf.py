@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-from graphrt.backends.llama.model import Model, Placement
+from graphrt.backends.llama.native.model import Model, Placement
 
 
 class Tenant(Protocol):

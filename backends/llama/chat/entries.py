@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphrt.backends.errors import BadRequest
-from graphrt.backends.llama.syntax import ToolSyntax
+from graphrt.backends.llama.chat.syntax import ToolSyntax
 from graphrt.backends.messages import Media, Message, Reasoning, Refusal, Text, ToolCall, ToolResult, ToolSpec
 
 Entry = dict[str, Any]

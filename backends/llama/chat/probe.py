@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphrt.backends.errors import BadRequest
-from graphrt.backends.llama.affixes import common_end, common_start
-from graphrt.backends.llama.chat import Entry, Manner
-from graphrt.backends.llama.families import KNOWN_THOUGHTS, family
-from graphrt.backends.llama.syntax import (
+from graphrt.backends.llama.chat.affixes import common_end, common_start
+from graphrt.backends.llama.chat.entries import Entry, Manner
+from graphrt.backends.llama.chat.families import KNOWN_THOUGHTS, family
+from graphrt.backends.llama.chat.syntax import (
     ARGUMENTS,
     HERMES,
     ID,

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from graphrt.backends.errors import BackendError, NotFound
-from graphrt.backends.llama.gguf import fault
-from graphrt.backends.llama.kernels import may_lay_out_anew
-from graphrt.backends.llama.library import errors, library
-from graphrt.backends.llama.vocabulary import Vocabulary
+from graphrt.backends.llama.native.gguf import fault
+from graphrt.backends.llama.native.kernels import may_lay_out_anew
+from graphrt.backends.llama.native.library import errors, library
+from graphrt.backends.llama.native.vocabulary import Vocabulary
 
 SMALL = 50_000_000
 """Parameters under which one thread is faster than many."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from graphrt.backends.llama.library import extra
+from graphrt.backends.llama.native.library import extra
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphrt.backends.errors import BackendError, ServerError
-from graphrt.backends.llama import schedule
-from graphrt.backends.llama.context import CacheFull, Context, Span
-from graphrt.backends.llama.invariance import fewest_rows
-from graphrt.backends.llama.library import Aborted
-from graphrt.backends.llama.model import Model
-from graphrt.backends.llama.prefixes import Match, Prefixes, chunks
-from graphrt.backends.llama.task import Restored, Saving, Task
+from graphrt.backends.llama.engine import schedule
+from graphrt.backends.llama.engine.invariance import fewest_rows
+from graphrt.backends.llama.engine.prefixes import Match, Prefixes, chunks
+from graphrt.backends.llama.engine.task import Restored, Saving, Task
+from graphrt.backends.llama.native.context import CacheFull, Context, Span
+from graphrt.backends.llama.native.library import Aborted
+from graphrt.backends.llama.native.model import Model
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,9 +25,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphrt.backends.llama.drafts import Group
-from graphrt.backends.llama.library import log
-from graphrt.backends.llama.task import Restored, Saving
+from graphrt.backends.llama.engine.drafts import Group
+from graphrt.backends.llama.engine.task import Restored, Saving
+from graphrt.backends.llama.native.library import log
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,13 +7,13 @@ import json
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 
-from graphrt.backends.llama.affixes import common_end, common_start
-from graphrt.backends.llama.json_text import JsonText, loads
-from graphrt.backends.llama.notation import Python, Shape
-from graphrt.backends.llama.object_call import ObjectCall
-from graphrt.backends.llama.parts import CallPart, Parts
-from graphrt.backends.llama.source import SPACE, Source
-from graphrt.backends.llama.syntax import Tagged, ToolSyntax
+from graphrt.backends.llama.chat.affixes import common_end, common_start
+from graphrt.backends.llama.chat.json_text import JsonText, loads
+from graphrt.backends.llama.chat.notation import Python, Shape
+from graphrt.backends.llama.chat.object_call import ObjectCall
+from graphrt.backends.llama.chat.parts import CallPart, Parts
+from graphrt.backends.llama.chat.source import SPACE, Source
+from graphrt.backends.llama.chat.syntax import Tagged, ToolSyntax
 from graphrt.backends.messages import ToolSpec
 
 _CDATA = "<![CDATA[", "]]>"

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphrt.backends.llama import notation
-from graphrt.backends.llama.notation import Notation
+from graphrt.backends.llama.chat import notation
+from graphrt.backends.llama.chat.notation import Notation
 
 _MARK = re.compile(r"<[^<>\n]*>|\[[^\[\]\n]*\]")
 

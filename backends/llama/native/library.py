@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from graphrt.backends.errors import BackendError
-from graphrt.backends.llama.origin import bound, origin
+from graphrt.backends.llama.native.origin import bound, origin
 
 log = logging.getLogger("graphrt.llama")
 log.addHandler(logging.NullHandler())  # llama.cpp's words go to whoever asks for them, never to stderr by themselves

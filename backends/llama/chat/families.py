@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphrt.backends.llama.notation import Elements, Gemma, Python
-from graphrt.backends.llama.syntax import ARGUMENTS, INDEX, NAME, Channels, Tagged, Thoughts, ToolSyntax
+from graphrt.backends.llama.chat.notation import Elements, Gemma, Python
+from graphrt.backends.llama.chat.syntax import ARGUMENTS, INDEX, NAME, Channels, Tagged, Thoughts, ToolSyntax
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphrt.backends.errors import BadRequest
-from graphrt.backends.llama.notation import Elements, Gemma, Notation, Python, Shape
-from graphrt.backends.llama.syntax import ID, INDEX, NAME, Slot, Tagged, ToolSyntax
+from graphrt.backends.llama.chat.notation import Elements, Gemma, Notation, Python, Shape
+from graphrt.backends.llama.chat.syntax import ID, INDEX, NAME, Slot, Tagged, ToolSyntax
 from graphrt.backends.messages import ToolSpec
 
 Enforce = Callable[[Mapping[str, Any], str], tuple[dict[str, Any], list[str]]]

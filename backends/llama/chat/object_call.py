@@ -6,8 +6,8 @@ import functools
 import json
 import re
 
-from graphrt.backends.llama.json_text import JsonText, loads
-from graphrt.backends.llama.parts import CallPart, Parts
+from graphrt.backends.llama.chat.json_text import JsonText, loads
+from graphrt.backends.llama.chat.parts import CallPart, Parts
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 

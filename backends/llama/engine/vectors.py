@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphrt.backends.errors import BackendError, BadRequest, ServerError
-from graphrt.backends.llama.context import CacheFull, Context, Span
-from graphrt.backends.llama.engine import BESIDE, CONTEXT, PADDED, TOGETHER, Options
-from graphrt.backends.llama.library import Aborted, library
-from graphrt.backends.llama.model import Model
-from graphrt.backends.llama.task import Effort, Task
+from graphrt.backends.llama.engine.engine import BESIDE, CONTEXT, PADDED, TOGETHER, Options
+from graphrt.backends.llama.engine.task import Effort, Task
+from graphrt.backends.llama.native.context import CacheFull, Context, Span
+from graphrt.backends.llama.native.library import Aborted, library
+from graphrt.backends.llama.native.model import Model
 
 if TYPE_CHECKING:
     import numpy as np

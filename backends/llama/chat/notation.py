@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphrt.backends.llama.json_text import loads
+from graphrt.backends.llama.chat.json_text import loads
 
 Schema = Mapping[str, Any]
 _PYTHON_NAMES = {"true": True, "false": False, "null": None}

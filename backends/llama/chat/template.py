@@ -20,10 +20,10 @@ import jinja2.parser
 import jinja2.sandbox
 
 from graphrt.backends.errors import BadRequest
-from graphrt.backends.llama.chat import to_chat, to_tools
-from graphrt.backends.llama.disguise import Disguise
-from graphrt.backends.llama.probe import Found, look
-from graphrt.backends.llama.syntax import Dialect
+from graphrt.backends.llama.chat.disguise import Disguise
+from graphrt.backends.llama.chat.entries import to_chat, to_tools
+from graphrt.backends.llama.chat.probe import Found, look
+from graphrt.backends.llama.chat.syntax import Dialect
 from graphrt.backends.messages import Message, ToolSpec
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from graphrt.backends.llama.prefixes import Chunk
+    from graphrt.backends.llama.engine.prefixes import Chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from graphrt.backends.llama.context import Context, Span
-from graphrt.backends.llama.library import extra
-from graphrt.backends.llama.model import SMALL
+from graphrt.backends.llama.native.context import Context, Span
+from graphrt.backends.llama.native.library import extra
+from graphrt.backends.llama.native.model import SMALL
 
 if TYPE_CHECKING:
     import numpy as np

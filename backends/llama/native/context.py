@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphrt.backends.errors import BackendError, ServerError
-from graphrt.backends.llama.library import Abort, Aborted, extra, library
-from graphrt.backends.llama.model import Model
+from graphrt.backends.llama.native.library import Abort, Aborted, extra, library
+from graphrt.backends.llama.native.model import Model
 
 if TYPE_CHECKING:
     import numpy as np

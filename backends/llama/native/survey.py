@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from graphrt.backends.llama.ending import ending
-from graphrt.backends.llama.fitness import OWN, PACKAGES, Build, Gpu, Machine, Trial, in_cpuinfo, in_sysctl
-from graphrt.backends.llama.model import processors
-from graphrt.backends.llama.origin import origin
+from graphrt.backends.llama.native.ending import ending
+from graphrt.backends.llama.native.fitness import OWN, PACKAGES, Build, Gpu, Machine, Trial, in_cpuinfo, in_sysctl
+from graphrt.backends.llama.native.model import processors
+from graphrt.backends.llama.native.origin import origin
 
 
 def look_around() -> Machine:

@@ -15,11 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 from graphrt.backends.errors import BadRequest
-from graphrt.backends.llama.grammar import Calls
-from graphrt.backends.llama.library import extra
-from graphrt.backends.llama.syntax import PLAIN, Dialect, ToolSyntax
-from graphrt.backends.llama.vocabulary import Vocabulary
-from graphrt.backends.llama.weaken import Unusable, Weakness, dumped, weakened
+from graphrt.backends.llama.chat.syntax import PLAIN, Dialect, ToolSyntax
+from graphrt.backends.llama.grammar.calls import Calls
+from graphrt.backends.llama.grammar.weaken import Unusable, Weakness, dumped, weakened
+from graphrt.backends.llama.native.library import extra
+from graphrt.backends.llama.native.vocabulary import Vocabulary
 from graphrt.backends.messages import OutputSchema, ToolSpec
 
 if TYPE_CHECKING:
