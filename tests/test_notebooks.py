@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom in a real kernel, and is kept without what it printed."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from graphrt.backends.llama import installed
+
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+needs_model = pytest.mark.skipif(not installed(), reason="needs 'graphrt[llama]' or 'graphrt[llama-prebuilt]'")
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
@@ -42,6 +46,8 @@ def test_there_are_notebooks() -> None:
         "01_first_graph.ipynb",
         "02_kill_and_resume.ipynb",
         "03_people.ipynb",
+        "04_any_model.ipynb",
+        "05_local_engine.ipynb",
     ]
 
 
@@ -88,3 +94,30 @@ def test_the_third_notebook_does_what_it_says(executed: nbformat.NotebookNode) -
     assert "True\nFalse\npaid 12.0\n" in text
     assert "nobody paid in time" in text
     assert text.count("looked up once") == 1
+
+
+@needs_model
+@pytest.mark.parametrize("executed", [FOLDER / "04_any_model.ipynb"], indirect=True)
+def test_the_fourth_notebook_does_what_it_says(executed: nbformat.NotebookNode, tmp_path: Path) -> None:
+    """One graph on a scripted, a local and a recorded model; a fork on another one beside its parent (M1, D9)."""
+    text = said(executed)
+    assert "scripted: goes to sales\n" in text
+    assert "local: goes to billing\n" in text
+    assert "auto: goes to billing\nreplay: goes to billing\n1 question recorded\n" in text
+    assert re.search(r'classify +differs +{"route":"sales"} +{"route":"billing"}\n', text)
+    assert "fallback: goes to billing\n" in text
+    assert "busy did not answer (overloaded)" in text
+    assert [path.suffix for path in (tmp_path / "cassettes").iterdir()] == [".json"]
+
+
+@needs_model
+@pytest.mark.parametrize("executed", [FOLDER / "05_local_engine.ipynb"], indirect=True)
+def test_the_fifth_notebook_does_what_it_says(executed: nbformat.NotebookNode) -> None:
+    """Many at once have the answers they have alone, a schema is kept, and who is given up leaves his place (M10)."""
+    text = said(executed)
+    assert "the same: True\n" in text
+    assert "prompt 283 tokens, 256 of them there already\n" in text
+    held = json.loads(re.search(r"^held:  (.*)$", text, re.MULTILINE)[1])  # type: ignore[index]
+    assert (held.keys(), type(held["age"])) == ({"name", "age", "city"}, int)
+    assert 'calm:  {"name": "Ann", "age": 41, "city": "Rome"}' in text
+    assert 'given up: True\nand the next: {"route": "technical"}\n' in text
