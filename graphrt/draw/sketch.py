@@ -27,6 +27,10 @@ class Box:
     inner: Sketch | None = None
     many: bool = False
     """Whether it stands for one of each item of a list."""
+    kind: str = ""
+    """What kind of node it is, in the node's own word; empty for what is none: an end, a choice, a join."""
+    ports: str = ""
+    """What goes in and what comes out, with their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Arrow:
     label: str = ""
     path: tuple[str, ...] = ()
     """Which input of the graph, and which field of the value, travels along it."""
+    type: str = field(default="", compare=False)
+    """What it brings to its target: the port's type, or the state it leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,6 @@ class Sketch:
 def sketch(graph: Graph[..., Any], prefix: str = "", seen: tuple[int, ...] = ()) -> Sketch:
     """Take a graph's boxes and arrows. A graph inside itself is shown once, then named."""
     graph.ready()
-    params = ", ".join(f"{name}: {type_name(param.port.annotation)}" for name, param in graph.signature.params.items())
-    signature = f"{graph.name}({params}) -> {type_name(graph.signature.returns.annotation)}"
     seen = (*seen, id(graph.origin))
     if isinstance(graph, Machine):
         boxes, arrows = _machine(graph, prefix, seen)
@@ -63,20 +67,34 @@ def sketch(graph: Graph[..., Any], prefix: str = "", seen: tuple[int, ...] = ())
         boxes, arrows = _dag(graph, prefix, seen)
     else:
         raise TypeError(f"{graph!r} is neither a dag nor a machine")
-    return Sketch(graph.name, graph.kind, signature, tuple(boxes), tuple(arrows))
+    return Sketch(graph.name, graph.kind, _ports(graph), tuple(boxes), tuple(arrows))
+
+
+def _ports(node: Node[..., Any]) -> str:
+    return f"{node.name}({_params(node)}) -> {type_name(node.signature.returns.annotation)}"
+
+
+def _params(node: Node[..., Any]) -> str:
+    return ", ".join(f"{name}: {type_name(param.port.annotation)}" for name, param in node.signature.params.items())
 
 
 def _dag(graph: Dag[..., Any], prefix: str, seen: tuple[int, ...]) -> tuple[list[Box], list[Arrow]]:
-    boxes = [Box(f"{prefix}in", "in", "start", ", ".join(graph.signature.params))]
+    boxes = [_entry(graph, prefix)]
     arrows: list[Arrow] = []
     for vertex in graph.vertices:
         here = prefix + str(vertex.index)
         boxes.append(_vertex_box(vertex, here, seen))
         for use, expr in vertex.uses.items():
-            arrows.extend(Arrow(source, here, _use_label(vertex, use), path) for source, path in _sources(expr, prefix))
-    boxes.append(Box(f"{prefix}out", "out", "end", type_name(graph.signature.returns.annotation)))
-    arrows.extend(Arrow(source, f"{prefix}out", "", path) for source, path in _sources(graph.output, prefix))
+            label, type_ = _use_label(vertex, use), _use_type(vertex, use)
+            arrows.extend(Arrow(source, here, label, path, type_) for source, path in _sources(expr, prefix))
+    returns = type_name(graph.signature.returns.annotation)
+    boxes.append(Box(f"{prefix}out", "out", "end", returns, ports=returns))
+    arrows.extend(Arrow(source, f"{prefix}out", "", path, returns) for source, path in _sources(graph.output, prefix))
     return boxes, list(dict.fromkeys(arrows))
+
+
+def _entry(graph: Graph[..., Any], prefix: str) -> Box:
+    return Box(f"{prefix}in", "in", "start", ", ".join(graph.signature.params), ports=_params(graph))
 
 
 def _vertex_box(vertex: Vertex, here: str, seen: tuple[int, ...]) -> Box:
@@ -86,11 +104,21 @@ def _vertex_box(vertex: Vertex, here: str, seen: tuple[int, ...]) -> Box:
             vertex.name,
             "choice" if vertex.lazy else "join",
             "" if vertex.kind != "quorum" else f"{vertex.wins} of {len(vertex.uses)}",
+            ports=type_name(vertex.type),
         )
     again = isinstance(vertex.node, Graph) and id(vertex.node.origin) in seen
     inner = sketch(vertex.node, here + ".", seen) if isinstance(vertex.node, Graph) and not again else None
     shape: Shape = "again" if again else "step"
-    return Box(here, vertex.name.removeprefix("each:"), shape, note_of(vertex.node), inner, vertex.kind == "each")
+    return Box(
+        here,
+        vertex.name.removeprefix("each:"),
+        shape,
+        note_of(vertex.node),
+        inner,
+        vertex.kind == "each",
+        vertex.node.kind,
+        _ports(vertex.node),
+    )
 
 
 def note_of(node: Node[..., Any]) -> str:
@@ -118,6 +146,14 @@ def _use_label(vertex: Vertex, use: str) -> str:
     return use
 
 
+def _use_type(vertex: Vertex, use: str) -> str:
+    """Return the type of what a vertex uses: of a node's port, or of the value that a verb passes on."""
+    if vertex.node is not None:
+        type_ = type_name(vertex.node.signature.params[use].port.annotation)
+        return f"each {type_}" if use == vertex.items_for else type_
+    return "" if use in {"if", "on"} else type_name(vertex.type)
+
+
 def _sources(expr: Expr, prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the boxes an expression is made of, and what it takes from each."""
     match expr:
@@ -136,14 +172,17 @@ def _sources(expr: Expr, prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _machine(graph: Machine[..., Any], prefix: str, seen: tuple[int, ...]) -> tuple[list[Box], list[Arrow]]:
-    boxes = [Box(f"{prefix}in", "in", "start", ", ".join(graph.signature.params))]
-    arrows = [Arrow(f"{prefix}in", prefix + graph.start.__name__)]
+    boxes = [_entry(graph, prefix)]
+    arrows = [Arrow(f"{prefix}in", prefix + graph.start.__name__, type=graph.start.__name__)]
     for state, handler in graph.handlers.items():
         here, node = prefix + state.__name__, handler.node
         again = isinstance(node, Graph) and id(node.origin) in seen
         inner = sketch(node, here + ".", seen) if isinstance(node, Graph) and not again else None
-        boxes.append(Box(here, state.__name__, "again" if again else "state", note_of(node), inner))
-        arrows.extend(Arrow(here, prefix + after.__name__, node.name) for after in handler.returns)
+        shape: Shape = "again" if again else "state"
+        boxes.append(
+            Box(here, state.__name__, shape, note_of(node), inner, kind=node.kind, ports=_ports(node)),
+        )
+        arrows.extend(Arrow(here, prefix + after.__name__, node.name, type=after.__name__) for after in handler.returns)
     ends = sorted(graph.ends, key=lambda state: state.__name__)
     boxes.extend(Box(prefix + end.__name__, end.__name__, "end") for end in ends)
     return boxes, arrows

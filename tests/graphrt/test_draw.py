@@ -247,11 +247,15 @@ def test_a_picture_is_the_same_every_time_and_in_every_process(graph: Graph[...,
     """No picture depends on the order of a set or on an address (V1)."""
     assert draw.text(graph) == draw.text(graph)
     assert draw.mermaid(graph) == draw.mermaid(graph)
+    assert draw.svg(graph) == draw.svg(graph)
 
 
 def test_a_picture_does_not_depend_on_how_python_hashes() -> None:
     """Two processes with different hash seeds draw the same (V1)."""
-    program = "from graphrt import draw; from tests.graphrt.test_draw import *; print(*map(draw.mermaid, GRAPHS))"
+    program = (
+        "from graphrt import draw; from tests.graphrt.test_draw import *\n"
+        "for graph in GRAPHS: print(draw.mermaid(graph), draw.svg(graph), draw.svg(graph, direction='right'))"
+    )
     pictures = {
         subprocess.run(
             [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True

@@ -1,0 +1,282 @@
+"""One level of a graph: boxes without regard to what is in them, in rows, with their links between the rows.
+
+Rows do not overlap, nor do the nodes of a row; a link bends only between rows, and stands upright where it passes one,
+at a place of its own. So no link runs through a box that is not its end, and no label is covered.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+from graphrt.draw.layout.facts import Point, Rect
+from graphrt.draw.layout.grid import Grid
+from graphrt.draw.layout.order import order
+from graphrt.draw.layout.places import places
+from graphrt.draw.layout.ports import alone, spread
+from graphrt.draw.layout.ranks import ranks
+
+_GAP = 34.0
+_LABEL_GAP = 22.0
+_STEEP = 0.06
+"""How much of the width of the widest bend is added between two rows, up to a limit."""
+_MOST = 70.0
+_HEAD = 8.0
+"""How much of a link stands upright before its arrowhead."""
+_LOOP = 24.0
+"""How far a link from a box to itself reaches out."""
+_LOOP_STEP = 5.0
+_PORT = 4.0
+
+Side = Literal["top", "bottom"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """A link within a level: between its boxes by number. `up`: it leads back, from below."""
+
+    number: int
+    source: int
+    target: int
+    up: bool
+    label: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Where a link leaves the level: from a box to a side of the level, or the other way."""
+
+    number: int
+    box: int
+    side: Side
+    out: bool
+
+
+@dataclass(slots=True)
+class Level:
+    """What is to be laid out. `fixed`: where links meet boxes that were laid out before, from their left edge."""
+
+    sizes: list[tuple[float, float]] = field(default_factory=list)
+    ties: list[Tie] = field(default_factory=list)
+    exits: list[Exit] = field(default_factory=list)
+    fixed: dict[tuple[int, int], float] = field(default_factory=dict)
+    """By box and link."""
+
+
+@dataclass(slots=True)
+class Placed:
+    """A level that was laid out: everything from its top left corner."""
+
+    width: float = 0.0
+    height: float = 0.0
+    corners: list[Point] = field(default_factory=list)
+    knots: dict[int, list[Point]] = field(default_factory=dict)
+    """The links from source to target by the points where they stand upright."""
+    loops: dict[int, tuple[Point, ...]] = field(default_factory=dict)
+    labels: dict[int, Rect] = field(default_factory=dict)
+    exits: dict[int, float] = field(default_factory=dict)
+    crossings: int = 0
+
+
+@dataclass(slots=True)
+class _Run:
+    """A link on its way down the rows: its upper end, its bends, its lower end. None is a side of the level."""
+
+    number: int
+    upper: int | None
+    lower: int | None
+    up: bool
+    nodes: list[int]
+    label: int | None = None
+
+
+def arrange(level: Level) -> Placed:
+    """Lay out one level."""
+    loops = _loops(level)
+    grid, runs, boxes = _rows(level, loops)
+    crossings = order(grid)
+    middles = places(grid)
+    low = min((x - reach for x, reach in zip(middles, grid.left, strict=True)), default=0.0)
+    x = [round(middle - low, 2) for middle in middles]
+    placed = Placed(crossings=crossings)
+    placed.width = max((x + reach for x, reach in zip(x, grid.right, strict=True)), default=0.0)
+    ports = _ports(level, runs, x, boxes)
+    tops, bottoms = _heights(grid, runs, x, ports)
+    placed.height = bottoms[-1] if bottoms else 0.0
+    row_of = {node: number for number, row in enumerate(grid.rows) for node in row}
+    for box, node in enumerate(boxes):
+        row = row_of[node]
+        width, height = level.sizes[box]
+        # hundredths, so that sums of them round to the same ones wherever they are added
+        placed.corners.append((round(x[node] - width / 2, 2), round((tops[row] + bottoms[row] - height) / 2, 2)))
+    for run, (upper, lower) in zip(runs, ports, strict=True):
+        first = row_of[run.nodes[0]]
+        knots: list[Point] = []
+        for index, node in enumerate(run.nodes):
+            top, bottom, where = tops[first + index], bottoms[first + index], x[node]
+            if index == 0:
+                where = upper
+                if run.upper is not None:
+                    top = placed.corners[run.upper][1] + level.sizes[run.upper][1]
+                bottom += _HEAD if run.up else 0.0
+            elif index == len(run.nodes) - 1:
+                where = lower
+                bottom = top if run.lower is None else placed.corners[run.lower][1]
+                top -= 0.0 if run.up else _HEAD
+            knots += [(where, top), (where, bottom)]
+        placed.knots[run.number] = _fewest(knots[::-1] if run.up else knots)
+        if run.upper is None or run.lower is None:
+            placed.exits[run.number] = upper if run.upper is None else lower
+        if run.label is not None:
+            row = row_of[run.label]
+            width, height = 2 * grid.left[run.label], grid.height[run.label]
+            middle = (tops[row] + bottoms[row]) / 2
+            placed.labels[run.number] = Rect(x[run.label] - width / 2, middle - height / 2, width, height)
+    _place_loops(level, loops, placed)
+    return placed
+
+
+def _loops(level: Level) -> dict[int, list[Tie]]:
+    loops: dict[int, list[Tie]] = defaultdict(list)
+    for tie in level.ties:
+        if tie.source == tie.target:
+            loops[tie.source].append(tie)
+    return loops
+
+
+def _loop_room(loops: Sequence[Tie]) -> tuple[float, float]:
+    """Return how much room beside a box its loops and their labels need."""
+    if not loops:
+        return 0.0, 0.0
+    widest = max(tie.label[0] for tie in loops)
+    reach = _LOOP + _LOOP_STEP * (len(loops) - 1)
+    return reach + (widest + 4 if widest else 0.0), sum(tie.label[1] + 2 for tie in loops)
+
+
+def _place_loops(level: Level, loops: Mapping[int, Sequence[Tie]], placed: Placed) -> None:
+    for box, ties in loops.items():
+        (left, top), (width, height) = placed.corners[box], level.sizes[box]
+        right, middle = left + width, top + height / 2
+        y = middle - _loop_room(ties)[1] / 2
+        for index, tie in enumerate(ties):
+            apart = min(8 + _LOOP_STEP * index, height / 2 - 1)
+            # a curve comes three quarters as far as its control points
+            far = right + (_LOOP + _LOOP_STEP * index) / 0.75
+            placed.loops[tie.number] = (
+                (right, middle - apart),
+                (far, middle - apart),
+                (far, middle + apart),
+                (right, middle + apart),
+            )
+            if tie.label[0]:
+                reach = _LOOP + _LOOP_STEP * (len(ties) - 1) + 4
+                placed.labels[tie.number] = Rect(right + reach, y + 1, *tie.label)
+            y += tie.label[1] + 2
+
+
+def _rows(level: Level, loops: Mapping[int, Sequence[Tie]]) -> tuple[Grid, list[_Run], list[int]]:
+    """Put boxes, bends, labels and the places where links leave into rows."""
+    ties = [tie for tie in level.ties if tie.source != tie.target]
+    downs = [(tie.target, tie.source) if tie.up else (tie.source, tie.target) for tie in ties]
+    rank = ranks(len(level.sizes), downs)
+    last = max(rank, default=-1)
+    # a row of labels below a rank where a link with a label begins
+    labelled = {rank[tie.source] - 1 if tie.up else rank[tie.source] for tie in ties if tie.label[0] and tie.label[1]}
+    top = 1 if any(exit_.side == "top" for exit_ in level.exits) else 0
+    row_of_rank, rows = [], top
+    for number in range(last + 1):
+        row_of_rank.append(rows)
+        rows += 2 if number in labelled else 1
+    bottom = rows
+    rows += 1 if any(exit_.side == "bottom" for exit_ in level.exits) else 0
+    grid = Grid(rows=[[] for _ in range(rows)])
+    boxes = []
+    for box, (width, height) in enumerate(level.sizes):
+        beside, tall = _loop_room(loops.get(box, ()))
+        boxes.append(grid.add(row_of_rank[rank[box]], width / 2, width / 2 + beside, max(height, tall), dummy=False))
+    runs = []
+    for tie, (upper, lower) in zip(ties, downs, strict=True):
+        first, end = row_of_rank[rank[upper]], row_of_rank[rank[lower]]
+        label_row = -1
+        if tie.label[0] and tie.label[1]:
+            label_row = row_of_rank[rank[lower] - 1] + 1 if tie.up else first + 1
+        nodes, label = [boxes[upper]], None
+        for row in range(first + 1, end):
+            wide, tall = tie.label if row == label_row else (0.0, 0.0)
+            nodes.append(grid.add(row, wide / 2, wide / 2, tall, dummy=True))
+            label = nodes[-1] if row == label_row else label
+        runs.append(_Run(tie.number, upper, lower, tie.up, [*nodes, boxes[lower]], label))
+    for exit_ in level.exits:
+        here = row_of_rank[rank[exit_.box]]
+        between = range(here + 1, bottom + 1) if exit_.side == "bottom" else range(here)
+        bends = [grid.add(row, _PORT, _PORT, 0.0, dummy=True) for row in between]
+        if exit_.side == "bottom":
+            runs.append(_Run(exit_.number, exit_.box, None, not exit_.out, [boxes[exit_.box], *bends]))
+        else:
+            runs.append(_Run(exit_.number, None, exit_.box, exit_.out, [*bends, boxes[exit_.box]]))
+    for run in runs:
+        grid.chain(run.nodes)
+    return grid, runs, boxes
+
+
+def _ports(level: Level, runs: Sequence[_Run], x: Sequence[float], boxes: Sequence[int]) -> list[tuple[float, float]]:
+    """Return where each link leaves its upper end and meets its lower one."""
+    ends = [[x[run.nodes[0]], x[run.nodes[-1]]] for run in runs]
+    sides: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, run in enumerate(runs):
+        for which, box in enumerate((run.upper, run.lower)):
+            if box is not None and (box, run.number) in level.fixed:
+                ends[index][which] = x[boxes[box]] - level.sizes[box][0] / 2 + level.fixed[box, run.number]
+            elif box is not None:
+                sides[box, which].append(index)
+    # sides with one link last: they know where its other end is
+    for (box, which), indices in sorted(sides.items(), key=lambda side: len(side[1]) == 1):
+        middle, width = x[boxes[box]], level.sizes[box][0]
+        near = [x[runs[index].nodes[1 if which == 0 else -2]] for index in indices]
+        if len(indices) == 1:
+            [index] = indices
+            straight = len(runs[index].nodes) > 2  # noqa: PLR2004 - two ends and a bend
+            other = near[0] if straight else ends[index][1 - which]
+            ends[index][which] = middle + alone(width, other - middle)
+            continue
+        by_place = sorted(range(len(indices)), key=lambda number: (near[number], indices[number]))
+        offsets = spread(width, [near[number] - middle for number in by_place])
+        for number, offset in zip(by_place, offsets, strict=True):
+            ends[indices[number]][which] = middle + offset
+    return [(round(upper, 2), round(lower, 2)) for upper, lower in ends]
+
+
+def _heights(
+    grid: Grid, runs: Sequence[_Run], x: Sequence[float], ports: Sequence[tuple[float, float]]
+) -> tuple[list[float], list[float]]:
+    """Return the top and bottom of each row: further apart where a link has far to go to the side."""
+    row_of = {node: number for number, row in enumerate(grid.rows) for node in row}
+    bends = [0.0] * len(grid.rows)
+    for run, (upper, lower) in zip(runs, ports, strict=True):
+        xs = [upper, *(x[node] for node in run.nodes[1:-1]), lower]
+        row = row_of[run.nodes[0]]
+        for index, (one, other) in enumerate(pairwise(xs)):
+            bends[row + index] = max(bends[row + index], abs(one - other))
+    label_rows = {row_of[run.label] for run in runs if run.label is not None}
+    tops, bottoms, y = [], [], 0.0
+    for number, nodes in enumerate(grid.rows):
+        tops.append(y)
+        y += max((grid.height[node] for node in nodes), default=0.0)
+        bottoms.append(y)
+        gap = _LABEL_GAP if {number, number + 1} & label_rows else _GAP
+        y = round(y + gap + min(bends[number] * _STEEP, _MOST), 2)
+    return tops, bottoms
+
+
+def _fewest(knots: Sequence[Point]) -> list[Point]:
+    """Leave out what lies on a straight line between two others."""
+    kept: list[Point] = []
+    for knot in knots:
+        if len(kept) > 1 and kept[-2][0] == kept[-1][0] == knot[0]:
+            kept[-1] = knot
+        elif not kept or kept[-1] != knot:
+            kept.append(knot)
+    return kept

@@ -1,0 +1,293 @@
+"""A graph as SVG: for a notebook, a page, an e-mail, a review.
+
+Presentation attributes only: no style, no script, no reference to anything outside, an opaque ground. So it survives
+whoever takes those out, and looks the same on a light page and a dark one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphrt.draw.layout import Cluster, Direction, Item, Link, Point, Rect, layout
+from graphrt.draw.lettering import escape, shorten, width
+from graphrt.draw.look import ICONS, LOOKS, OUTLINES, Look, Theme, n, outline
+from graphrt.draw.sketch import Arrow, Box, Sketch, sketch
+from graphrt.errors import UsageError
+from graphrt.graph import Graph
+
+_NAME, _SMALL, _LABEL = 13.0, 10.5, 11.0
+"""Sizes of letters, in pixels."""
+_WIDEST = 220.0
+_LABEL_WIDEST = 140.0
+_ICON = 14.0
+_MARGIN = 20.0
+_HEADER = 30.0
+_STACK = 6.0
+"""How far a stack's back reaches beyond its front."""
+_HEAD = 7.0
+
+_TIMES = "\N{MULTIPLICATION SIGN} n"
+_WORDS = {"node": "function", "llm": "model", "dag": "graph", "machine": "graph"}
+
+
+def svg(graph: Graph[..., Any], *, theme: Theme = "light", direction: Direction = "down") -> str:
+    """Draw a graph as SVG. Raises UsageError for a theme or a direction that there is not."""
+    if theme not in LOOKS:
+        raise UsageError(f"theme {theme!r} is neither 'light' nor 'dark'")
+    if direction not in {"down", "right"}:
+        raise UsageError(f"direction {direction!r} is neither 'down' nor 'right'")
+    return draw(sketch(graph), LOOKS[theme], direction)
+
+
+def draw(drawn: Sketch, look: Look, direction: Direction) -> str:
+    """Draw a sketch as SVG."""
+    faces: dict[str, Face] = {}
+    links: list[Tie] = []
+    members = tuple(_members(drawn, 0, faces, links))
+    placed = layout(
+        members,
+        [Link(tie.source, tie.target, *tie.size) for tie in links],
+        direction,
+    )
+    title = shorten(f"{drawn.kind} {drawn.signature}", _LABEL, max(placed.width, 320.0))
+    wide = max(placed.width, width(title, _LABEL)) + 2 * _MARGIN
+    high = placed.height + 2 * _MARGIN + _HEADER
+    shift = (wide - placed.width) / 2
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{n(wide)}" height="{n(high)}" '
+        f'viewBox="0 0 {n(wide)} {n(high)}" role="img" aria-label="{escape(f"{drawn.kind} {drawn.name}")}" '
+        f'font-family="Helvetica, Arial, Liberation Sans, sans-serif" font-size="{n(_NAME)}" '
+        f'stroke-linejoin="round" stroke-linecap="round">',
+        f'<rect width="{n(wide)}" height="{n(high)}" fill="{look.ground}"/>',
+        f"<g><title>{escape(f'{drawn.kind} {drawn.signature}')}</title>"
+        f"{_text(_MARGIN, _MARGIN + 8, title, _LABEL, look.quiet)}</g>",
+        f'<g transform="translate({n(shift)} {n(_MARGIN + _HEADER)})">',
+    ]
+    for id_, rect in placed.clusters.items():
+        lines += _cluster(faces[id_], rect, look)
+    for tie, route in zip(links, placed.routes, strict=True):
+        lines.append(_arrow(tie, route, look))
+    for tie, label in zip(links, placed.labels, strict=True):
+        if label is not None:
+            lines.append(_label(tie, label, look))
+    for id_, rect in placed.items.items():
+        lines += _item(faces[id_], rect, look, turned=direction == "right")
+    return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
+
+
+# What is to be seen of a box and of an arrow.
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A box as it is drawn: `what` chooses its outline, its icon and its colour."""
+
+    name: str
+    note: str
+    what: str
+    tooltip: str
+    many: bool
+    depth: int
+
+
+@dataclass(slots=True)
+class Tie:
+    """All arrows from one box to another, as one."""
+
+    source: str
+    target: str
+    depth: int
+    labels: list[str] = field(default_factory=list)
+    tooltip: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """What is written on it."""
+        return shorten(", ".join(dict.fromkeys(self.labels)), _LABEL, _LABEL_WIDEST)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """How much room its label needs."""
+        return (width(self.label, _LABEL) + 8, _LABEL + 5) if self.label else (0.0, 0.0)
+
+
+def _members(drawn: Sketch, depth: int, faces: dict[str, Face], links: list[Tie]) -> Iterator[Item | Cluster]:
+    ties: dict[tuple[str, str], Tie] = {}
+    shapes = {box.id: box.shape for box in drawn.boxes}
+    names = {box.id: box.label for box in drawn.boxes}
+    for arrow in drawn.arrows:
+        tie = ties.setdefault((arrow.source, arrow.target), Tie(arrow.source, arrow.target, depth))
+        if arrow.label and shapes[arrow.target] == "choice":
+            tie.labels.append(arrow.label)
+        tie.tooltip.append(_tooltip(arrow, names))
+    links.extend(ties.values())
+    for box in drawn.boxes:
+        face = _face(box, drawn, depth)
+        faces[box.id] = face
+        stack = _STACK if face.many else 0.0
+        if box.inner is not None:
+            title = _ICON + 6 + width(face.name, _NAME) + 8 + width(face.note, _SMALL)
+            members = tuple(_members(box.inner, depth + 1, faces, links))
+            yield Cluster(box.id, members, title + stack, _NAME + stack)
+        else:
+            wide, high = _size(face)
+            yield Item(box.id, wide + stack, high + stack)
+
+
+def _tooltip(arrow: Arrow, names: Mapping[str, str]) -> str:
+    """Say what travels along an arrow: from where, to where, of which type."""
+    source = ".".join([names[arrow.source], *arrow.path])
+    target = f"{names[arrow.target]} ({arrow.label})" if arrow.label else names[arrow.target]
+    return f"{source} → {target}" + (f": {arrow.type}" if arrow.type else "")
+
+
+def _face(box: Box, drawn: Sketch, depth: int) -> Face:
+    name = shorten(box.label, _NAME, _WIDEST)
+    if box.shape in {"start", "end"}:
+        return Face(name, shorten(box.note, _SMALL, _WIDEST), "end", f"{box.label}: {box.ports or 'end'}", False, depth)
+    if box.shape in {"choice", "join"}:
+        tooltip = f"{box.label}: {box.ports}"
+        return Face(name, shorten(box.note, _SMALL, _WIDEST), box.shape, tooltip, False, depth)
+    word = _WORDS.get(box.kind, box.kind)
+    # a note begins with the kind of what is no plain function: the word takes its place
+    rest = box.note.removeprefix(box.kind).strip()
+    said = [f"{word} {rest}".strip() if rest != box.note else f"{word}, {rest}".strip(", ")]
+    if box.inner is not None:
+        said = [box.kind]
+    elif box.shape == "again":
+        said = [f"{box.kind}, as above"]
+    if box.shape == "state":
+        said.insert(0, next((arrow.label for arrow in drawn.arrows if arrow.source == box.id), ""))
+    if box.many:
+        said.append(_TIMES)
+    note = shorten(" · ".join(part for part in said if part), _SMALL, _WIDEST)
+    what = "state" if box.shape == "state" else word if word in OUTLINES else "function"
+    notes = f"\n{box.note}" if box.note else ""
+    return Face(name, note, what, f"{box.label}\n{box.kind} {box.ports}{notes}", box.many, depth)
+
+
+def _size(face: Face) -> tuple[float, float]:
+    name, note = width(face.name, _NAME), width(face.note, _SMALL)
+    if face.what == "end":
+        return max(name, note) + 32, 40.0 if face.note else 28.0
+    if face.what == "join":
+        return _ICON + 6 + max(name, note) + 28, 40.0 if face.note else 28.0
+    if face.what == "choice":
+        return _ICON + 6 + max(name, note) + 44, 38.0
+    return _ICON + 8 + max(name, note) + 28, 42.0
+
+
+# How it is drawn.
+
+
+def _item(face: Face, rect: Rect, look: Look, *, turned: bool) -> Iterator[str]:
+    yield f"<g><title>{escape(face.tooltip)}</title>"
+    x, y, wide, high = rect.x, rect.y, rect.width, rect.height
+    middle, centre = y + high / 2, x + wide / 2
+    if face.what == "end":
+        yield f'<path d="{outline("pill", x, y, wide, high, turned=turned)}" fill="{look.pill}"/>'
+        yield from _two_lines(face, centre, middle, look.pill_text, look.pill_text)
+    else:
+        colour = look.kinds["choice" if face.what == "join" else face.what]
+        shape = "pill" if face.what == "join" else OUTLINES[face.what]
+        if face.many:
+            wide, high, y = wide - _STACK, high - _STACK, y + _STACK
+            middle, centre = y + high / 2, x + wide / 2
+            for back in (_STACK, _STACK / 2):
+                behind = outline(shape, x + back, y - back, wide, high, turned=turned)
+                yield f'<path d="{behind}" {_stroke(look.box, colour)}/>'
+        yield f'<path d="{outline(shape, x, y, wide, high, turned=turned)}" {_stroke(look.box, colour)}/>'
+        if shape == "box" and face.what == "graph":
+            yield f'<path d="{outline(shape, x + 3, y + 3, wide - 6, high - 6)}" {_stroke("none", colour)}/>'
+        left = x + (18 if shape == "hexagon" else 12)
+        yield _icon(face.what, left, middle - _ICON / 2, colour)
+        yield from _two_lines(face, (left + _ICON + x + wide - 6) / 2, middle, look.text, look.quiet)
+    yield "</g>"
+
+
+def _two_lines(face: Face, x: float, middle: float, colour: str, quiet: str) -> Iterator[str]:
+    yield _text(x, middle - (2 if face.note else -4.5), face.name, _NAME, colour, anchor="middle", bold=True)
+    if face.note:
+        yield _text(x, middle + 12, face.note, _SMALL, quiet, anchor="middle")
+
+
+def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
+    yield f"<g><title>{escape(face.tooltip)}</title>"
+    x, y, wide, high = rect.x, rect.y, rect.width, rect.height
+    fill = look.clusters[face.depth % 2]
+    colour = look.kinds["state" if face.what == "state" else "graph"]
+    if face.many:
+        wide, high, y = wide - _STACK, high - _STACK, y + _STACK
+        for back in (_STACK, _STACK / 2):
+            yield f'<path d="{outline("box", x + back, y - back, wide, high)}" {_stroke(fill, look.frame)}/>'
+    yield f'<path d="{outline("box", x, y, wide, high)}" {_stroke(fill, look.frame)}/>'
+    yield _icon("graph" if face.what != "state" else "state", x + 12, y + 10, colour)
+    line = y + 10 + _NAME - 1
+    yield _text(x + 12 + _ICON + 6, line, face.name, _NAME, look.text, bold=True)
+    after = x + 12 + _ICON + 6 + width(face.name, _NAME) + 8
+    yield _text(after, line, face.note, _SMALL, look.quiet)
+    yield "</g>"
+
+
+def _arrow(tie: Tie, route: Sequence[Point], look: Look) -> str:
+    (near_x, near_y), (x, y) = route[-2], route[-1]
+    length = max(((x - near_x) ** 2 + (y - near_y) ** 2) ** 0.5, 0.01)
+    along, across = (x - near_x) / length, (y - near_y) / length
+    foot = (x - along * _HEAD, y - across * _HEAD)
+    curve = _path([*route[:-1], foot])
+    side = _HEAD * 0.5
+    head = (
+        f"M{n(x)} {n(y)}L{n(foot[0] - across * side)} {n(foot[1] + along * side)}"
+        f"L{n(foot[0] + across * side)} {n(foot[1] - along * side)}Z"
+    )
+    return (
+        f"<g><title>{escape(chr(10).join(dict.fromkeys(tie.tooltip)))}</title>"
+        f'<path d="{curve}" fill="none" stroke="{look.arrow}" stroke-width="1.5"/>'
+        f'<path d="{head}" fill="{look.arrow}"/></g>'
+    )
+
+
+def _path(points: Sequence[Point]) -> str:
+    """Write curves as a path; what is straight as lines."""
+    parts = [f"M{n(points[0][0])} {n(points[0][1])}"]
+    for number in range(0, len(points) - 3, 3):
+        curve = points[number : number + 4]
+        if len({x for x, _ in curve}) == 1:
+            parts.append(f"V{n(curve[3][1])}")
+        elif len({y for _, y in curve}) == 1:
+            parts.append(f"H{n(curve[3][0])}")
+        else:
+            parts.append("C" + " ".join(f"{n(x)} {n(y)}" for x, y in curve[1:]))
+    return "".join(parts)
+
+
+def _label(tie: Tie, rect: Rect, look: Look) -> str:
+    ground = look.ground if not tie.depth else look.clusters[(tie.depth - 1) % 2]
+    words = _text(rect.x + rect.width / 2, rect.y + rect.height - 4.5, tie.label, _LABEL, look.text, anchor="middle")
+    return (
+        f"<g><title>{escape(', '.join(dict.fromkeys(tie.labels)))}</title>"
+        f'<rect x="{n(rect.x)}" y="{n(rect.y)}" width="{n(rect.width)}" height="{n(rect.height)}" fill="{ground}"/>'
+        f"{words}</g>"
+    )
+
+
+def _icon(what: str, x: float, y: float, colour: str) -> str:
+    return (
+        f'<path transform="translate({n(x)} {n(y)})" d="{ICONS[what]}" fill="none" stroke="{colour}" '
+        f'stroke-width="1.3"/>'
+    )
+
+
+def _stroke(fill: str, colour: str) -> str:
+    return f'fill="{fill}" stroke="{colour}" stroke-width="1.3"'
+
+
+def _text(x: float, y: float, text: str, size: float, colour: str, *, anchor: str = "start", bold: bool = False) -> str:
+    return (
+        f'<text x="{n(x)}" y="{n(y)}" font-size="{n(size)}" fill="{colour}"'
+        + (f' text-anchor="{anchor}"' if anchor != "start" else "")
+        + (' font-weight="600"' if bold else "")
+        + f">{escape(text)}</text>"
+    )
