@@ -190,6 +190,7 @@ class Said:
 
 
 Cli = Callable[..., Said]
+Terminal = Callable[..., str]
 
 
 def start(

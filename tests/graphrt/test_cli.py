@@ -351,11 +351,12 @@ def test_commands_that_need_a_store_exit_with_4_without_one_and_make_none(cli: C
 
 
 def test_runs_are_listed_newest_first_with_mark_and_word(cli: Cli) -> None:
-    """One line a run; the mark says nothing that a word does not say too (V2)."""
+    """One line a run beneath the heads; the mark says nothing that a word does not say too (V2)."""
     cli("run", "flows.py:greet", "--text", "a", "--run-id", "one")
     cli("run", "flows.py:fragile", "--text", "a", "--run-id", "two")
     said = cli("ls")
-    lines = said.out.splitlines()
+    heads, *lines = said.out.splitlines()
+    assert heads.split() == ["RUN", "STATUS", "GRAPH", "BEGAN", "TOOK"]
     assert [line.split()[:3] for line in lines] == [["two", "✗", "failed"], ["one", "✓", "finished"]]
     assert "ValueError: it is broken" in lines[0]
     assert said.err == ""
@@ -386,13 +387,15 @@ def test_a_run_is_found_by_the_beginning_of_its_id(cli: Cli) -> None:
 
 
 def test_show_lists_every_step_with_its_outcome(cli: Cli) -> None:
-    """Mark, key, status, time and value or error, then the run's error."""
+    """Mark, key, status, time and value or error, then the run's error and how it goes on."""
     cli("run", "flows.py:fragile", "--text", "a", "--run-id", "r")
     lines = cli("show", "r").out.splitlines()
-    assert re.fullmatch(r"run r of fragile  ✗ failed  began \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", lines[0])
-    assert re.fullmatch(r'✓ shout         finished +\d+\.\d\d s  "A"', lines[1])
-    assert re.fullmatch(r"✗ check_mended  failed +\d+\.\d\d s  ValueError: it is broken", lines[2])
-    assert lines[3].startswith("error: ")
+    assert re.fullmatch(r"run r of fragile  ✗ failed  began \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  took \d+\.\d\d s", lines[0])
+    assert lines[1].split() == ["STEP", "STATUS", "TOOK", "OUTPUT"]
+    assert re.fullmatch(r'✓ shout         finished +\d+\.\d\d s  "A"', lines[2])
+    assert re.fullmatch(r"✗ check_mended  failed +\d+\.\d\d s  ValueError: it is broken", lines[3])
+    assert lines[4].startswith("error: ")
+    assert lines[5] == "go on with: graphrt resume r"
     data = cli("show", "r", "--json").data
     assert [(step["step"], step["status"], step["output"]) for step in data["steps"]] == [
         ("shout", "finished", "A"),
