@@ -57,6 +57,7 @@ def _running_commands(commands: Commands) -> None:
         "Each input of the graph is an option of its own: --topic tides. `graphrt run TARGET --inputs` lists them."
     )
     run.add_argument("--inputs", action="store_true", help="print the graph's inputs and exit")
+    _watching(run)
     _running(run)
     _common(run)
 
@@ -67,6 +68,7 @@ def _running_commands(commands: Commands) -> None:
         "--accept", action="store_true", help="where its graph has changed, let go of what no longer holds"
     )
     _anew(resume)
+    _watching(resume)
     _running(resume)
     _common(resume)
 
@@ -107,6 +109,7 @@ def _travelling_commands(commands: Commands) -> None:
     )
     fork.add_argument("--run-id", metavar="ID", help="name the new run")
     _anew(fork)
+    _watching(fork)
     _running(fork, model="another model for a role, kept with the fork; what asked it is asked anew; may be repeated")
     _common(fork)
 
@@ -115,6 +118,7 @@ def _travelling_commands(commands: Commands) -> None:
     retry.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
     retry.add_argument("--at", metavar="STEP", required=True, help="the step, finished or not")
     _anew(retry)
+    _watching(retry)
     _running(retry)
     _common(retry)
 
@@ -363,6 +367,14 @@ def _running(parser: argparse.ArgumentParser, *, model: str = "bind a model role
     parser.add_argument("--concurrency", type=int, default=64, metavar="N", help="how many steps may be in flight (64)")
 
 
+def _watching(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="show the state of each node in place; with --json, print each event as a line and the result as the last",
+    )
+
+
 def _anew(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--again", action="store_true", help="do again also what must not be repeated, because doing it twice is right"
@@ -379,7 +391,19 @@ def _telling(parser: argparse.ArgumentParser) -> None:
 
 
 OPTIONS = frozenset(
-    ["--help", "--input", "--run-id", "--inputs", "--model", "--limit", "--concurrency", "--json", "--quiet", "--store"]
+    [
+        "--help",
+        "--input",
+        "--run-id",
+        "--inputs",
+        "--watch",
+        "--model",
+        "--limit",
+        "--concurrency",
+        "--json",
+        "--quiet",
+        "--store",
+    ]
 )
 """What `run` takes for itself. A test compares it with the parser."""
 

@@ -104,9 +104,12 @@ def width_of(stream: Any) -> int | None:
     return None if size is None else size.columns
 
 
-def print_json(value: Any) -> None:
-    """Write one JSON document on stdout."""
-    sys.stdout.write(json.dumps(to_jsonable_python(value, inf_nan_mode="strings"), ensure_ascii=False, indent=2) + "\n")
+def print_json(value: Any, *, one_line: bool = False) -> None:
+    """Write one JSON document on stdout; in one line, it is there at once for whoever reads along."""
+    plainly = to_jsonable_python(value, inf_nan_mode="strings")
+    sys.stdout.write(json.dumps(plainly, ensure_ascii=False, indent=None if one_line else 2) + "\n")
+    if one_line:
+        sys.stdout.flush()
 
 
 def print_value(value: Any) -> None:

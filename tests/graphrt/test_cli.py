@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 from graphrt.cli import parser
 from graphrt.cli.exits import code_of
 from graphrt.errors import RunCancelled
-from tests.graphrt.command import FLOWS, Cli, process, run_id, start
+from tests.graphrt.command import FLOWS, Cli, on_a_terminal, process, run_id, start
 
 # run
 
@@ -573,24 +572,6 @@ def test_a_reader_that_has_gone_is_no_traceback(cli: Cli) -> None:
         said = process(*argv, stdout=writer)
         os.close(writer)
         assert (said.code, said.err) == (141, "")
-
-
-def on_a_terminal(argv: list[str], **environment: str) -> str:
-    """Run a command whose stdout and stderr are a terminal, and return what is on its screen."""
-    ours, theirs = pty.openpty()
-    kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "TERM"}}
-    running = start(*argv, stdout=theirs, stderr=theirs, env=kept | environment)
-    os.close(theirs)
-    screen = b""
-    try:
-        while piece := os.read(ours, 4096):
-            screen += piece
-    except OSError:  # how a terminal says that its last writer has gone
-        pass
-    finally:
-        os.close(ours)
-    assert running.wait(timeout=60) == 0
-    return screen.decode()
 
 
 def test_there_is_colour_on_a_terminal_and_nowhere_else(cli: Cli) -> None:
