@@ -22,14 +22,15 @@ def _lazy(module: str, name: str) -> Command:
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Parse a command line; what `run` does not know are its graph's own inputs, and come back as they are."""
-    parser = _parser()
+    parser = parser_of_all()
     arguments, rest = parser.parse_known_args(argv)
     if rest and not arguments.takes_rest:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     return arguments, rest
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser_of_all() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
     parser = argparse.ArgumentParser(
         prog="graphrt",
         description="Run typed graphs, durably. stdout is data, stderr is progress.",
@@ -200,6 +201,13 @@ def _looking_commands(commands: Commands) -> None:
     )
     demo.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     demo.add_argument("-q", "--quiet", action="store_true", help="no progress")
+
+    completion = _add(
+        commands, "completion", "print a script that completes commands, runs and steps", "completion", "completion"
+    )
+    completion.add_argument("shell", choices=["bash", "zsh", "fish"], help="where it is to complete; it says how")
+    completion.add_argument("--line", help=argparse.SUPPRESS)  # how the scripts ask what completes a line
+    completion.add_argument("--word", help=argparse.SUPPRESS)
 
 
 def _keeping_commands(commands: Commands) -> None:

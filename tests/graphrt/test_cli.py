@@ -142,7 +142,7 @@ def test_an_input_with_the_name_of_an_option_is_given_by_input(cli: Cli) -> None
 
 def test_the_options_of_run_are_those_that_its_inputs_are_compared_with() -> None:
     """OPTIONS is the parser's own list, written down once more so that it costs no parser."""
-    [commands] = [action for action in parser._parser()._actions if hasattr(action, "choices") and action.choices]
+    [commands] = [action for action in parser.parser_of_all()._actions if hasattr(action, "choices") and action.choices]
     assert isinstance(commands.choices, dict)
     there = {word for action in commands.choices["run"]._actions for word in action.option_strings}
     assert {word for word in there if word.startswith("--")} == set(parser.OPTIONS)
