@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from pydantic_core import from_json, to_json
@@ -14,19 +14,39 @@ from pydantic_core import from_json, to_json
 from graphrt import draw
 from graphrt.cli.exits import OK, USAGE, TargetNotFound
 from graphrt.cli.runs import existing, find, one_of
-from graphrt.cli.screen import MARKS, note, paint, print_json, rows_of_waits, short, waits_text, when
+from graphrt.cli.screen import (
+    MARKS,
+    command,
+    faint,
+    lasted,
+    note,
+    paint,
+    print_json,
+    rows_of_waits,
+    short,
+    waits_text,
+    when,
+    when_shortly,
+    width_of,
+)
 from graphrt.cli.steps import Row, rows_of
+from graphrt.cli.table import Column, flowed, lines_of, plain
 from graphrt.cli.target import load, mistakes_of, names
 from graphrt.dag import as_graph
 from graphrt.decide import Pending
 from graphrt.errors import GraphError, who
+from graphrt.facts import Entry
 from graphrt.graph import Graph
-from graphrt.history import counted
+from graphrt.history import PAGE, counted
 from graphrt.journal import Journal, Message, RunInfo
 from graphrt.lease import is_dead
 from graphrt.run import need
 from graphrt.runtime import Runtime
 from graphrt.types import ENDED
+
+if TYPE_CHECKING:
+    from graphrt.backends.accounting import Spent, Total
+    from graphrt.backends.prices import Prices
 
 
 def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -34,14 +54,22 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
     async def work(journal: Journal) -> int:
         runs = await journal.runs(status=arguments.status, limit=arguments.most)
-        waits = {info.id: await waits_of(journal, info) for info in runs}
+        waits: dict[str, Sequence[Pending]] = {info.id: await waits_of(journal, info) for info in runs}
+        spent = await _spent(journal, runs)
         if arguments.json:
-            print_json([_info(info) | {"waiting": rows_of_waits(info.id, waits[info.id], None)} for info in runs])
+            from graphrt.cli import spending
+
+            sums = {run: None if total is None else spending.total_of(total) for run, total in spent.items()}
+            print_json(
+                [
+                    _info(info)
+                    | {"waiting": rows_of_waits(info.id, waits[info.id], None)}
+                    | ({"spent": sums[info.id]} if info.id in sums else {})
+                    for info in runs
+                ]
+            )
             return OK
-        for info in runs:
-            mark = paint(MARKS[info.status], sys.stdout)
-            words = "".join(f"  {each}" for each in _standing(info, waits[info.id]))
-            sys.stdout.write(f"{info.id}  {mark} {info.status:<9}  {when(info.created)}  {info.graph}{words}\n")
+        _write_table(_run_columns(runs, waits, spent, arguments.store))
         if not runs:
             note("no runs", quiet=arguments.quiet)
         return OK
@@ -49,7 +77,97 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     return reading(arguments, work)
 
 
-def _standing(info: RunInfo, waits: Sequence[Pending]) -> list[str]:
+ADDED_UP = 50_000
+"""Entries that `ls` reads to say what runs spent, the newest runs first. Of those beyond, it says nothing."""
+
+
+async def _spent(journal: Journal, runs: Sequence[RunInfo]) -> dict[str, Total | None]:
+    """Add up what each run spent; None if it asked no model."""
+    found: dict[str, Total | None] = {}
+    left = ADDED_UP
+    prices: Prices | None = None
+    for info in runs:
+        left -= info.seq
+        if left < 0:
+            break
+        entries: list[Entry] = []
+        while page := await journal.read(info.id, len(entries), PAGE):
+            entries.extend(page)
+        found[info.id] = None
+        if any(b'"model"' in (getattr(entry.fact, "note", None) or b"") for entry in entries):
+            from graphrt.backends.accounting import (
+                spent_by,
+            )  # takes a while to import, and most runs have no use for it
+            from graphrt.cli.spending import known_prices
+
+            prices = prices or known_prices()
+            spent = spent_by(info.id, entries, prices)
+            found[info.id] = spent.total if spent.calls else None
+    return found
+
+
+def _run_columns(
+    runs: Sequence[RunInfo],
+    waits: Mapping[str, Sequence[Pending]],
+    spent: Mapping[str, Total | None],
+    store: str | None,
+) -> list[Column]:
+    now = time.time()
+    marks = [MARKS[info.status] for info in runs]
+    return [
+        Column("RUN", [info.id for info in runs], 0, least=1),
+        Column(
+            "STATUS",
+            [f"{mark} {info.status}" for mark, info in zip(marks, runs, strict=True)],
+            0,
+            shorter=marks,
+            paint=_paint_mark,
+        ),
+        Column("GRAPH", [info.graph for info in runs], 1, least=8),
+        Column(
+            "BEGAN",
+            [when(info.created) for info in runs],
+            3,
+            shorter=[when_shortly(info.created, now) for info in runs],
+        ),
+        Column(
+            "TOOK",
+            [lasted(info.updated - info.created) if info.status in ENDED else "" for info in runs],
+            5,
+            right=True,
+        ),
+        *_spent_columns([spent.get(info.id) for info in runs]),
+        Column("", ["  ".join(_standing(info, waits[info.id], store)) for info in runs], 2, least=16),
+    ]
+
+
+def _spent_columns(totals: Sequence[Total | None]) -> list[Column]:
+    """Return what was spent as columns; none where nobody knows anything of it."""
+    if not any(totals):
+        return []
+    from graphrt.cli.spending import cost_cell, tokens_cells
+
+    tokens = [tokens_cells(total) for total in totals]
+    costs = [cost_cell(total) for total in totals]
+    columns = [
+        Column("TOKENS", [full for full, _ in tokens], 6, shorter=[short for _, short in tokens], right=True),
+        Column("COST", costs, 4, right=True),
+    ]
+    return [column for column in columns if set(column.cells) - {"", "?"}]
+
+
+def _paint_mark(cell: str) -> str:
+    return paint(cell[:1], sys.stdout) + cell[1:]
+
+
+def _write_table(columns: Sequence[Column]) -> None:
+    """Write a table on stdout, as wide as the terminal at most."""
+    lines = lines_of(columns, width_of(sys.stdout))
+    if lines:
+        sys.stdout.write("\n".join([faint(lines[0], sys.stdout), *lines[1:]]) + "\n")
+
+
+def _standing(info: RunInfo, waits: Sequence[Pending], store: str | None) -> list[str]:
     """Say what a run waits for, who drives it, and what its error was."""
     said = [short(info.error)] if info.error else []
     if waits:
@@ -58,13 +176,13 @@ def _standing(info: RunInfo, waits: Sequence[Pending]) -> list[str]:
     if info.wake is not None:
         said.append(f"until {when(info.wake)}")
     if info.status == "running":
-        said.append(_driver(info))
+        said.append(_driver(info, store))
     return said
 
 
-def _driver(info: RunInfo) -> str:
+def _driver(info: RunInfo, store: str | None) -> str:
     if info.driver is None or is_dead(info.driver) or (info.lease or 0) <= time.time():
-        return f"nobody drives it: graphrt resume {info.id}"
+        return f"nobody drives it: {command(f'graphrt resume {info.id}', store)}"
     return f"driven by {who(info.driver)}, lease until {when(info.lease or 0)}"
 
 
@@ -105,8 +223,7 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
                 _info(info) | {"steps": list(rows.values()), "spent": spending.data_of(spent)} | waiting | messages
             )
         else:
-            lines = [spending.line_of(spent.total)] if spent.calls else []
-            _write_run(info, rows, lines, waits, mail, arguments.store)
+            _write_run(info, rows, spent, waits, mail, arguments.store)
         return OK
 
     return reading(arguments, work)
@@ -115,45 +232,73 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 def _write_run(  # noqa: PLR0917 - what there is to say of a run
     info: RunInfo,
     rows: Mapping[str, Row],
-    spent: Sequence[str],
+    spent: Spent,
     waits: Sequence[Pending],
     mail: Sequence[Message],
     store: str | None,
 ) -> None:
-    mark = paint(MARKS[info.status], sys.stdout)
-    lines = [f"run {info.id} of {info.graph}  {mark} {info.status}  began {when(info.created)}"]
+    from graphrt.cli.spending import line_of
+
+    width = width_of(sys.stdout)
+    head = [f"run {info.id} of {info.graph}", f"{paint(MARKS[info.status], sys.stdout)} {info.status}"]
+    head.append(f"began {when(info.created)}")
+    if info.status in ENDED:
+        head.append(f"took {lasted(info.updated - info.created)}")
     if info.parent:
-        lines.append(f"forked from {info.parent}")
-    parts = [(key, row) for key, row in rows.items()]
-    names = [*rows, *(f"{key}/{name}" for key, row in parts for name in row["substeps"])]
-    width = max(map(len, names), default=0)
-    for key, row in parts:
-        lines.append(_step_line(key, row, width))
-        lines += [_substep_line(f"{key}/{name}", part, width) for name, part in row["substeps"].items()]
-    lines += spent
+        head.append(f"forked from {info.parent}")
+    _write_lines(flowed(head, width))
+    _write_table(_step_columns(rows, spent))
+    lines = [line_of(spent.total)] if spent.calls else []
     if info.error:
-        lines.append(f"error: {info.error}")
+        lines += [plain(line) for line in f"error: {info.error}".splitlines()]
     if info.status == "running":
-        lines.append(_driver(info))
+        lines.append(_driver(info, store))
     lines += [f"waits in the inbox: {_message_words(message)}" for message in mail]
-    sys.stdout.write("\n".join(lines) + "\n" + (waits_text(info.id, waits, store) if waits else ""))
+    if info.status == "failed":
+        lines.append(f"go on with: {command(f'graphrt resume {info.id}', store)}")
+    _write_lines(lines)
+    if waits:
+        sys.stdout.write(waits_text(info.id, waits, store))
 
 
-def _step_line(key: str, row: Row, width: int) -> str:
-    took = f"{row['seconds']:.2f} s" if row["seconds"] is not None else ""
-    attempts = f"  {row['attempts']} attempts" if row["attempts"] > 1 else ""
-    words = f"{row['error']['type']}: {row['error']['message']}" if row["error"] else row["shown"]
-    if row["status"] == "unknown" and not row["error"]:
+def _write_lines(lines: Sequence[str]) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _step_columns(rows: Mapping[str, Row], spent: Spent) -> list[Column]:
+    """Return the steps of a run as columns, the parts of each beneath it."""
+    totals = spent.by("step")
+    flat: list[tuple[str, Row, Total | None]] = []
+    for key, row in rows.items():
+        flat.append((key, row, totals.get(key)))
+        flat += [(f"{key}/{name}", part, None) for name, part in row["substeps"].items()]
+    took = [row.get("seconds") for _, row, _ in flat]
+    return [
+        Column("  STEP", [f"{MARKS[row['status']]} {key}" for key, row, _ in flat], 0, least=1, paint=_paint_mark),
+        Column("STATUS", [row["status"] for _, row, _ in flat], 1),
+        Column("TOOK", ["" if seconds is None else lasted(seconds) for seconds in took], 4, right=True),
+        Column("TRIES", [_tries(row) for _, row, _ in flat], 3, right=True),
+        *_spent_columns([total for _, _, total in flat]),
+        Column("OUTPUT", [_words(row) for _, row, _ in flat], 2, least=16),
+    ]
+
+
+def _tries(row: Row) -> str:
+    return str(row["attempts"]) if row.get("attempts", 1) > 1 else ""
+
+
+def _words(row: Row) -> str:
+    """Say what a step, or a part of one, came to."""
+    most = 60 if width_of(sys.stdout) is None else 400
+    if row.get("error"):
+        words = short(f"{row['error']['type']}: {row['error']['message']}", most)
+    elif row["status"] == "unknown":
         words = "its process ended before the outcome was recorded"
-    words = short(words)
-    mark = paint(MARKS[row["status"]], sys.stdout)
-    words += f"  (shared with {row['shared_with']})" if row["shared_with"] else ""
-    return f"{mark} {key:<{width}}  {row['status']:<11}  {took:>8}{attempts}  {words}".rstrip()
-
-
-def _substep_line(key: str, part: Row, width: int) -> str:
-    words = part["error"]["message"] if "error" in part else to_json(part.get("output", "")).decode()
-    return f"{paint(MARKS[part['status']], sys.stdout)} {key:<{width}}  {part['status']:<11}  {'':>8}  {short(words)}"
+    elif row.get("waits_for") and row["status"] in {"waiting", "cancelled"}:
+        words = row["shown"]
+    else:
+        words = "" if row.get("output") is None else short(to_json(row["output"], inf_nan_mode="constants"), most)
+    return words + (f"  (shared with {row['shared_with']})" if row.get("shared_with") else "")
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -22,14 +22,15 @@ def _lazy(module: str, name: str) -> Command:
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Parse a command line; what `run` does not know are its graph's own inputs, and come back as they are."""
-    parser = _parser()
+    parser = parser_of_all()
     arguments, rest = parser.parse_known_args(argv)
     if rest and not arguments.takes_rest:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     return arguments, rest
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser_of_all() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
     parser = argparse.ArgumentParser(
         prog="graphrt",
         description="Run typed graphs, durably. stdout is data, stderr is progress.",
@@ -57,6 +58,7 @@ def _running_commands(commands: Commands) -> None:
         "Each input of the graph is an option of its own: --topic tides. `graphrt run TARGET --inputs` lists them."
     )
     run.add_argument("--inputs", action="store_true", help="print the graph's inputs and exit")
+    _watching(run)
     _running(run)
     _common(run)
 
@@ -67,6 +69,7 @@ def _running_commands(commands: Commands) -> None:
         "--accept", action="store_true", help="where its graph has changed, let go of what no longer holds"
     )
     _anew(resume)
+    _watching(resume)
     _running(resume)
     _common(resume)
 
@@ -107,6 +110,7 @@ def _travelling_commands(commands: Commands) -> None:
     )
     fork.add_argument("--run-id", metavar="ID", help="name the new run")
     _anew(fork)
+    _watching(fork)
     _running(fork, model="another model for a role, kept with the fork; what asked it is asked anew; may be repeated")
     _common(fork)
 
@@ -115,6 +119,7 @@ def _travelling_commands(commands: Commands) -> None:
     retry.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
     retry.add_argument("--at", metavar="STEP", required=True, help="the step, finished or not")
     _anew(retry)
+    _watching(retry)
     _running(retry)
     _common(retry)
 
@@ -196,6 +201,13 @@ def _looking_commands(commands: Commands) -> None:
     )
     demo.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     demo.add_argument("-q", "--quiet", action="store_true", help="no progress")
+
+    completion = _add(
+        commands, "completion", "print a script that completes commands, runs and steps", "completion", "completion"
+    )
+    completion.add_argument("shell", choices=["bash", "zsh", "fish"], help="where it is to complete; it says how")
+    completion.add_argument("--line", help=argparse.SUPPRESS)  # how the scripts ask what completes a line
+    completion.add_argument("--word", help=argparse.SUPPRESS)
 
 
 def _keeping_commands(commands: Commands) -> None:
@@ -363,6 +375,14 @@ def _running(parser: argparse.ArgumentParser, *, model: str = "bind a model role
     parser.add_argument("--concurrency", type=int, default=64, metavar="N", help="how many steps may be in flight (64)")
 
 
+def _watching(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="show the state of each node in place; with --json, print each event as a line and the result as the last",
+    )
+
+
 def _anew(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--again", action="store_true", help="do again also what must not be repeated, because doing it twice is right"
@@ -379,7 +399,19 @@ def _telling(parser: argparse.ArgumentParser) -> None:
 
 
 OPTIONS = frozenset(
-    ["--help", "--input", "--run-id", "--inputs", "--model", "--limit", "--concurrency", "--json", "--quiet", "--store"]
+    [
+        "--help",
+        "--input",
+        "--run-id",
+        "--inputs",
+        "--watch",
+        "--model",
+        "--limit",
+        "--concurrency",
+        "--json",
+        "--quiet",
+        "--store",
+    ]
 )
 """What `run` takes for itself. A test compares it with the parser."""
 

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
@@ -13,9 +14,10 @@ import anyio
 from graphrt.cli.exits import FAILED, INTERRUPTED, OK, WAITING, TargetNotFound, code_of
 from graphrt.cli.inputs import list_inputs, pairs, read_inputs
 from graphrt.cli.runs import existing, find
-from graphrt.cli.screen import Progress, note, print_json, print_value, rows_of_waits, waits_text
+from graphrt.cli.screen import Progress, command, note, print_json, print_value, rows_of_waits, waits_text
 from graphrt.cli.stopping import until_stopped
 from graphrt.cli.target import load
+from graphrt.cli.watch import can_watch, event, watch
 from graphrt.config import load_config
 from graphrt.errors import RunError, RunTaken, Suspended
 from graphrt.graph import nodes_of
@@ -156,9 +158,7 @@ def execute(arguments: argparse.Namespace, start: Start) -> int:
             return begun
         begun_id = begun.run.id
         note(f"run {begun_id}", quiet=arguments.quiet)
-        progress = Progress(quiet=arguments.quiet)
-        async for entry in begun.run.events(begun.after):
-            progress.show(entry)
+        await _follow(runtime, begun, arguments)
         return await _report(runtime, begun.run, arguments)
 
     async def main() -> int | None:
@@ -180,28 +180,44 @@ def execute(arguments: argparse.Namespace, start: Start) -> int:
         raise sole(group) from None
     if code is not None:
         return code
-    note(f"interrupted; finished steps are kept, resume with: graphrt resume {begun_id}")
+    go_on = command(f"graphrt resume {begun_id}", arguments.store)
+    note(f"interrupted; finished steps are kept, resume with: {go_on}")
     return INTERRUPTED
 
 
+async def _follow(runtime: Runtime, begun: Begun, arguments: argparse.Namespace) -> None:
+    """Show what happens to a run, in the way that was asked for, until it ends or is suspended."""
+    watching = getattr(arguments, "watch", False)
+    if watching and not arguments.json and not arguments.quiet and can_watch(sys.stderr):
+        await watch(runtime, begun.run)
+        return
+    progress = Progress(quiet=arguments.quiet)
+    async for entry in begun.run.events(begun.after):
+        if watching and arguments.json:
+            print_json(event(begun.run.id, entry), one_line=True)
+        else:
+            progress.show(entry)
+
+
 async def _report(runtime: Runtime, begun: Run[Any], arguments: argparse.Namespace) -> int:
+    said = partial(print_json, one_line=getattr(arguments, "watch", False))
     try:
         value = await begun.result()
     except Suspended as suspended:
         waits = await runtime.pending(begun.id)
         if arguments.json:
             rows = rows_of_waits(begun.id, waits, arguments.store)
-            print_json({"run": begun.id, "status": "suspended", "until": suspended.until, "waiting": rows})
+            said({"run": begun.id, "status": "suspended", "until": suspended.until, "waiting": rows})
         else:
             note(waits_text(begun.id, waits, arguments.store).rstrip())  # what one asked for, `--quiet` or not
         return WAITING
     except RunError as error:
         if not arguments.json:
             raise
-        print_json({"run": begun.id, "status": await begun.status(), "error": str(error)})
+        said({"run": begun.id, "status": await begun.status(), "error": str(error)})
         return code_of(error) or FAILED
     if arguments.json:
-        print_json({"run": begun.id, "status": "finished", "result": value})
+        said({"run": begun.id, "status": "finished", "result": value})
     else:
         print_value(value)
     return OK

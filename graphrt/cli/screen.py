@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_jsonable_python
 
+from graphrt.cli.table import plain
 from graphrt.decide import Pending
 from graphrt.facts import (
     AttemptFailed,
@@ -68,15 +69,47 @@ def note(line: str, *, quiet: bool = False) -> None:
 
 def paint(mark: str, stream: Any = None) -> str:
     """Colour a mark, on a terminal that wants it. The mark and the words say the same without."""
-    stream = stream or sys.stderr
-    if not stream.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
+    if not coloured(stream or sys.stderr):
         return mark
     return f"\x1b[{_COLOURS.get(mark, '0')}m{mark}\x1b[0m"
 
 
-def print_json(value: Any) -> None:
-    """Write one JSON document on stdout."""
-    sys.stdout.write(json.dumps(to_jsonable_python(value, inf_nan_mode="strings"), ensure_ascii=False, indent=2) + "\n")
+def faint(words: str, stream: Any = None) -> str:
+    """Write words that are only to be seen where somebody looks for them, on a terminal that wants it."""
+    stream = stream or sys.stderr
+    return f"\x1b[2m{words}\x1b[0m" if words and coloured(stream) else words
+
+
+def coloured(stream: Any) -> bool:
+    """Whether a stream is a terminal on which colours are wanted."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def size_of(stream: Any) -> os.terminal_size | None:
+    """Return the columns and lines of the terminal that a stream is; None if it is none, where nothing is cut."""
+    if not stream.isatty():
+        return None
+    try:
+        real = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        real = os.terminal_size((0, 0))
+    named = os.environ.get("COLUMNS", "")
+    columns = int(named) if named.isdecimal() else 0
+    return os.terminal_size((columns or real.columns or 80, real.lines or 24))
+
+
+def width_of(stream: Any) -> int | None:
+    """Return how many columns there are for a line; None for as many as it needs."""
+    size = size_of(stream)
+    return None if size is None else size.columns
+
+
+def print_json(value: Any, *, one_line: bool = False) -> None:
+    """Write one JSON document on stdout; in one line, it is there at once for whoever reads along."""
+    plainly = to_jsonable_python(value, inf_nan_mode="strings")
+    sys.stdout.write(json.dumps(plainly, ensure_ascii=False, indent=None if one_line else 2) + "\n")
+    if one_line:
+        sys.stdout.flush()
 
 
 def print_value(value: Any) -> None:
@@ -89,8 +122,20 @@ def print_value(value: Any) -> None:
 
 def short(text: Json | str, width: int = 60) -> str:
     """Cut a value to one line."""
-    line = " ".join((text.decode() if isinstance(text, bytes) else text).split())
+    line = " ".join(plain(text.decode() if isinstance(text, bytes) else text).split())
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def lasted(seconds: float) -> str:
+    """Write how long something took, in the unit that says it best."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} m" if hours else f"{minutes} m {rest} s"
 
 
 def wrapped(words: str, width: int, *, indent: str = "", first: str | None = None) -> list[str]:
@@ -107,6 +152,12 @@ def wrapped(words: str, width: int, *, indent: str = "", first: str | None = Non
 def when(at: float) -> str:
     """Write an instant in local time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def when_shortly(at: float, now: float) -> str:
+    """Write an instant in five letters: the time of a moment of today, the day of another."""
+    there, here = time.localtime(at), time.localtime(now)
+    return time.strftime("%H:%M" if there[:3] == here[:3] else "%m-%d", there)
 
 
 def row_of_wait(run: str, wait: Pending, store: str | None) -> dict[str, Any]:

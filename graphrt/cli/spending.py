@@ -18,8 +18,12 @@ _CENTS = Decimal("0.0001")
 
 async def of(journal: Journal, run: RunId) -> Spent:
     """Add up what a run spent, at the prices of `graphrt.toml` and those that are known here."""
-    own = {name: Price(**price.model_dump()) for name, price in load_config().prices.items()}
-    return await read_spent(journal, run, Prices(own))
+    return await read_spent(journal, run, known_prices())
+
+
+def known_prices() -> Prices:
+    """Return the prices of `graphrt.toml`, and those that are known here for all else."""
+    return Prices({name: Price(**price.model_dump()) for name, price in load_config().prices.items()})
 
 
 def line_of(total: Total) -> str:
@@ -37,6 +41,30 @@ def line_of(total: Total) -> str:
     elif total.unpriced:
         words += " · no price known"
     return words
+
+
+def tokens_cells(total: Total | None) -> tuple[str, str]:
+    """Write the tokens of a sum for a column of a table, in full and in short; a `+` says that there were more."""
+    if total is None:
+        return "", ""
+    if total.input is None and total.output is None:
+        return "?", "?"
+    count, more = (total.input or 0) + (total.output or 0), "+" if total.untold else ""
+    short = next((f"{count / size:.1f}{letter}" for size, letter in _SIZES if count >= size), str(count))
+    return f"{count:,}{more}", short + more
+
+
+def cost_cell(total: Total | None) -> str:
+    """Write what a sum cost for a column of a table; a `+` says that more is not known."""
+    if total is None:
+        return ""
+    if total.cost is None:
+        return "?"
+    words = f"<${_CENTS}" if 0 < total.cost < _CENTS else _dollars(total.cost)
+    return words + ("+" if total.unpriced or total.untold else "")
+
+
+_SIZES = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
 
 def _count(tokens: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -190,6 +191,7 @@ class Said:
 
 
 Cli = Callable[..., Said]
+Terminal = Callable[..., str]
 
 
 def start(
@@ -270,3 +272,52 @@ def run_id(said: Said) -> str:
     found = re.search(r"^run (\S+)$", said.err, re.MULTILINE)
     assert found is not None, said
     return found[1]
+
+
+def on_a_terminal(argv: list[str], **environment: str) -> str:
+    """Run a command whose stdout and stderr are a terminal, and return what is on its screen."""
+    ours, theirs = pty.openpty()
+    kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "TERM"}}
+    running = start(*argv, stdout=theirs, stderr=theirs, env=kept | environment)
+    os.close(theirs)
+    screen = b""
+    try:
+        while piece := os.read(ours, 4096):
+            screen += piece
+    except OSError:  # how a terminal says that its last writer has gone
+        pass
+    finally:
+        os.close(ours)
+    assert running.wait(timeout=60) == 0
+    return screen.decode()
+
+
+_CONTROL = re.compile(r"\x1b\[(\d*)([A-Za-z])|.", re.DOTALL)
+
+
+def screen_of(written: str) -> list[str]:
+    """Return the lines that a terminal shows after this was written to it, of what our commands make use of. Fails at
+    anything else."""
+    lines: list[str] = [""]
+    row = column = 0
+    for found in _CONTROL.finditer(written):
+        match f"ESC {found[2]}" if found[2] else found[0]:
+            case "\n":
+                row, column = row + 1, 0
+                lines += [""] * (row + 1 - len(lines))
+            case "\r":
+                column = 0
+            case "ESC F":
+                row, column = row - int(found[1]), 0
+                assert row >= 0, "above the screen"
+            case "ESC J":
+                lines = [*lines[:row], lines[row][:column]]
+            case "ESC K":
+                lines[row] = lines[row][:column]
+            case "ESC m":
+                pass
+            case letter:
+                assert letter.isprintable(), letter
+                lines[row] = lines[row][:column].ljust(column) + letter + lines[row][column + 1 :]
+                column += 1
+    return lines

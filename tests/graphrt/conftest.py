@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from graphrt.cli import main
-from tests.graphrt.command import BROKEN, FLOWS, Cli, Said
+from tests.graphrt.command import BROKEN, FLOWS, Cli, Said, Terminal
 
 
 @pytest.fixture
@@ -43,5 +44,33 @@ def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
             main(argv)
         said = capsys.readouterr()
         return Said(int(left.value.code or 0), said.out, said.err)
+
+    return call
+
+
+class _Screen(StringIO):
+    """A terminal as far as a command can tell: it takes colours, and is as wide as COLUMNS says."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Runs a command in this process on a terminal that is so wide, and returns what is on it."""
+
+    def call(width: int, *argv: str, colours: bool = False) -> str:
+        screen = _Screen()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", screen)
+            patch.setattr(sys, "stderr", screen)
+            patch.setenv("COLUMNS", str(width))
+            patch.setenv("TERM", "xterm")
+            patch.delenv("NO_COLOR", raising=False)
+            if not colours:
+                patch.setenv("NO_COLOR", "1")
+            with pytest.raises(SystemExit):
+                main(argv)
+        return screen.getvalue()
 
     return call

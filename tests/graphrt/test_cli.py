@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 from graphrt.cli import parser
 from graphrt.cli.exits import code_of
 from graphrt.errors import RunCancelled
-from tests.graphrt.command import FLOWS, Cli, process, run_id, start
+from tests.graphrt.command import FLOWS, Cli, on_a_terminal, process, run_id, start
 
 # run
 
@@ -143,7 +142,7 @@ def test_an_input_with_the_name_of_an_option_is_given_by_input(cli: Cli) -> None
 
 def test_the_options_of_run_are_those_that_its_inputs_are_compared_with() -> None:
     """OPTIONS is the parser's own list, written down once more so that it costs no parser."""
-    [commands] = [action for action in parser._parser()._actions if hasattr(action, "choices") and action.choices]
+    [commands] = [action for action in parser.parser_of_all()._actions if hasattr(action, "choices") and action.choices]
     assert isinstance(commands.choices, dict)
     there = {word for action in commands.choices["run"]._actions for word in action.option_strings}
     assert {word for word in there if word.startswith("--")} == set(parser.OPTIONS)
@@ -351,11 +350,12 @@ def test_commands_that_need_a_store_exit_with_4_without_one_and_make_none(cli: C
 
 
 def test_runs_are_listed_newest_first_with_mark_and_word(cli: Cli) -> None:
-    """One line a run; the mark says nothing that a word does not say too (V2)."""
+    """One line a run beneath the heads; the mark says nothing that a word does not say too (V2)."""
     cli("run", "flows.py:greet", "--text", "a", "--run-id", "one")
     cli("run", "flows.py:fragile", "--text", "a", "--run-id", "two")
     said = cli("ls")
-    lines = said.out.splitlines()
+    heads, *lines = said.out.splitlines()
+    assert heads.split() == ["RUN", "STATUS", "GRAPH", "BEGAN", "TOOK"]
     assert [line.split()[:3] for line in lines] == [["two", "✗", "failed"], ["one", "✓", "finished"]]
     assert "ValueError: it is broken" in lines[0]
     assert said.err == ""
@@ -386,13 +386,15 @@ def test_a_run_is_found_by_the_beginning_of_its_id(cli: Cli) -> None:
 
 
 def test_show_lists_every_step_with_its_outcome(cli: Cli) -> None:
-    """Mark, key, status, time and value or error, then the run's error."""
+    """Mark, key, status, time and value or error, then the run's error and how it goes on."""
     cli("run", "flows.py:fragile", "--text", "a", "--run-id", "r")
     lines = cli("show", "r").out.splitlines()
-    assert re.fullmatch(r"run r of fragile  ✗ failed  began \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", lines[0])
-    assert re.fullmatch(r'✓ shout         finished +\d+\.\d\d s  "A"', lines[1])
-    assert re.fullmatch(r"✗ check_mended  failed +\d+\.\d\d s  ValueError: it is broken", lines[2])
-    assert lines[3].startswith("error: ")
+    assert re.fullmatch(r"run r of fragile  ✗ failed  began \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  took \d+\.\d\d s", lines[0])
+    assert lines[1].split() == ["STEP", "STATUS", "TOOK", "OUTPUT"]
+    assert re.fullmatch(r'✓ shout         finished +\d+\.\d\d s  "A"', lines[2])
+    assert re.fullmatch(r"✗ check_mended  failed +\d+\.\d\d s  ValueError: it is broken", lines[3])
+    assert lines[4].startswith("error: ")
+    assert lines[5] == "go on with: graphrt resume r"
     data = cli("show", "r", "--json").data
     assert [(step["step"], step["status"], step["output"]) for step in data["steps"]] == [
         ("shout", "finished", "A"),
@@ -570,24 +572,6 @@ def test_a_reader_that_has_gone_is_no_traceback(cli: Cli) -> None:
         said = process(*argv, stdout=writer)
         os.close(writer)
         assert (said.code, said.err) == (141, "")
-
-
-def on_a_terminal(argv: list[str], **environment: str) -> str:
-    """Run a command whose stdout and stderr are a terminal, and return what is on its screen."""
-    ours, theirs = pty.openpty()
-    kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "TERM"}}
-    running = start(*argv, stdout=theirs, stderr=theirs, env=kept | environment)
-    os.close(theirs)
-    screen = b""
-    try:
-        while piece := os.read(ours, 4096):
-            screen += piece
-    except OSError:  # how a terminal says that its last writer has gone
-        pass
-    finally:
-        os.close(ours)
-    assert running.wait(timeout=60) == 0
-    return screen.decode()
 
 
 def test_there_is_colour_on_a_terminal_and_nowhere_else(cli: Cli) -> None:

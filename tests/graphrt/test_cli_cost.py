@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from graphrt.backends.events import Answer, Usage
 from graphrt.backends.messages import assistant
 from graphrt.backends.prices import OWN
 from graphrt.backends.scripted import Line, Scripted
-from graphrt.cli.spending import line_of
+from graphrt.cli import looking
+from graphrt.cli.spending import cost_cell, line_of, tokens_cells
 from graphrt.config import Config
 from graphrt.nodes import generated, llm
 from tests.graphrt.command import Cli
@@ -65,7 +67,44 @@ def test_show_says_in_one_line_what_a_run_spent(cli: Cli, recorded: str) -> None
     """Tokens, how many of them for nothing, and money; after the steps."""
     lines = cli("show", recorded).out.splitlines()
     assert lines[-1] == "tokens 1,234 in / 567 out (89 wasted) · $0.0690"
-    assert [line.split()[1] for line in lines[1:-1]] == ["plan", "write"]
+    assert re.fullmatch(r"  STEP +STATUS +TOOK +TRIES +TOKENS +COST +OUTPUT", lines[1])
+    assert re.fullmatch(r'✓ plan +finished +\d\.\d\d s +2 +1,589 +\$0\.0617 +"a plan"', lines[2])
+    assert re.fullmatch(r'✓ write +finished +\d\.\d\d s +212 +\$0\.0073 +"a text"', lines[3])
+
+
+def test_ls_says_what_each_run_spent(cli: Cli, recorded: str) -> None:
+    """Tokens and money where a model was asked, nothing where none was; --json has the sums."""
+    cli("run", "flows.py:greet", "--text", "a", "--run-id", "r")
+    heads, free, paid = cli("ls").out.splitlines()
+    assert heads.split() == ["RUN", "STATUS", "GRAPH", "BEGAN", "TOOK", "TOKENS", "COST"]
+    assert paid.split()[-2:] == ["1,801", "$0.0690"]
+    assert "$" not in free
+    spent = {run["id"]: run["spent"] for run in cli("ls", "--json").data}
+    assert (spent["r"], spent[recorded]["calls"], spent[recorded]["wasted"]) == (None, 3, 89)
+
+
+def test_ls_reads_so_much_and_says_nothing_of_the_runs_beyond(
+    cli: Cli, recorded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list of enormous runs is as quick as one of small ones; unknown is not 0."""
+    monkeypatch.setattr(looking, "ADDED_UP", 3)
+    assert "TOKENS" not in cli("ls").out
+    assert "spent" not in cli("ls", "--json").data[0]
+
+
+@pytest.mark.parametrize(
+    ("facts", "cells"),
+    [
+        ({}, (("?", "?"), "?")),
+        ({"input": 900, "output": 99, "unpriced": 1}, (("999", "999"), "?")),
+        ({"input": 1_500, "cost": Decimal("0.00001"), "untold": 1}, (("1,500+", "1.5k+"), "<$0.0001+")),
+        ({"output": 2_000_000, "cost": Decimal(3)}, (("2,000,000", "2.0M"), "$3.00")),
+    ],
+)
+def test_the_cells_of_a_table_say_what_is_not_known(facts: dict[str, Any], cells: tuple[tuple[str, str], str]) -> None:
+    """A sum that lacks something ends in a plus (M4)."""
+    assert (tokens_cells(total(**facts)), cost_cell(total(**facts))) == cells
+    assert (tokens_cells(None), cost_cell(None)) == (("", ""), "")
 
 
 def test_show_of_a_step_says_what_that_spent(cli: Cli, recorded: str) -> None:

@@ -85,7 +85,8 @@ def test_a_fork_with_another_model_asks_anew_and_reuses_the_rest(cli: Cli, folde
     assert said.err.startswith("fork of run d of digest: re-executes 4, reuses 1\nrun e\n✓ each:sum_up[0]")
     assert cli("show", recorded, "--json").data == before
     shown = cli("show", "e").out
-    assert "forked from d\n✓ read " in shown
+    assert "  forked from d\n" in shown
+    assert "\n✓ read " in shown
     assert '["tides one","tides two"]  (shared with d)\n' in shown
     assert shown.count("shared with") == 1
     assert {run["id"]: run["parent"] for run in cli("ls", "--json").data} == {"e": "d", "d": None}

@@ -1,0 +1,364 @@
+"""`--watch`: the state of each node of a run, drawn in place on a terminal while it happens.
+
+The picture is as high as the graph has nodes and stays so; it is drawn at most ten times a second, and its last state
+remains. What nodes and others write meanwhile goes above it. Only lines are drawn over, never the whole screen: a
+process that is killed leaves a terminal as it should be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TextIO
+
+import anyio
+from pydantic_core import from_json
+
+from graphrt.cli.screen import MARKS, asked, faint, lasted, paint, short, size_of
+from graphrt.cli.table import Column, cut, flowed, lines_of
+from graphrt.dag import Dag
+from graphrt.facts import (
+    AttemptFailed,
+    Entry,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunResumed,
+    RunSuspended,
+    StepCancelled,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    StepUnknown,
+    StepWaiting,
+)
+from graphrt.graph import Graph
+from graphrt.history import counted
+from graphrt.machine import Machine
+from graphrt.node import Node
+from graphrt.run import Run
+from graphrt.runtime import Runtime
+from graphrt.types import StepKey
+
+EVERY = 0.1
+"""Seconds between two pictures."""
+_ORDINAL = re.compile(r"\[\d+\]|#\d+")
+_WEIGHT = ("failed", "unknown", "running", "retrying", "waiting", "interrupted", "cancelled", "finished")
+"""What a node is said to be where its steps differ, the most telling first."""
+
+
+def place_of(step: str) -> str:
+    """Return where in the graph a step is: its key without ordinals and items."""
+    return _ORDINAL.sub("", step)
+
+
+def places_of(graph: Graph[..., Any]) -> list[str]:
+    """Return every place of a graph that can have steps, in the order in which it was written; of a graph inside
+    itself, the first."""
+    return list(dict.fromkeys(_places(graph, "", ())))
+
+
+def _places(graph: Graph[..., Any], prefix: str, above: tuple[int, ...]) -> Iterator[str]:
+    above = (*above, id(graph.origin))
+    for name, node in _inner(graph):
+        if not isinstance(node, Graph):
+            yield prefix + name
+        elif id(node.origin) not in above:
+            yield from _places(node, f"{prefix}{name}/", above)
+
+
+def _inner(graph: Graph[..., Any]) -> Iterator[tuple[str, Node[..., Any]]]:
+    if isinstance(graph, Dag):
+        yield from ((vertex.name, vertex.node) for vertex in graph.vertices if vertex.node is not None)
+    elif isinstance(graph, Machine):
+        yield from ((handler.node.name, handler.node) for handler in graph.handlers.values())
+
+
+@dataclass(slots=True)
+class _Step:
+    status: str
+    began: float
+
+
+@dataclass(slots=True)
+class Place:
+    """What became of the steps of one node."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many steps there are in each status."""
+    tries: int = 0
+    """Attempts beyond the first of each step."""
+    spent: float = 0.0
+    """Seconds that its finished steps took in all."""
+    words: str = ""
+    """What was last heard from it."""
+
+    @property
+    def status(self) -> str:
+        """The most telling status of its steps; empty if none has begun."""
+        return next((status for status in _WEIGHT if self.counts[status]), "")
+
+
+class Watched:
+    """Folds the facts of a run into what became of each node."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        self.places = {place: Place() for place in places}
+        self.status = "running"
+        self.began: float | None = None
+        self.ended: float | None = None
+        self._steps: dict[StepKey, _Step] = {}
+        self._running: set[StepKey] = set()
+
+    def take(self, entry: Entry) -> None:
+        """Take one entry."""
+        fact, at = entry.fact, entry.at
+        self.began = at if self.began is None else self.began
+        match fact:
+            case StepStarted(step=step, attempt=attempt):
+                self._turn(step, "running", at)
+                self._place(step).tries += attempt > 1
+            case StepWaiting(step=step):
+                self._turn(step, "waiting", at, asked(fact))
+            case StepFinished(step=step, value=value):
+                if step in self._steps:
+                    self._place(step).spent += at - self._steps[step].began
+                self._turn(step, "finished", at, short(value, 400))
+            case AttemptFailed(step=step, failure=failure):
+                self._turn(step, "retrying", at, f"{failure.type}: {short(failure.message, 400)}")
+            case StepFailed(step=step, failure=failure):
+                self._turn(step, "failed", at, f"{failure.type}: {short(failure.message, 400)}")
+            case StepUnknown(step=step, failure=failure):
+                self._turn(step, "unknown", at, short(failure.message, 400))
+            case StepCancelled(step=step):
+                self._turn(step, "cancelled", at)
+            case RunResumed():
+                self.status, self.ended = "running", None
+                self._all("running", "interrupted")
+            case RunSuspended():
+                self._end("suspended", at)
+            case RunFinished() | RunCancelled():
+                self._end("finished" if isinstance(fact, RunFinished) else "cancelled", at)
+                self._all("waiting", "cancelled")  # nobody needs its output any more
+            case RunFailed():
+                self._end("failed", at)
+            case _:
+                pass
+
+    def since(self) -> dict[str, float]:
+        """Return when the longest step at work in each place began."""
+        found: dict[str, float] = {}
+        for key in self._running:
+            place, began = place_of(key), self._steps[key].began
+            found[place] = min(began, found.get(place, began))
+        return found
+
+    def _place(self, step: StepKey) -> Place:
+        return self.places.setdefault(place_of(step), Place())
+
+    def _turn(self, key: StepKey, status: str, at: float, words: str | None = None) -> None:
+        place = self._place(key)
+        step = self._steps.setdefault(key, _Step("", at))
+        if step.status:
+            place.counts[step.status] -= 1
+        if step.status not in {"retrying", "running"} or status == "running":
+            step.began = at
+        step.status = status
+        (self._running.add if status == "running" else self._running.discard)(key)
+        place.counts[status] += 1
+        if words is not None:
+            place.words = words
+
+    def _all(self, status: str, becomes: str) -> None:
+        for key, step in self._steps.items():
+            if step.status == status:
+                self._turn(key, becomes, step.began)
+
+    def _end(self, status: str, at: float) -> None:
+        self.status, self.ended = status, at
+
+
+def picture(watched: Watched, name: str, *, now: float, width: int, height: int) -> list[str]:
+    """Draw what became of each node as exactly `height` lines, none wider than `width`.
+
+    Where there are more nodes than lines, those that have least to tell are only counted.
+    """
+    totals = sum((place.counts for place in watched.places.values()), Counter[str]())
+    end = now if watched.ended is None else watched.ended
+    counts = [f"{totals[status]} {status}" for status in reversed(_WEIGHT) if totals[status]]
+    status = _painted(cut(f"{MARKS[watched.status]} {watched.status}", width))
+    took = lasted(max(0.0, end - (watched.began or end)))
+    lines = flowed([status, name, took, *([", ".join(counts)] if counts else [])], width)[:1]
+    room = height - 2
+    shown = _most_telling(watched.places, room)
+    since = watched.since()
+    table = lines_of(_columns([(place, watched.places[place], since.get(place)) for place in shown], now), width)
+    lines += [faint(table[0]), *table[1:]] if table else []
+    if hidden := len(watched.places) - len(shown):
+        lines.append(cut(f"… and {hidden} more", width))
+    return [*lines, *[""] * (height - len(lines))][:height]
+
+
+def _painted(cell: str) -> str:
+    return paint(cell[:1]) + cell[1:]
+
+
+def _most_telling(places: dict[str, Place], room: int) -> list[str]:
+    if len(places) <= room:
+        return list(places)
+    weight = {status: rank for rank, status in enumerate((*_WEIGHT[:-1], "", _WEIGHT[-1]))}
+    chosen = sorted(places, key=lambda name: weight[places[name].status])[: max(0, room - 1)]
+    return [name for name in places if name in set(chosen)]
+
+
+def _columns(rows: Sequence[tuple[str, Place, float | None]], now: float) -> list[Column]:
+    marks = {"": "·", **MARKS}
+    return [
+        Column(
+            "  NODE",
+            [f"{marks[place.status]} {name}" for name, place, _ in rows],
+            0,
+            least=1,
+            paint=_painted,
+        ),
+        Column("STATUS", [place.status or "not begun" for _, place, _ in rows], 1),
+        Column("STEPS", [_count(place) for _, place, _ in rows], 3, right=True),
+        Column("TIME", [_time(place, since, now) for _, place, since in rows], 4, right=True),
+        Column("TRIES", [f"+{place.tries}" if place.tries else "" for _, place, _ in rows], 5, right=True),
+        Column("LAST", [place.words for _, place, _ in rows], 2, least=16),
+    ]
+
+
+def _count(place: Place) -> str:
+    begun = sum(place.counts.values())
+    return "" if begun < 2 else f"{place.counts['finished']}/{begun}"  # noqa: PLR2004 - one needs no counting
+
+
+def _time(place: Place, since: float | None, now: float) -> str:
+    if since is not None:
+        return lasted(max(0.0, now - since))
+    return lasted(place.spent) if place.counts["finished"] else ""
+
+
+class Canvas:
+    """The last lines that a terminal shows, drawn over in place; what is written meanwhile goes above them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lines: list[str] = []
+        self._lock = threading.Lock()  # nodes write from their threads
+
+    def draw(self, lines: list[str]) -> None:
+        """Show these lines instead of those before."""
+        with self._lock:
+            if lines != self._lines:
+                self._put("", lines)
+
+    def write(self, text: str) -> None:
+        """Write whole lines above the picture."""
+        with self._lock:
+            self._put(text, self._lines)
+
+    def _put(self, text: str, lines: list[str]) -> None:
+        up = f"\x1b[{len(self._lines)}F" if self._lines else ""
+        away = "\x1b[J" if text else ""
+        self._stream.write(up + away + text + "".join(f"{line}\x1b[K\n" for line in lines))
+        self._stream.flush()
+        self._lines = lines
+
+
+class _Above(io.TextIOBase):
+    """Stands in for a stream that is the canvas's terminal. A line goes above the picture when it is whole."""
+
+    def __init__(self, stream: TextIO, canvas: Canvas) -> None:
+        self._stream = stream
+        self._canvas = canvas
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        whole, end, rest = (self._rest + text).rpartition("\n")
+        self._rest = rest
+        if end:
+            self._canvas.write(whole + end)
+        return len(text)
+
+    def finish(self) -> None:
+        """Write what is left of a line."""
+        if self._rest:
+            self.write("\n")
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+@contextlib.contextmanager
+def _above(canvas: Canvas) -> Iterator[None]:
+    """Let all that is written to this process's terminal meanwhile go above the picture."""
+    out = _Above(sys.stdout, canvas) if sys.stdout.isatty() else None
+    err = _Above(sys.stderr, canvas)
+    with contextlib.ExitStack() as stack:
+        if out is not None:
+            stack.callback(out.finish)
+            stack.enter_context(contextlib.redirect_stdout(out))
+        stack.callback(err.finish)
+        stack.enter_context(contextlib.redirect_stderr(err))
+        yield
+
+
+def event(run: str, entry: Entry) -> dict[str, Any]:
+    """Return an entry, as a line of JSON shows it."""
+    fact = entry.fact
+    told = {each.name: getattr(fact, each.name) for each in fields(fact)}
+    read = {name: from_json(value) if isinstance(value, bytes) else value for name, value in told.items()}
+    return {"run": run, "seq": entry.seq, "at": entry.at, "kind": fact.kind, **read}
+
+
+def can_watch(stream: TextIO) -> bool:
+    """Whether a stream is a terminal on which lines can be drawn over."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+async def watch(runtime: Runtime, run: Run[Any]) -> None:
+    """Draw a run on stderr, a terminal, until it ends or is suspended. Interrupted, it leaves its last picture."""
+    watched = Watched([] if run.graph is None else places_of(run.graph))
+    record = await counted(runtime.journal, run.id)
+    for _, entry in record:
+        watched.take(entry)
+    name = (await run.info()).graph
+    screen = sys.stderr
+    canvas = Canvas(screen)
+    height = min(len(watched.places) + 2, max(3, _size(screen).lines - 1))
+
+    def draw() -> None:
+        width = max(1, _size(screen).columns - 1)  # a full line may move a terminal to the next
+        canvas.draw(picture(watched, name, now=runtime.clock.now(), width=width, height=height))
+
+    with _above(canvas):
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_repeatedly, draw)
+                async for entry in run.events(max(entry.seq for owner, entry in record if owner == run.id)):
+                    watched.take(entry)
+                tasks.cancel_scope.cancel()
+        finally:
+            draw()
+
+
+def _size(stream: TextIO) -> os.terminal_size:
+    return size_of(stream) or os.terminal_size((80, 24))
+
+
+async def _repeatedly(draw: Callable[[], None]) -> None:
+    while True:
+        draw()
+        await anyio.sleep(EVERY)
