@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Any, TextIO
 
 import anyio
@@ -23,176 +22,24 @@ from pydantic_core import from_json
 
 from graphrt.cli.screen import MARKS, asked, faint, lasted, paint, short, size_of
 from graphrt.cli.table import Column, cut, flowed, lines_of
-from graphrt.dag import Dag
-from graphrt.facts import (
-    AttemptFailed,
-    Entry,
-    RunCancelled,
-    RunFailed,
-    RunFinished,
-    RunResumed,
-    RunSuspended,
-    StepCancelled,
-    StepFailed,
-    StepFinished,
-    StepStarted,
-    StepUnknown,
-    StepWaiting,
-)
-from graphrt.graph import Graph
+from graphrt.draw.progress import TELLING, Place, Progress
+from graphrt.facts import AttemptFailed, Entry, Fact, StepFailed, StepFinished, StepUnknown, StepWaiting
 from graphrt.history import counted
-from graphrt.machine import Machine
-from graphrt.node import Node
 from graphrt.run import Run
 from graphrt.runtime import Runtime
-from graphrt.types import StepKey
 
 EVERY = 0.1
 """Seconds between two pictures."""
-_ORDINAL = re.compile(r"\[\d+\]|#\d+")
-_WEIGHT = ("failed", "unknown", "running", "retrying", "waiting", "interrupted", "cancelled", "finished")
-"""What a node is said to be where its steps differ, the most telling first."""
 
 
-def place_of(step: str) -> str:
-    """Return where in the graph a step is: its key without ordinals and items."""
-    return _ORDINAL.sub("", step)
-
-
-def places_of(graph: Graph[..., Any]) -> list[str]:
-    """Return every place of a graph that can have steps, in the order in which it was written; of a graph inside
-    itself, the first."""
-    return list(dict.fromkeys(_places(graph, "", ())))
-
-
-def _places(graph: Graph[..., Any], prefix: str, above: tuple[int, ...]) -> Iterator[str]:
-    above = (*above, id(graph.origin))
-    for name, node in _inner(graph):
-        if not isinstance(node, Graph):
-            yield prefix + name
-        elif id(node.origin) not in above:
-            yield from _places(node, f"{prefix}{name}/", above)
-
-
-def _inner(graph: Graph[..., Any]) -> Iterator[tuple[str, Node[..., Any]]]:
-    if isinstance(graph, Dag):
-        yield from ((vertex.name, vertex.node) for vertex in graph.vertices if vertex.node is not None)
-    elif isinstance(graph, Machine):
-        yield from ((handler.node.name, handler.node) for handler in graph.handlers.values())
-
-
-@dataclass(slots=True)
-class _Step:
-    status: str
-    began: float
-
-
-@dataclass(slots=True)
-class Place:
-    """What became of the steps of one node."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    """How many steps there are in each status."""
-    tries: int = 0
-    """Attempts beyond the first of each step."""
-    spent: float = 0.0
-    """Seconds that its finished steps took in all."""
-    words: str = ""
-    """What was last heard from it."""
-
-    @property
-    def status(self) -> str:
-        """The most telling status of its steps; empty if none has begun."""
-        return next((status for status in _WEIGHT if self.counts[status]), "")
-
-
-class Watched:
-    """Folds the facts of a run into what became of each node."""
-
-    def __init__(self, places: Sequence[str]) -> None:
-        self.places = {place: Place() for place in places}
-        self.status = "running"
-        self.began: float | None = None
-        self.ended: float | None = None
-        self._steps: dict[StepKey, _Step] = {}
-        self._running: set[StepKey] = set()
-
-    def take(self, entry: Entry) -> None:
-        """Take one entry."""
-        fact, at = entry.fact, entry.at
-        self.began = at if self.began is None else self.began
-        match fact:
-            case StepStarted(step=step, attempt=attempt):
-                self._turn(step, "running", at)
-                self._place(step).tries += attempt > 1
-            case StepWaiting(step=step):
-                self._turn(step, "waiting", at, asked(fact))
-            case StepFinished(step=step, value=value):
-                if step in self._steps:
-                    self._place(step).spent += at - self._steps[step].began
-                self._turn(step, "finished", at, short(value, 400))
-            case AttemptFailed(step=step, failure=failure):
-                self._turn(step, "retrying", at, f"{failure.type}: {short(failure.message, 400)}")
-            case StepFailed(step=step, failure=failure):
-                self._turn(step, "failed", at, f"{failure.type}: {short(failure.message, 400)}")
-            case StepUnknown(step=step, failure=failure):
-                self._turn(step, "unknown", at, short(failure.message, 400))
-            case StepCancelled(step=step):
-                self._turn(step, "cancelled", at)
-            case RunResumed():
-                self.status, self.ended = "running", None
-                self._all("running", "interrupted")
-            case RunSuspended():
-                self._end("suspended", at)
-            case RunFinished() | RunCancelled():
-                self._end("finished" if isinstance(fact, RunFinished) else "cancelled", at)
-                self._all("waiting", "cancelled")  # nobody needs its output any more
-            case RunFailed():
-                self._end("failed", at)
-            case _:
-                pass
-
-    def since(self) -> dict[str, float]:
-        """Return when the longest step at work in each place began."""
-        found: dict[str, float] = {}
-        for key in self._running:
-            place, began = place_of(key), self._steps[key].began
-            found[place] = min(began, found.get(place, began))
-        return found
-
-    def _place(self, step: StepKey) -> Place:
-        return self.places.setdefault(place_of(step), Place())
-
-    def _turn(self, key: StepKey, status: str, at: float, words: str | None = None) -> None:
-        place = self._place(key)
-        step = self._steps.setdefault(key, _Step("", at))
-        if step.status:
-            place.counts[step.status] -= 1
-        if step.status not in {"retrying", "running"} or status == "running":
-            step.began = at
-        step.status = status
-        (self._running.add if status == "running" else self._running.discard)(key)
-        place.counts[status] += 1
-        if words is not None:
-            place.words = words
-
-    def _all(self, status: str, becomes: str) -> None:
-        for key, step in self._steps.items():
-            if step.status == status:
-                self._turn(key, becomes, step.began)
-
-    def _end(self, status: str, at: float) -> None:
-        self.status, self.ended = status, at
-
-
-def picture(watched: Watched, name: str, *, now: float, width: int, height: int) -> list[str]:
+def picture(watched: Progress, name: str, *, now: float, width: int, height: int) -> list[str]:
     """Draw what became of each node as exactly `height` lines, none wider than `width`.
 
     Where there are more nodes than lines, those that have least to tell are only counted.
     """
     totals = sum((place.counts for place in watched.places.values()), Counter[str]())
     end = now if watched.ended is None else watched.ended
-    counts = [f"{totals[status]} {status}" for status in reversed(_WEIGHT) if totals[status]]
+    counts = [f"{totals[status]} {status}" for status in reversed(TELLING) if totals[status]]
     status = _painted(cut(f"{MARKS[watched.status]} {watched.status}", width))
     took = lasted(max(0.0, end - (watched.began or end)))
     lines = flowed([status, name, took, *([", ".join(counts)] if counts else [])], width)[:1]
@@ -213,7 +60,7 @@ def _painted(cell: str) -> str:
 def _most_telling(places: dict[str, Place], room: int) -> list[str]:
     if len(places) <= room:
         return list(places)
-    weight = {status: rank for rank, status in enumerate((*_WEIGHT[:-1], "", _WEIGHT[-1]))}
+    weight = {status: rank for rank, status in enumerate((*TELLING[:-1], "", TELLING[-1]))}
     chosen = sorted(places, key=lambda name: weight[places[name].status])[: max(0, room - 1)]
     return [name for name in places if name in set(chosen)]
 
@@ -232,8 +79,23 @@ def _columns(rows: Sequence[tuple[str, Place, float | None]], now: float) -> lis
         Column("STEPS", [_count(place) for _, place, _ in rows], 3, right=True),
         Column("TIME", [_time(place, since, now) for _, place, since in rows], 4, right=True),
         Column("TRIES", [f"+{place.tries}" if place.tries else "" for _, place, _ in rows], 5, right=True),
-        Column("LAST", [place.words for _, place, _ in rows], 2, least=16),
+        Column("LAST", [_words(place.last) for _, place, _ in rows], 2, least=16),
     ]
+
+
+def _words(fact: Fact | None) -> str:
+    """Say what was last heard from a node."""
+    match fact:
+        case StepWaiting():
+            return asked(fact)
+        case StepFinished(value=value):
+            return short(value, 400)
+        case AttemptFailed(failure=failure) | StepFailed(failure=failure):
+            return f"{failure.type}: {short(failure.message, 400)}"
+        case StepUnknown(failure=failure):
+            return short(failure.message, 400)
+        case _:
+            return ""
 
 
 def _count(place: Place) -> str:
@@ -330,7 +192,7 @@ def can_watch(stream: TextIO) -> bool:
 
 async def watch(runtime: Runtime, run: Run[Any]) -> None:
     """Draw a run on stderr, a terminal, until it ends or is suspended. Interrupted, it leaves its last picture."""
-    watched = Watched([] if run.graph is None else places_of(run.graph))
+    watched = Progress(run.graph)
     record = await counted(runtime.journal, run.id)
     for _, entry in record:
         watched.take(entry)

@@ -25,6 +25,8 @@ class Look:
     pill: str
     pill_text: str
     kinds: Mapping[str, str]
+    statuses: Mapping[str, str]
+    """Where a run stands in a box; `badge` is drawn on them."""
 
 
 LOOKS: Mapping[Theme, Look] = {
@@ -49,6 +51,17 @@ LOOKS: Mapping[Theme, Look] = {
             "choice": "#9a4d08",
             "state": "#166534",
         },
+        statuses={
+            "finished": "#15803d",
+            "failed": "#dc2626",
+            "running": "#2563eb",
+            "retrying": "#b45309",
+            "waiting": "#a21caf",
+            "unknown": "#c2410c",
+            "interrupted": "#b45309",
+            "cancelled": "#6b7280",
+            "badge": "#ffffff",
+        },
     ),
     "dark": Look(
         ground="#0b1220",
@@ -70,6 +83,17 @@ LOOKS: Mapping[Theme, Look] = {
             "graph": "#b6c0cf",
             "choice": "#f0b35c",
             "state": "#7fd6a0",
+        },
+        statuses={
+            "finished": "#4ade80",
+            "failed": "#f87171",
+            "running": "#60a5fa",
+            "retrying": "#fbbf24",
+            "waiting": "#e879f9",
+            "unknown": "#fb923c",
+            "interrupted": "#fbbf24",
+            "cancelled": "#9ca3af",
+            "badge": "#0b1220",
         },
     ),
 }
@@ -99,6 +123,18 @@ ICONS: Mapping[str, str] = {
     "state": "M7 11.5A4.5 4.5 0 1 0 7 2.5A4.5 4.5 0 1 0 7 11.5M7 8.2A1.2 1.2 0 1 0 7 5.8A1.2 1.2 0 1 0 7 8.2",
 }
 """Lines in a square of 14 pixels."""
+
+BADGES: Mapping[str, str] = {
+    "finished": "M3.5 7.3L6 9.8L10.5 4.6",
+    "failed": "M4.2 4.2L9.8 9.8M9.8 4.2L4.2 9.8",
+    "running": "M5.2 3.8L10 7L5.2 10.2Z",
+    "retrying": "M10.4 7A3.4 3.4 0 1 1 9.2 4.4M9.4 2.6V4.7H7.3",
+    "waiting": "M5.2 4V10M8.8 4V10",
+    "unknown": "M5.2 5.4A1.9 1.9 0 1 1 7 7.2V8.2M7 10V10.2",
+    "interrupted": "M8 3L4.6 7.6H6.8L6 11L9.4 6.4H7.2Z",
+    "cancelled": "M4 7H10",
+}
+"""The same for where a run stands, to be drawn in a disc."""
 
 
 def outline(shape: Outline, x: float, y: float, width: float, height: float, *, turned: bool = False) -> str:

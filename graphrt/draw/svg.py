@@ -7,12 +7,14 @@ whoever takes those out, and looks the same on a light page and a dark one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphrt.draw.layout import Cluster, Direction, Item, Link, Point, Rect, layout
 from graphrt.draw.lettering import escape, shorten, width
-from graphrt.draw.look import ICONS, LOOKS, OUTLINES, Look, Theme, n, outline
+from graphrt.draw.look import BADGES, ICONS, LOOKS, OUTLINES, Look, Theme, n, outline
+from graphrt.draw.overlay import Mark, marks
+from graphrt.draw.progress import Progress
 from graphrt.draw.sketch import Arrow, Box, Sketch, sketch
 from graphrt.errors import UsageError
 from graphrt.graph import Graph
@@ -27,25 +29,42 @@ _HEADER = 30.0
 _STACK = 6.0
 """How far a stack's back reaches beyond its front."""
 _HEAD = 7.0
+_MARKED = 150.0
+"""How much room there is for the words of a run, and for how long a line of them."""
+_LINE = 15.0
+_LONGEST = "interrupted"
+_DISC = 8.0
 
 _TIMES = "\N{MULTIPLICATION SIGN} n"
 _WORDS = {"node": "function", "llm": "model", "dag": "graph", "machine": "graph"}
 
 
-def svg(graph: Graph[..., Any], *, theme: Theme = "light", direction: Direction = "down") -> str:
-    """Draw a graph as SVG. Raises UsageError for a theme or a direction that there is not."""
+def svg(
+    graph: Graph[..., Any],
+    *,
+    run: Progress | None = None,
+    spent: Mapping[str, str] | None = None,
+    theme: Theme = "light",
+    direction: Direction = "down",
+) -> str:
+    """Draw a graph as SVG; with `run`, where a run of it stands, and with `spent`, what its places spent on models.
+
+    Pictures of one graph have one size, however far a run is. Raises UsageError for a theme or a direction that there
+    is not.
+    """
     if theme not in LOOKS:
         raise UsageError(f"theme {theme!r} is neither 'light' nor 'dark'")
     if direction not in {"down", "right"}:
         raise UsageError(f"direction {direction!r} is neither 'down' nor 'right'")
-    return draw(sketch(graph), LOOKS[theme], direction)
+    drawn = sketch(graph)
+    return draw(drawn, LOOKS[theme], direction, None if run is None else marks(drawn, run, spent))
 
 
-def draw(drawn: Sketch, look: Look, direction: Direction) -> str:
-    """Draw a sketch as SVG."""
+def draw(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str, Mark] | None = None) -> str:
+    """Draw a sketch as SVG; `marked` has what a run says of its boxes."""
     faces: dict[str, Face] = {}
     links: list[Tie] = []
-    members = tuple(_members(drawn, 0, faces, links))
+    members = tuple(_members(drawn, 0, faces, links, marked))
     placed = layout(
         members,
         [Link(tie.source, tie.target, *tie.size) for tie in links],
@@ -90,6 +109,15 @@ class Face:
     tooltip: str
     many: bool
     depth: int
+    watched: bool = False
+    """Whether there is a run: then there is room for what it says."""
+    mark: Mark | None = None
+
+    @property
+    def told(self) -> str:
+        """All there is to say of it."""
+        said = [] if self.mark is None else [self.mark.words, self.mark.details]
+        return "\n".join([self.tooltip, *filter(None, said)])
 
 
 @dataclass(slots=True)
@@ -113,7 +141,13 @@ class Tie:
         return (width(self.label, _LABEL) + 8, _LABEL + 5) if self.label else (0.0, 0.0)
 
 
-def _members(drawn: Sketch, depth: int, faces: dict[str, Face], links: list[Tie]) -> Iterator[Item | Cluster]:
+def _members(
+    drawn: Sketch,
+    depth: int,
+    faces: dict[str, Face],
+    links: list[Tie],
+    marked: Mapping[str, Mark] | None = None,
+) -> Iterator[Item | Cluster]:
     ties: dict[tuple[str, str], Tie] = {}
     shapes = {box.id: box.shape for box in drawn.boxes}
     names = {box.id: box.label for box in drawn.boxes}
@@ -125,11 +159,14 @@ def _members(drawn: Sketch, depth: int, faces: dict[str, Face], links: list[Tie]
     links.extend(ties.values())
     for box in drawn.boxes:
         face = _face(box, drawn, depth)
+        if marked is not None and face.what != "end":
+            face = replace(face, watched=True, mark=marked.get(box.id))
         faces[box.id] = face
         stack = _STACK if face.many else 0.0
         if box.inner is not None:
             title = _ICON + 6 + width(face.name, _NAME) + 8 + width(face.note, _SMALL)
-            members = tuple(_members(box.inner, depth + 1, faces, links))
+            title += 16 + width(_LONGEST, _SMALL) if face.watched else 0
+            members = tuple(_members(box.inner, depth + 1, faces, links, marked))
             yield Cluster(box.id, members, title + stack, _NAME + stack)
         else:
             wide, high = _size(face)
@@ -176,6 +213,8 @@ def _size(face: Face) -> tuple[float, float]:
         return _ICON + 6 + max(name, note) + 28, 40.0 if face.note else 28.0
     if face.what == "choice":
         return _ICON + 6 + max(name, note) + 44, 38.0
+    if face.watched:
+        return max(_ICON + 8 + max(name, note) + 28, _MARKED + 20), 42.0 + _LINE
     return _ICON + 8 + max(name, note) + 28, 42.0
 
 
@@ -183,7 +222,7 @@ def _size(face: Face) -> tuple[float, float]:
 
 
 def _item(face: Face, rect: Rect, look: Look, *, turned: bool) -> Iterator[str]:
-    yield f"<g><title>{escape(face.tooltip)}</title>"
+    yield f"<g><title>{escape(face.told)}</title>"
     x, y, wide, high = rect.x, rect.y, rect.width, rect.height
     middle, centre = y + high / 2, x + wide / 2
     if face.what == "end":
@@ -198,13 +237,35 @@ def _item(face: Face, rect: Rect, look: Look, *, turned: bool) -> Iterator[str]:
             for back in (_STACK, _STACK / 2):
                 behind = outline(shape, x + back, y - back, wide, high, turned=turned)
                 yield f'<path d="{behind}" {_stroke(look.box, colour)}/>'
-        yield f'<path d="{outline(shape, x, y, wide, high, turned=turned)}" {_stroke(look.box, colour)}/>'
+        edge = _stroke(look.box, colour) if face.mark is None else _marked_stroke(look.box, look, face.mark)
+        yield f'<path d="{outline(shape, x, y, wide, high, turned=turned)}" {edge}/>'
         if shape == "box" and face.what == "graph":
             yield f'<path d="{outline(shape, x + 3, y + 3, wide - 6, high - 6)}" {_stroke("none", colour)}/>'
         left = x + (18 if shape == "hexagon" else 12)
+        if face.watched and face.what not in {"choice", "join"}:
+            middle -= _LINE / 2
         yield _icon(face.what, left, middle - _ICON / 2, colour)
         yield from _two_lines(face, (left + _ICON + x + wide - 6) / 2, middle, look.text, look.quiet)
+        if face.mark is not None:
+            words = shorten(face.mark.words, _SMALL, wide - 12)
+            tone = look.statuses[face.mark.status]
+            yield _text(centre, y + high - 7, words, _SMALL, tone, anchor="middle")
+            yield from _badge(face.mark, x + wide - 4, y + 2, look)
     yield "</g>"
+
+
+def _badge(mark: Mark, x: float, y: float, look: Look) -> Iterator[str]:
+    """A disc with a sign, its middle at a point."""
+    colour = look.statuses[mark.status]
+    yield f'<circle cx="{n(x)}" cy="{n(y)}" r="{n(_DISC)}" fill="{colour}" stroke="{look.ground}" stroke-width="1.5"/>'
+    yield (
+        f'<path transform="translate({n(x - _ICON / 2)} {n(y - _ICON / 2)})" d="{BADGES[mark.status]}" fill="none" '
+        f'stroke="{look.statuses["badge"]}" stroke-width="1.8"/>'
+    )
+
+
+def _marked_stroke(fill: str, look: Look, mark: Mark) -> str:
+    return f'fill="{fill}" stroke="{look.statuses[mark.status]}" stroke-width="2"'
 
 
 def _two_lines(face: Face, x: float, middle: float, colour: str, quiet: str) -> Iterator[str]:
@@ -214,7 +275,7 @@ def _two_lines(face: Face, x: float, middle: float, colour: str, quiet: str) -> 
 
 
 def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
-    yield f"<g><title>{escape(face.tooltip)}</title>"
+    yield f"<g><title>{escape(face.told)}</title>"
     x, y, wide, high = rect.x, rect.y, rect.width, rect.height
     fill = look.clusters[face.depth % 2]
     colour = look.kinds["state" if face.what == "state" else "graph"]
@@ -222,12 +283,17 @@ def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
         wide, high, y = wide - _STACK, high - _STACK, y + _STACK
         for back in (_STACK, _STACK / 2):
             yield f'<path d="{outline("box", x + back, y - back, wide, high)}" {_stroke(fill, look.frame)}/>'
-    yield f'<path d="{outline("box", x, y, wide, high)}" {_stroke(fill, look.frame)}/>'
+    edge = _stroke(fill, look.frame) if face.mark is None else _marked_stroke(fill, look, face.mark)
+    yield f'<path d="{outline("box", x, y, wide, high)}" {edge}/>'
     yield _icon("graph" if face.what != "state" else "state", x + 12, y + 10, colour)
     line = y + 10 + _NAME - 1
     yield _text(x + 12 + _ICON + 6, line, face.name, _NAME, look.text, bold=True)
     after = x + 12 + _ICON + 6 + width(face.name, _NAME) + 8
     yield _text(after, line, face.note, _SMALL, look.quiet)
+    if face.mark is not None:
+        behind = after + width(face.note, _SMALL) + 8
+        yield _text(behind, line, face.mark.words, _SMALL, look.statuses[face.mark.status])
+        yield from _badge(face.mark, x + wide - 4, y + 2, look)
     yield "</g>"
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from graphrt import Retry, Runtime, dag, each, node
 from graphrt.cli.table import wide
-from graphrt.cli.watch import Canvas, Watched, picture, place_of, places_of
+from graphrt.cli.watch import Canvas, picture
+from graphrt.draw.progress import Progress, place_of, places_of
 from graphrt.errors import RunFailed
 from graphrt.graph import Graph
 from graphrt.history import counted
@@ -71,7 +72,7 @@ async def pictures(graph: Graph[..., Any], text: str, *, width: int = 80, height
             await run.result()
         except Exception:
             assert (await run.info()).status in {"failed", "suspended"}
-        watched = Watched(places_of(graph))
+        watched = Progress(graph)
         drawn = []
         for _, entry in await counted(runtime.journal, run.id):
             watched.take(entry)
@@ -138,7 +139,7 @@ async def test_what_was_in_flight_when_a_run_was_left_is_interrupted_until_it_is
         await runtime.resume(run.id, write)
         with pytest.raises(RunFailed):
             await (await runtime.get(run.id)).result()
-        watched = Watched(places_of(write))
+        watched = Progress(write)
         for _, entry in await counted(runtime.journal, run.id):
             watched.take(entry)
     assert watched.places["split"].counts["finished"] == 1

@@ -1,0 +1,95 @@
+"""A run on its graph: for each box of a sketch, where the run stands there (V2)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from graphrt.draw.progress import Place, Progress, telling
+from graphrt.draw.sketch import Box, Sketch
+
+AT_WORK = frozenset({"running", "retrying", "waiting"})
+_MINUTE, _HOUR = 60, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a run says of a box: a status, and words for those who do not see its colour."""
+
+    status: str
+    words: str
+    details: str = ""
+    """What there is no room for: tokens and money, the tries."""
+
+
+def marks(drawn: Sketch, progress: Progress, spent: Mapping[str, str] | None = None) -> dict[str, Mark]:
+    """Return a mark for every box that the run has come to, by the box's id.
+
+    `spent` has words for places that asked models. A graph in the graph has what its steps have together; it is
+    finished once something after it has begun, or the run is over.
+    """
+    return {} if progress.began is None else dict(_marks(drawn, "", progress, spent or {}))
+
+
+def _marks(drawn: Sketch, prefix: str, progress: Progress, spent: Mapping[str, str]) -> Iterator[tuple[str, Mark]]:
+    places = {box.id: f"{prefix}{_name(box, drawn)}" for box in drawn.boxes}
+    for box in drawn.boxes:
+        place = places[box.id]
+        if box.inner is not None:
+            yield from _marks(box.inner, f"{place}/", progress, spent)
+            counts = _within(place, progress)
+            status = telling(counts)
+            if status == "finished" and progress.status == "running" and not _passed(box, drawn, places, progress):
+                status = "running"
+            if status:
+                yield box.id, Mark(status, status, spent.get(place, ""))
+        elif (found := progress.places.get(place)) is not None and found.status:
+            yield box.id, _mark(box, found, progress.expected.get(place), spent.get(place, ""))
+
+
+def _name(box: Box, drawn: Sketch) -> str:
+    """What the steps of a box are called: those of a state by its handler."""
+    if box.shape in {"state", "again"} and drawn.kind == "machine":
+        return next((arrow.label for arrow in drawn.arrows if arrow.source == box.id), box.label)
+    return f"each:{box.label}" if box.many else box.label
+
+
+def _within(place: str, progress: Progress) -> Counter[str]:
+    inside = (found.counts for name, found in progress.places.items() if name.startswith(f"{place}/"))
+    return sum(inside, Counter[str]())
+
+
+def _passed(box: Box, drawn: Sketch, places: Mapping[str, str], progress: Progress) -> bool:
+    """Whether something has begun that takes what comes out of a box."""
+    after = (places[arrow.target] for arrow in drawn.arrows if arrow.source == box.id)
+    return any(
+        _within(place, progress) or (place in progress.places and progress.places[place].begun) for place in after
+    )
+
+
+def _mark(box: Box, place: Place, expected: int | None, spent: str) -> Mark:
+    finished, begun = place.counts["finished"], place.begun
+    parts = [place.status]
+    if box.many:
+        parts.append(f"{finished} of {begun if expected is None else max(expected, begun)}")
+        if place.status == "finished" and expected is not None and begun < expected:
+            parts[0] = "running"
+    elif begun > 1:
+        parts.append(f"{begun} visits" if box.shape == "state" else f"{begun} times")
+    if place.tries:
+        parts.append(f"+{place.tries} {'try' if place.tries == 1 else 'tries'}")
+    if finished:
+        parts.append(lasting(place.spent))
+    return Mark(parts[0], " · ".join(parts), spent)
+
+
+def lasting(seconds: float) -> str:
+    """Write how long something took, in as few letters as say it."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    if seconds < _HOUR:
+        return f"{seconds // 60:.0f} m {seconds % 60:.0f} s"
+    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} m"

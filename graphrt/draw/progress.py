@@ -1,0 +1,218 @@
+"""What became of each node of a graph in a run: its steps folded together, whatever item or visit they belong to.
+
+Data and a fold, for every picture of a run: the one that is redrawn in a terminal, and the one on the graph.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json
+
+from graphrt.dag import Dag
+from graphrt.facts import (
+    AttemptFailed,
+    Entry,
+    Fact,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    RunSuspended,
+    StepCancelled,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    StepUnknown,
+    StepWaiting,
+)
+from graphrt.graph import Arg, Graph, Ref, project
+from graphrt.machine import Machine
+from graphrt.node import Node
+from graphrt.types import Json, StepKey
+
+TELLING = ("failed", "unknown", "running", "retrying", "waiting", "interrupted", "cancelled", "finished")
+"""What a node is said to be where its steps differ, the most telling first."""
+_ORDINAL = re.compile(r"\[\d+\]|#\d+")
+
+
+def place_of(step: str) -> str:
+    """Return where in the graph a step is: its key without ordinals and items."""
+    return _ORDINAL.sub("", step)
+
+
+def places_of(graph: Graph[..., Any]) -> list[str]:
+    """Return every place of a graph that can have steps, in the order in which it was written; of a graph inside
+    itself, the first."""
+    return list(dict.fromkeys(name for name, node in _nodes(graph, "", ()) if not isinstance(node, Graph)))
+
+
+def _nodes(graph: Graph[..., Any], prefix: str, above: tuple[int, ...]) -> Iterator[tuple[str, Node[..., Any]]]:
+    """Yield every node at any depth with its place, a graph before what is inside it."""
+    above = (*above, id(graph.origin))
+    for name, node in _inner(graph):
+        if isinstance(node, Graph) and id(node.origin) in above:
+            continue
+        yield prefix + name, node
+        if isinstance(node, Graph):
+            yield from _nodes(node, f"{prefix}{name}/", above)
+
+
+def _inner(graph: Graph[..., Any]) -> Iterator[tuple[str, Node[..., Any]]]:
+    if isinstance(graph, Dag):
+        yield from ((vertex.name, vertex.node) for vertex in graph.vertices if vertex.node is not None)
+    elif isinstance(graph, Machine):
+        yield from ((handler.node.name, handler.node) for handler in graph.handlers.values())
+
+
+@dataclass(slots=True)
+class _Step:
+    status: str
+    began: float
+
+
+@dataclass(slots=True)
+class Place:
+    """What became of the steps of one node."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many steps there are in each status."""
+    tries: int = 0
+    """Attempts beyond the first of each step."""
+    spent: float = 0.0
+    """Seconds that its finished steps took in all."""
+    last: Fact | None = None
+    """What was last heard from it: what a step came to, or waits for."""
+
+    @property
+    def begun(self) -> int:
+        """How many steps there are."""
+        return sum(self.counts.values())
+
+    @property
+    def status(self) -> str:
+        """The most telling status of its steps; empty if none has begun."""
+        return telling(self.counts)
+
+
+def telling(counts: Counter[str]) -> str:
+    """Return the most telling status that something is in; empty if nothing is."""
+    return next((status for status in TELLING if counts[status]), "")
+
+
+class Progress:
+    """Folds the facts of a run into what became of each node of its graph."""
+
+    def __init__(self, graph: Graph[..., Any] | None) -> None:
+        self.places = {place: Place() for place in ([] if graph is None else places_of(graph))}
+        self.expected: dict[str, int] = {}
+        """How many items a fan-out has in all, where that is known before they have begun."""
+        self.status = "running"
+        self.began: float | None = None
+        self.ended: float | None = None
+        self._steps: dict[StepKey, _Step] = {}
+        self._running: set[StepKey] = set()
+        self._feeds = _Feeds(graph)
+
+    def take(self, entry: Entry) -> None:
+        """Take one entry."""
+        fact, at = entry.fact, entry.at
+        self.began = at if self.began is None else self.began
+        match fact:
+            case RunStarted(input=given):
+                self._expect(self._feeds.of_input, given)
+            case StepStarted(step=step, attempt=attempt):
+                self._turn(step, "running", at, None)
+                self._place(step).tries += attempt > 1
+            case StepWaiting(step=step):
+                self._turn(step, "waiting", at, fact)
+            case StepFinished(step=step, value=value):
+                if step in self._steps:
+                    self._place(step).spent += at - self._steps[step].began
+                self._turn(step, "finished", at, fact)
+                self._expect(self._feeds.of_place[place_of(step)], value)
+            case AttemptFailed(step=step):
+                self._turn(step, "retrying", at, fact)
+            case StepFailed(step=step):
+                self._turn(step, "failed", at, fact)
+            case StepUnknown(step=step):
+                self._turn(step, "unknown", at, fact)
+            case StepCancelled(step=step):
+                self._turn(step, "cancelled", at, None)
+            case RunResumed():
+                self.status, self.ended = "running", None
+                self._all("running", "interrupted")
+            case RunSuspended():
+                self._end("suspended", at)
+            case RunFinished() | RunCancelled():
+                self._end("finished" if isinstance(fact, RunFinished) else "cancelled", at)
+                self._all("waiting", "cancelled")  # nobody needs its output any more
+            case RunFailed():
+                self._end("failed", at)
+            case _:
+                pass
+
+    def since(self) -> dict[str, float]:
+        """Return when the longest step at work in each place began."""
+        found: dict[str, float] = {}
+        for key in self._running:
+            place, began = place_of(key), self._steps[key].began
+            found[place] = min(began, found.get(place, began))
+        return found
+
+    def _place(self, step: StepKey) -> Place:
+        return self.places.setdefault(place_of(step), Place())
+
+    def _turn(self, key: StepKey, status: str, at: float, fact: Fact | None) -> None:
+        place = self._place(key)
+        step = self._steps.setdefault(key, _Step("", at))
+        if step.status:
+            place.counts[step.status] -= 1
+        if step.status not in {"retrying", "running"} or status == "running":
+            step.began = at
+        step.status = status
+        (self._running.add if status == "running" else self._running.discard)(key)
+        place.counts[status] += 1
+        if fact is not None:
+            place.last = fact
+
+    def _all(self, status: str, becomes: str) -> None:
+        for key, step in self._steps.items():
+            if step.status == status:
+                self._turn(key, becomes, step.began, None)
+
+    def _expect(self, feeds: list[tuple[str, tuple[str, ...]]], value: Json) -> None:
+        for place, path in feeds:
+            self.expected[place] = self.expected.get(place, 0) + len(from_json(project(value, path)))
+
+    def _end(self, status: str, at: float) -> None:
+        self.status, self.ended = status, at
+
+
+class _Feeds:
+    """Which fan-outs take their items from where: the run's input, or the output of a step, and which part of it."""
+
+    def __init__(self, graph: Graph[..., Any] | None) -> None:
+        self.of_input: list[tuple[str, tuple[str, ...]]] = []
+        self.of_place: dict[str, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+        inner = [] if graph is None else [("", graph), *_nodes(graph, "", ())]
+        for place, dag in inner:
+            if isinstance(dag, Dag):
+                self._find(dag, f"{place}/" if place else "")
+
+    def _find(self, dag: Dag[..., Any], prefix: str) -> None:
+        for vertex in dag.vertices:
+            match vertex.uses.get(vertex.items_for):
+                case Ref(vertex=index, path=path) if vertex.kind == "each":
+                    source = dag.vertices[index]
+                    if source.node is not None and not isinstance(source.node, Graph) and source.kind != "each":
+                        self.of_place[prefix + source.name].append((prefix + vertex.name, path))
+                case Arg(name=name, path=path) if vertex.kind == "each" and not prefix:
+                    self.of_input.append((vertex.name, (name, *path)))
+                case _:
+                    pass
