@@ -80,7 +80,7 @@ def approve(text: str) -> bool:
 
 @dag
 def story(text: str, loud: bool) -> bool:
-    return approve(text_of(editor(glue(each(shout, split(text), loud=loud)))))
+    return approve(text_of(editor(text=glue(each(shout, split(text), loud=loud)))))
 
 
 @dag
