@@ -174,13 +174,12 @@ def _settle(x: list[float], grid: Grid) -> bool:
             continue
         pulls.sort()
         pull = (pulls[(len(pulls) - 1) // 2] + pulls[len(pulls) // 2]) / 2
-        ahead, side = (after, 1) if pull > 0 else (before, -1)
-        rooms = [
-            side * (x[ahead[node]] - x[node]) - _apart(*(node, ahead[node])[::side], grid)
-            for node in nodes
-            if ahead[node] >= 0
-        ]
-        step = side * max(min([side * pull, *rooms]), 0.0)
+        if pull > 0:
+            rooms = [_room(node, after[node], x, grid) for node in nodes if after[node] >= 0]
+            step = max(min([pull, *rooms]), 0.0)
+        else:
+            rooms = [_room(before[node], node, x, grid) for node in nodes if before[node] >= 0]
+            step = -max(min([-pull, *rooms]), 0.0)
         if abs(step) > _EQUAL:
             moved = True
             for node in nodes:
@@ -205,6 +204,7 @@ def _lines(x: Sequence[float], grid: Grid) -> list[int]:
     return line
 
 
-def _apart(one: int, other: int, grid: Grid) -> float:
-    """Return how far apart the middles of two neighbours in a row must be."""
-    return grid.right[one] + grid.left[other] + (DUMMY_GAP if grid.dummy[one] or grid.dummy[other] else ITEM_GAP)
+def _room(one: int, other: int, x: Sequence[float], grid: Grid) -> float:
+    """Return how much nearer two neighbours in a row may come."""
+    gap = DUMMY_GAP if grid.dummy[one] or grid.dummy[other] else ITEM_GAP
+    return x[other] - x[one] - grid.right[one] - grid.left[other] - gap
