@@ -6,6 +6,7 @@ whoever takes those out, and looks the same on a light page and a dark one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,11 +22,14 @@ from graphrt.graph import Graph
 
 _NAME, _SMALL, _LABEL = 13.0, 10.5, 11.0
 """Sizes of letters, in pixels."""
+_BOLD = 1.08
 _WIDEST = 220.0
 _LABEL_WIDEST = 140.0
 _ICON = 14.0
 _MARGIN = 20.0
 _HEADER = 30.0
+_ROOM = 10.0
+"""How much wider a box is for each arrow on a side, up to a limit."""
 _STACK = 6.0
 """How far a stack's back reaches beyond its front."""
 _HEAD = 7.0
@@ -57,19 +61,15 @@ def svg(
     if direction not in {"down", "right"}:
         raise UsageError(f"direction {direction!r} is neither 'down' nor 'right'")
     drawn = sketch(graph)
-    return draw(drawn, LOOKS[theme], direction, None if run is None else marks(drawn, run, spent))
+    return picture(drawn, LOOKS[theme], direction, None if run is None else marks(drawn, run, spent))
 
 
-def draw(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str, Mark] | None = None) -> str:
+def picture(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str, Mark] | None = None) -> str:
     """Draw a sketch as SVG; `marked` has what a run says of its boxes."""
     faces: dict[str, Face] = {}
     links: list[Tie] = []
     members = tuple(_members(drawn, 0, faces, links, marked))
-    placed = layout(
-        members,
-        [Link(tie.source, tie.target, *tie.size) for tie in links],
-        direction,
-    )
+    placed = layout(members, [Link(tie.source, tie.target, *tie.size) for tie in links], direction)
     title = shorten(f"{drawn.kind} {drawn.signature}", _LABEL, max(placed.width, 320.0))
     wide = max(placed.width, width(title, _LABEL)) + 2 * _MARGIN
     high = placed.height + 2 * _MARGIN + _HEADER
@@ -94,6 +94,13 @@ def draw(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str, M
     for id_, rect in placed.items.items():
         lines += _item(faces[id_], rect, look, turned=direction == "right")
     return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
+
+
+def boxes_and_links(drawn: Sketch) -> tuple[tuple[Item | Cluster, ...], list[Link]]:
+    """Return what is laid out for a sketch."""
+    links: list[Tie] = []
+    members = tuple(_members(drawn, 0, {}, links))
+    return members, [Link(tie.source, tie.target, *tie.size) for tie in links]
 
 
 # What is to be seen of a box and of an arrow.
@@ -157,6 +164,7 @@ def _members(
             tie.labels.append(arrow.label)
         tie.tooltip.append(_tooltip(arrow, names))
     links.extend(ties.values())
+    leaving, coming = Counter(tie.source for tie in ties.values()), Counter(tie.target for tie in ties.values())
     for box in drawn.boxes:
         face = _face(box, drawn, depth)
         if marked is not None and face.what != "end":
@@ -164,13 +172,19 @@ def _members(
         faces[box.id] = face
         stack = _STACK if face.many else 0.0
         if box.inner is not None:
+<<<<<<< HEAD
             title = _ICON + 6 + width(face.name, _NAME) + 8 + width(face.note, _SMALL)
             title += 16 + width(_LONGEST, _SMALL) if face.watched else 0
             members = tuple(_members(box.inner, depth + 1, faces, links, marked))
+=======
+            title = _ICON + 6 + width(face.name, _NAME) * _BOLD + 8 + width(face.note, _SMALL)
+            members = tuple(_members(box.inner, depth + 1, faces, links))
+>>>>>>> wL
             yield Cluster(box.id, members, title + stack, _NAME + stack)
         else:
             wide, high = _size(face)
-            yield Item(box.id, wide + stack, high + stack)
+            room = min(max(leaving[box.id], coming[box.id]) * _ROOM, _WIDEST)
+            yield Item(box.id, max(wide, room) + stack, high + stack)
 
 
 def _tooltip(arrow: Arrow, names: Mapping[str, str]) -> str:
@@ -206,7 +220,7 @@ def _face(box: Box, drawn: Sketch, depth: int) -> Face:
 
 
 def _size(face: Face) -> tuple[float, float]:
-    name, note = width(face.name, _NAME), width(face.note, _SMALL)
+    name, note = width(face.name, _NAME) * _BOLD, width(face.note, _SMALL)
     if face.what == "end":
         return max(name, note) + 32, 40.0 if face.note else 28.0
     if face.what == "join":
@@ -287,6 +301,7 @@ def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
     yield f'<path d="{outline("box", x, y, wide, high)}" {edge}/>'
     yield _icon("graph" if face.what != "state" else "state", x + 12, y + 10, colour)
     line = y + 10 + _NAME - 1
+<<<<<<< HEAD
     yield _text(x + 12 + _ICON + 6, line, face.name, _NAME, look.text, bold=True)
     after = x + 12 + _ICON + 6 + width(face.name, _NAME) + 8
     yield _text(after, line, face.note, _SMALL, look.quiet)
@@ -294,6 +309,13 @@ def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
         behind = after + width(face.note, _SMALL) + 8
         yield _text(behind, line, face.mark.words, _SMALL, look.statuses[face.mark.status])
         yield from _badge(face.mark, x + wide - 4, y + 2, look)
+=======
+    yield (
+        f'<text x="{n(x + 12 + _ICON + 6)}" y="{n(line)}" fill="{look.text}">'
+        f'<tspan font-weight="600">{escape(face.name)}</tspan>'
+        f'<tspan dx="8" font-size="{n(_SMALL)}" fill="{look.quiet}">{escape(face.note)}</tspan></text>'
+    )
+>>>>>>> wL
     yield "</g>"
 
 

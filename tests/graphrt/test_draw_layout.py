@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 
 from graphrt.draw.layout import Cluster, Direction, Item, Layout, Link, Point, Rect, layout
 from graphrt.draw.layout.cycles import back_edges
+from graphrt.draw.layout.grid import Grid
+from graphrt.draw.layout.order import crossings, order
+from graphrt.draw.layout.places import DUMMY_GAP, ITEM_GAP, places
+from graphrt.draw.layout.ports import spread
 from graphrt.draw.layout.ranks import ranks
 
 
@@ -333,3 +337,69 @@ def test_what_cannot_be_laid_out_is_refused(members: list[Item | Cluster], links
     """The message names the boxes."""
     with pytest.raises(ValueError, match=says):
         layout(members, links)
+
+
+# The parts.
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=6), max_size=6))
+def test_crossings_are_counted_as_one_would_with_a_pencil(targets: list[list[int]]) -> None:
+    """Every pair of edges is looked at; parallel ones and those that share an end do not cross."""
+    upper = list(range(len(targets)))
+    lower = list(range(10, 16))
+    downs = [[10 + target for target in ends] for ends in targets] + [[]] * 16
+    edges = [(source, target) for source, ends in enumerate(targets) for target in ends]
+    wanted = sum(a < c and b > d for a, b in edges for c, d in edges)
+    assert crossings([upper, lower], downs) == wanted
+
+
+def rows(draw: st.DataObject) -> Grid:
+    """A graph in rows, at random, with some dummies in chains."""
+    counts = draw.draw(st.lists(st.integers(1, 6), min_size=1, max_size=5))
+    grid = Grid(rows=[[] for _ in counts])
+    for row, count in enumerate(counts):
+        for _ in range(count):
+            dummy = draw.draw(st.booleans())
+            reach = 0.0 if dummy else float(draw.draw(st.integers(1, 80)))
+            grid.add(row, reach, reach * 1.5, 10, dummy=dummy)
+    for above, below in pairwise(grid.rows):
+        for one in above:
+            for other in below:
+                single = (grid.dummy[one] and grid.downs[one]) or (grid.dummy[other] and grid.ups[other])
+                if not single and draw.draw(st.booleans()):
+                    grid.chain([one, other])
+    return grid
+
+
+@given(st.data())
+def test_ordering_loses_nothing_and_does_not_make_it_worse(data: st.DataObject) -> None:
+    """Every row holds the nodes it held, and there are as many crossings as it says, no more than at first."""
+    grid = rows(data)
+    before = [sorted(row) for row in grid.rows]
+    first = crossings(grid.rows, grid.downs)
+    left = order(grid)
+    assert [sorted(row) for row in grid.rows] == before
+    assert left == crossings(grid.rows, grid.downs) <= first
+
+
+@given(st.data())
+def test_nodes_of_a_row_keep_their_distance(data: st.DataObject) -> None:
+    """In order, and at least a gap apart."""
+    grid = rows(data)
+    x = places(grid)
+    for row in grid.rows:
+        for one, other in pairwise(row):
+            gap = DUMMY_GAP if grid.dummy[one] or grid.dummy[other] else ITEM_GAP
+            assert x[other] - grid.left[other] - x[one] - grid.right[one] >= gap - 0.001
+
+
+@given(st.integers(20, 600), st.lists(st.floats(-500, 500), min_size=1, max_size=20))
+def test_links_meet_a_side_in_order_and_apart(width: int, wanted: list[float]) -> None:
+    """On the side, not at its corners; one that is alone is where it wants to be, or as near as can be."""
+    placed = spread(width, sorted(wanted))
+    assert all(abs(x) <= width / 2 - 0.02 * width for x in placed)
+    gaps = [other - one for one, other in pairwise(placed)]
+    assert not gaps or min(gaps) >= min(14, 0.59 * width / len(gaps)) - 0.001
+    if len(wanted) == 1:
+        reach = width * (0.45 if width > 400 else 0.3)
+        assert placed[0] == pytest.approx(min(max(wanted[0], -reach), reach))

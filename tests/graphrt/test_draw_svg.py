@@ -57,7 +57,7 @@ def tooltips(root: ElementTree.Element) -> list[str]:
 
 
 def words(root: ElementTree.Element) -> list[str]:
-    return [found.text or "" for found in root.iter(f"{SVG}text")]
+    return [found.text for found in root.iter() if found.tag in {f"{SVG}text", f"{SVG}tspan"} and found.text]
 
 
 def parts(drawn: Sketch) -> Iterator[Sketch]:
@@ -140,14 +140,14 @@ def test_kinds_differ_in_shape() -> None:
 
 @pytest.mark.parametrize("theme", list(LOOKS))
 def test_there_is_nothing_in_it_that_is_taken_out(graph: Graph[..., Any], theme: Theme) -> None:
-    """Six elements, attributes that say how they look, no reference, and the ground is opaque (V1)."""
+    """A few elements, attributes that say how they look, no reference, and the ground is opaque (V1)."""
     text = draw.svg(graph, theme=theme)
     root = ElementTree.fromstring(text)
     allowed = {"x", "y", "width", "height", "d", "fill", "stroke", "stroke-width", "transform", "text-anchor"}
     top = {"width", "height", "viewBox", "role", "aria-label", "font-family", "font-size"}
     for found in root.iter():
-        assert found.tag.removeprefix(SVG) in {"svg", "g", "title", "rect", "path", "text"}
-        more = top | {"stroke-linejoin", "stroke-linecap"} if found is root else {"font-size", "font-weight"}
+        assert found.tag.removeprefix(SVG) in {"svg", "g", "title", "rect", "path", "text", "tspan"}
+        more = top | {"stroke-linejoin", "stroke-linecap"} if found is root else {"font-size", "font-weight", "dx"}
         assert set(found.attrib) <= allowed | more
     assert text.count("http") == 1
     assert "url(" not in text

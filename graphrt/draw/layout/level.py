@@ -19,13 +19,13 @@ from graphrt.draw.layout.places import places
 from graphrt.draw.layout.ports import alone, spread
 from graphrt.draw.layout.ranks import ranks
 
-_GAP = 34.0
-_LABEL_GAP = 22.0
+_GAP = 38.0
+_LABEL_GAP = 25.0
 _STEEP = 0.06
 """How much of the width of the widest bend is added between two rows, up to a limit."""
 _MOST = 70.0
-_HEAD = 8.0
-"""How much of a link stands upright before its arrowhead."""
+_HEAD = 7.0
+"""How much of a link stands upright at both of its ends: an arrowhead, or so that two side by side stay apart."""
 _LOOP = 24.0
 """How far a link from a box to itself reaches out."""
 _LOOP_STEP = 5.0
@@ -111,7 +111,11 @@ def arrange(level: Level) -> Placed:
         row = row_of[node]
         width, height = level.sizes[box]
         # hundredths, so that sums of them round to the same ones wherever they are added
-        placed.corners.append((round(x[node] - width / 2, 2), round((tops[row] + bottoms[row] - height) / 2, 2)))
+        space = bottoms[row] - tops[row] - grid.height[node]
+        # near its neighbours, if they are all above it or all below
+        share = 0.5 if bool(grid.ups[node]) == bool(grid.downs[node]) else 0.0 if grid.ups[node] else 1.0
+        top = tops[row] + space * share + (grid.height[node] - height) / 2
+        placed.corners.append((round(x[node] - width / 2, 2), round(top, 2)))
     for run, (upper, lower) in zip(runs, ports, strict=True):
         first = row_of[run.nodes[0]]
         knots: list[Point] = []
@@ -121,11 +125,11 @@ def arrange(level: Level) -> Placed:
                 where = upper
                 if run.upper is not None:
                     top = placed.corners[run.upper][1] + level.sizes[run.upper][1]
-                bottom += _HEAD if run.up else 0.0
+                bottom += _HEAD
             elif index == len(run.nodes) - 1:
                 where = lower
                 bottom = top if run.lower is None else placed.corners[run.lower][1]
-                top -= 0.0 if run.up else _HEAD
+                top -= _HEAD
             knots += [(where, top), (where, bottom)]
         placed.knots[run.number] = _fewest(knots[::-1] if run.up else knots)
         if run.upper is None or run.lower is None:
@@ -232,20 +236,25 @@ def _ports(level: Level, runs: Sequence[_Run], x: Sequence[float], boxes: Sequen
                 ends[index][which] = x[boxes[box]] - level.sizes[box][0] / 2 + level.fixed[box, run.number]
             elif box is not None:
                 sides[box, which].append(index)
-    # sides with one link last: they know where its other end is
-    for (box, which), indices in sorted(sides.items(), key=lambda side: len(side[1]) == 1):
+
+    # narrow sides first: wide ones can follow; then sides with one link, which is straight if that is near the middle
+    def freedom(side: tuple[tuple[int, int], list[int]]) -> tuple[bool, float]:
+        (box, _), indices = side
+        return len(indices) == 1, level.sizes[box][0]
+
+    for (box, which), indices in sorted(sides.items(), key=freedom):
         middle, width = x[boxes[box]], level.sizes[box][0]
-        near = [x[runs[index].nodes[1 if which == 0 else -2]] for index in indices]
+        wanted = {}
+        for index in indices:
+            nodes = runs[index].nodes
+            bend = x[nodes[1 - 3 * which]]
+            wanted[index] = (ends[index][1 - which] if len(nodes) == 2 else bend) - middle  # noqa: PLR2004 - both ends
         if len(indices) == 1:
-            [index] = indices
-            straight = len(runs[index].nodes) > 2  # noqa: PLR2004 - two ends and a bend
-            other = near[0] if straight else ends[index][1 - which]
-            ends[index][which] = middle + alone(width, other - middle)
+            ends[indices[0]][which] = middle + alone(width, wanted[indices[0]])
             continue
-        by_place = sorted(range(len(indices)), key=lambda number: (near[number], indices[number]))
-        offsets = spread(width, [near[number] - middle for number in by_place])
-        for number, offset in zip(by_place, offsets, strict=True):
-            ends[indices[number]][which] = middle + offset
+        in_order = sorted(indices, key=wanted.__getitem__)
+        for index, offset in zip(in_order, spread(width, [wanted[index] for index in in_order]), strict=True):
+            ends[index][which] = middle + offset
     return [(round(upper, 2), round(lower, 2)) for upper, lower in ends]
 
 

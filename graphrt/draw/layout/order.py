@@ -10,33 +10,43 @@ from graphrt.draw.layout.grid import Grid
 
 _SMALL = 2_000
 """Up to how many nodes the last crossing is worth looking for."""
-_PATIENCE = 4
+_SWEEPS = 24
+_PATIENCE = 6
 """How many sweeps may pass without a better order."""
+_SWAPS = 4
 
 
 def order(grid: Grid) -> int:
     """Bring every row into order and return how many crossings are left.
 
     Sweeps down and up sort each row by the mean place of a node's neighbours; then neighbours change places as long as
-    that saves a crossing. The best order of all sweeps is kept.
+    that saves a crossing. The best order of all sweeps is kept. A small graph is swept twice, from two first orders.
     """
-    rows = _depth_first(grid)
-    best, fewest = rows, _crossings(rows, grid.downs)
+    small = len(grid.left) <= _SMALL
+    best, fewest = _improve(_depth_first(grid), grid, small=small)
+    if fewest and small:
+        other, count = _improve([list(row) for row in grid.rows], grid, small=small)
+        if count < fewest:
+            best, fewest = other, count
+    grid.rows[:] = best
+    return fewest
+
+
+def _improve(rows: list[list[int]], grid: Grid, *, small: bool) -> tuple[list[list[int]], int]:
+    best, fewest = rows, crossings(rows, grid.downs)
     since, sweep = 0, 0
-    sweeps = 24 if len(grid.left) <= _SMALL else 10
-    while fewest and since < _PATIENCE and sweep < sweeps:
+    while fewest and since < _PATIENCE and sweep < (_SWEEPS if small else _SWEEPS // 2):
         down, turned = sweep % 2 == 0, sweep % 4 >= 2  # noqa: PLR2004 - two sweeps each way
         rows = _sweep(rows, grid.ups if down else grid.downs, down=down, turned=turned)
-        for _ in range(4 if len(grid.left) <= _SMALL else 1):
+        for _ in range(_SWAPS if small else 1):
             if not _swap(rows, grid):
                 break
-        count = _crossings(rows, grid.downs)
+        count = crossings(rows, grid.downs)
         since += 1
         if count < fewest:
             best, fewest, since = [list(row) for row in rows], count, 0
         sweep += 1
-    grid.rows[:] = best
-    return fewest
+    return best, fewest
 
 
 def _depth_first(grid: Grid) -> list[list[int]]:
@@ -98,7 +108,7 @@ def _pairs(one: Sequence[int], other: Sequence[int]) -> int:
     return sum(place > target for place in one for target in other)
 
 
-def _crossings(rows: Sequence[Sequence[int]], downs: Sequence[Sequence[int]]) -> int:
+def crossings(rows: Sequence[Sequence[int]], downs: Sequence[Sequence[int]]) -> int:
     """Count the pairs of edges between rows that are in one order above and in the other below."""
     count = 0
     for upper, lower in pairwise(rows):

@@ -3,7 +3,8 @@
 Each node is put in line with the median of its neighbours, in four ways: looking up or down, from the left or from the
 right. What is in line is a block, and the blocks are pushed together as far as their nodes allow. Long links win over
 short ones that cross them, so they are straight. The result is the mean of the two middle ones of the four places: it
-keeps every distance that all four keep.
+keeps every distance that all four keep. What is in line then moves as one towards the median of what it is linked to,
+as far as its neighbours let it: the four together leave wide holes in large graphs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from graphrt.draw.layout.grid import Grid
 
 ITEM_GAP = 30.0
 DUMMY_GAP = 14.0
+_ROUNDS = 8
+_EQUAL = 0.01
 
 
 def places(grid: Grid) -> list[float]:
@@ -32,7 +35,11 @@ def places(grid: Grid) -> list[float]:
             root = _align(rows, near, crossed, count)
             where = _compact(rows, root, grid, leftmost=leftmost)
             found.append([sign * x for x in where])
-    return _median(found, grid)
+    x = _median(found, grid)
+    for _ in range(_ROUNDS):
+        if not _settle(x, grid):
+            break
+    return x
 
 
 def _crossed(grid: Grid) -> set[tuple[int, int]]:
@@ -142,3 +149,62 @@ def _median(found: Sequence[Sequence[float]], grid: Grid) -> list[float]:
     shifts = [low - span[0] if number % 2 == 0 else high - span[1] for number, span in enumerate(spans)]
     a, b, c, d = ([x + shift for x in xs] for xs, shift in zip(found, shifts, strict=True))
     return [sum(sorted(four)[1:3]) / 2 for four in zip(a, b, c, d, strict=True)]
+
+
+def _settle(x: list[float], grid: Grid) -> bool:
+    """Move each set of nodes in line towards what it is linked to; tell whether any moved."""
+    line = _lines(x, grid)
+    members: dict[int, list[int]] = {}
+    before, after = [-1] * len(x), [-1] * len(x)
+    for row in grid.rows:
+        for one, other in pairwise(row):
+            after[one], before[other] = other, one
+        for node in row:
+            members.setdefault(line[node], []).append(node)
+    moved = False
+    for number, nodes in members.items():
+        pulls = [
+            x[other] - x[node]
+            for node in nodes
+            for near in (grid.ups[node], grid.downs[node])
+            for other in near
+            if line[other] != number
+        ]
+        if not pulls:
+            continue
+        pulls.sort()
+        pull = (pulls[(len(pulls) - 1) // 2] + pulls[len(pulls) // 2]) / 2
+        if pull > 0:
+            rooms = [_room(node, after[node], x, grid) for node in nodes if after[node] >= 0]
+            step = max(min([pull, *rooms]), 0.0)
+        else:
+            rooms = [_room(before[node], node, x, grid) for node in nodes if before[node] >= 0]
+            step = -max(min([-pull, *rooms]), 0.0)
+        if abs(step) > _EQUAL:
+            moved = True
+            for node in nodes:
+                x[node] += step
+    return moved
+
+
+def _lines(x: Sequence[float], grid: Grid) -> list[int]:
+    """Number what is linked and in line."""
+    line = [-1] * len(x)
+    for root in (node for row in grid.rows for node in row):
+        if line[root] >= 0:
+            continue
+        line[root] = root
+        todo = [root]
+        for node in todo:
+            for near in grid.ups[node], grid.downs[node]:
+                for other in near:
+                    if line[other] < 0 and abs(x[other] - x[node]) < _EQUAL:
+                        line[other] = root
+                        todo.append(other)
+    return line
+
+
+def _room(one: int, other: int, x: Sequence[float], grid: Grid) -> float:
+    """Return how much nearer two neighbours in a row may come."""
+    gap = DUMMY_GAP if grid.dummy[one] or grid.dummy[other] else ITEM_GAP
+    return x[other] - x[one] - grid.right[one] - grid.left[other] - gap
