@@ -152,6 +152,12 @@ class Watched:
             case _:
                 pass
 
+    def leave(self, at: float) -> None:
+        """Say that nobody drives the run here any more; what was in flight is done again when it is resumed."""
+        if self.status == "running":
+            self._end("interrupted", at)
+            self._all("running", "interrupted")
+
     def since(self) -> dict[str, float]:
         """Return when the longest step at work in each place began."""
         found: dict[str, float] = {}
@@ -350,6 +356,9 @@ async def watch(runtime: Runtime, run: Run[Any]) -> None:
                 async for entry in run.events(max(entry.seq for owner, entry in record if owner == run.id)):
                     watched.take(entry)
                 tasks.cancel_scope.cancel()
+        except BaseException:
+            watched.leave(runtime.clock.now())
+            raise
         finally:
             draw()
 
