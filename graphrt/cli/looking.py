@@ -6,13 +6,14 @@ import argparse
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from pydantic_core import from_json, to_json
 
-from graphrt import draw
 from graphrt.cli.exits import OK, USAGE, TargetNotFound
+from graphrt.cli.formats import drawn
 from graphrt.cli.runs import existing, find, one_of
 from graphrt.cli.screen import (
     MARKS,
@@ -34,7 +35,7 @@ from graphrt.cli.table import Column, flowed, lines_of, plain
 from graphrt.cli.target import load, mistakes_of, names
 from graphrt.dag import as_graph
 from graphrt.decide import Pending
-from graphrt.errors import GraphError, who
+from graphrt.errors import GraphError, UsageError, who
 from graphrt.facts import Entry
 from graphrt.graph import Graph
 from graphrt.history import PAGE, counted
@@ -313,9 +314,20 @@ def _message_words(message: Message) -> str:
 
 def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Draw a graph."""
-    picture = {"text": draw.text, "mermaid": draw.mermaid}[arguments.format](as_graph(load(arguments.target)))
+    picture = drawn(arguments.format, as_graph(load(arguments.target)))
+    if arguments.output is not None:
+        try:
+            Path(arguments.output).write_bytes(picture.encode() if isinstance(picture, str) else picture)
+        except OSError as error:
+            raise UsageError(f"--output {arguments.output}: {error.strerror}") from None
+        picture = ""
+    elif isinstance(picture, bytes) and (arguments.json or sys.stdout.isatty()):
+        raise UsageError(f"{arguments.format} is no text; write it to a file with --output FILE")
     if arguments.json:
-        print_json({"target": arguments.target, "format": arguments.format, "picture": picture})
+        written = {"picture": picture} if arguments.output is None else {"output": arguments.output}
+        print_json({"target": arguments.target, "format": arguments.format, **written})
+    elif isinstance(picture, bytes):
+        sys.stdout.buffer.write(picture)
     else:
         sys.stdout.write(picture)
     return OK

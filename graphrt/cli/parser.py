@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TypeAlias
 
+from graphrt.cli.formats import FORMATS
+
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -188,7 +190,8 @@ def _looking_commands(commands: Commands) -> None:
 
     graph = _add(commands, "graph", "draw a graph", "looking", "graph")
     graph.add_argument("target", metavar="TARGET", help="file.py:graph or pkg.mod:graph")
-    graph.add_argument("-f", "--format", choices=["text", "mermaid"], default="text")
+    graph.add_argument("-f", "--format", choices=list(FORMATS), default="text", help="how to draw it (text)")
+    graph.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")
     _common(graph, store=False)
 
     check = _add(commands, "check", "find every mistake of a file's graphs", "looking", "check")

@@ -19,7 +19,7 @@ from graphrt.cli.stopping import until_stopped
 from graphrt.cli.target import load
 from graphrt.cli.watch import can_watch, event, watch
 from graphrt.config import load_config
-from graphrt.errors import RunError, RunTaken, Suspended
+from graphrt.errors import RunError, RunTaken, StoreError, Suspended
 from graphrt.graph import nodes_of
 from graphrt.journal import RunInfo
 from graphrt.lease import is_dead
@@ -177,7 +177,10 @@ def execute(arguments: argparse.Namespace, start: Start) -> int:
     except BaseExceptionGroup as group:
         from graphrt.errors import sole
 
-        raise sole(group) from None
+        error = sole(group)
+        if begun_id and isinstance(error, StoreError):
+            note(f"finished steps are kept; resume with: {command(f'graphrt resume {begun_id}', arguments.store)}")
+        raise error from None
     if code is not None:
         return code
     go_on = command(f"graphrt resume {begun_id}", arguments.store)
@@ -212,9 +215,12 @@ async def _report(runtime: Runtime, begun: Run[Any], arguments: argparse.Namespa
             note(waits_text(begun.id, waits, arguments.store).rstrip())  # what one asked for, `--quiet` or not
         return WAITING
     except RunError as error:
-        if not arguments.json:
-            raise
-        said({"run": begun.id, "status": await begun.status(), "error": str(error)})
+        go_on = f"graphrt resume {begun.id}"
+        words = str(error).replace(go_on, command(go_on, arguments.store))
+        if arguments.json:
+            said({"run": begun.id, "status": await begun.status(), "error": words})
+        else:
+            note(f"graphrt: {words}")
         return code_of(error) or FAILED
     if arguments.json:
         said({"run": begun.id, "status": "finished", "result": value})

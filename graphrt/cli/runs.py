@@ -12,6 +12,9 @@ from graphrt.errors import RunNotFound, UsageError
 from graphrt.journal import Journal, RunInfo
 from graphrt.types import RunId
 
+CANDIDATES = 5
+"""How many runs or steps are named where a word could mean several."""
+
 
 async def find(journal: Journal, word: str) -> RunInfo:
     """Return the run that is meant. Raises RunNotFound, TargetNotFound, or UsageError if several could be."""
@@ -29,8 +32,13 @@ async def find(journal: Journal, word: str) -> RunInfo:
     if not found:
         raise RunNotFound(word, journal.name)
     if len(found) > 1:
-        raise UsageError(f"{word!r} could be {', '.join(info.id for info in found[:5])}; write more of it")
+        raise UsageError(_several(word, [info.id for info in found]))
     return found[0]
+
+
+def _several(word: str, candidates: Sequence[str]) -> str:
+    more = f" and {len(candidates) - CANDIDATES} more" if len(candidates) > CANDIDATES else ""
+    return f"{word!r} could be {', '.join(candidates[:CANDIDATES])}{more}; write more of it"
 
 
 def one_of(steps: Sequence[str], word: str) -> str | None:
@@ -40,7 +48,7 @@ def one_of(steps: Sequence[str], word: str) -> str | None:
         return word
     close = [key for key in steps if key.endswith(word)]
     if len(close) > 1:
-        raise UsageError(f"{word!r} could be {', '.join(close[:5])}; write more of it")
+        raise UsageError(_several(word, close))
     return close[0] if close else None
 
 

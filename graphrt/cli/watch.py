@@ -212,6 +212,9 @@ async def watch(runtime: Runtime, run: Run[Any]) -> None:
                 async for entry in run.events(max(entry.seq for owner, entry in record if owner == run.id)):
                     watched.take(entry)
                 tasks.cancel_scope.cancel()
+        except BaseException:
+            watched.leave(runtime.clock.now())
+            raise
         finally:
             draw()
 

@@ -157,6 +157,12 @@ class Progress:
             case _:
                 pass
 
+    def leave(self, at: float) -> None:
+        """Say that nobody drives the run here any more; what was in flight is done again when it is resumed."""
+        if self.status == "running":
+            self._end("interrupted", at)
+            self._all("running", "interrupted")
+
     def since(self) -> dict[str, float]:
         """Return when the longest step at work in each place began."""
         found: dict[str, float] = {}

@@ -172,14 +172,9 @@ def _members(
         faces[box.id] = face
         stack = _STACK if face.many else 0.0
         if box.inner is not None:
-<<<<<<< HEAD
-            title = _ICON + 6 + width(face.name, _NAME) + 8 + width(face.note, _SMALL)
+            title = _ICON + 6 + width(face.name, _NAME) * _BOLD + 8 + width(face.note, _SMALL)
             title += 16 + width(_LONGEST, _SMALL) if face.watched else 0
             members = tuple(_members(box.inner, depth + 1, faces, links, marked))
-=======
-            title = _ICON + 6 + width(face.name, _NAME) * _BOLD + 8 + width(face.note, _SMALL)
-            members = tuple(_members(box.inner, depth + 1, faces, links))
->>>>>>> wL
             yield Cluster(box.id, members, title + stack, _NAME + stack)
         else:
             wide, high = _size(face)
@@ -301,21 +296,17 @@ def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
     yield f'<path d="{outline("box", x, y, wide, high)}" {edge}/>'
     yield _icon("graph" if face.what != "state" else "state", x + 12, y + 10, colour)
     line = y + 10 + _NAME - 1
-<<<<<<< HEAD
-    yield _text(x + 12 + _ICON + 6, line, face.name, _NAME, look.text, bold=True)
-    after = x + 12 + _ICON + 6 + width(face.name, _NAME) + 8
-    yield _text(after, line, face.note, _SMALL, look.quiet)
+    words = ""
     if face.mark is not None:
-        behind = after + width(face.note, _SMALL) + 8
-        yield _text(behind, line, face.mark.words, _SMALL, look.statuses[face.mark.status])
-        yield from _badge(face.mark, x + wide - 4, y + 2, look)
-=======
+        tone = look.statuses[face.mark.status]
+        words = f'<tspan dx="8" font-size="{n(_SMALL)}" fill="{tone}">{escape(face.mark.words)}</tspan>'
     yield (
         f'<text x="{n(x + 12 + _ICON + 6)}" y="{n(line)}" fill="{look.text}">'
         f'<tspan font-weight="600">{escape(face.name)}</tspan>'
-        f'<tspan dx="8" font-size="{n(_SMALL)}" fill="{look.quiet}">{escape(face.note)}</tspan></text>'
+        f'<tspan dx="8" font-size="{n(_SMALL)}" fill="{look.quiet}">{escape(face.note)}</tspan>{words}</text>'
     )
->>>>>>> wL
+    if face.mark is not None:
+        yield from _badge(face.mark, x + wide - 4, y + 2, look)
     yield "</g>"
 
 

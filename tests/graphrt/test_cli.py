@@ -15,8 +15,9 @@ import pytest
 
 from graphrt.cli import parser
 from graphrt.cli.exits import code_of
+from graphrt.cli.formats import FORMATS
 from graphrt.errors import RunCancelled
-from tests.graphrt.command import FLOWS, Cli, on_a_terminal, process, run_id, start
+from tests.graphrt.command import FLOWS, Cli, Terminal, on_a_terminal, process, run_id, start
 
 # run
 
@@ -203,6 +204,27 @@ def test_a_run_that_fails_exits_with_1_and_says_how_to_resume(cli: Cli) -> None:
     assert "step 'check_mended' (node 'check_mended') failed in attempt 1: ValueError: it is broken" in said.err
     assert f"graphrt resume {name}" in said.err
     assert "Traceback" not in said.err
+
+
+def test_how_to_go_on_names_the_store_that_was_named(cli: Cli) -> None:
+    """The command that is told can be run as it stands."""
+    said = cli("run", "flows.py:fragile", "--text", "a", "--store", "my runs.db", "--run-id", "r")
+    assert said.code == 1
+    assert said.err.endswith("resume with: graphrt resume --store 'my runs.db' r\n")
+    assert "go on with: graphrt resume --store 'my runs.db' r\n" in cli("show", "r", "--store", "my runs.db").out
+
+
+def test_a_run_that_was_taken_over_says_how_to_go_on(cli: Cli, folder: Path) -> None:
+    """A store that refuses a commit ends the command, not the run (D7)."""
+    (folder / "taken.py").write_text(
+        "import sqlite3\nfrom contextlib import closing\nfrom graphrt import node\n\n@node\ndef take_over() -> str:\n"
+        "    with closing(sqlite3.connect('graphrt.db')) as store, store:\n"
+        "        store.execute('UPDATE leases SET fence = fence + 1')\n    return ''\n",
+        encoding="utf-8",
+    )
+    said = cli("run", "taken.py:take_over", "--run-id", "r")
+    assert said.code == 6
+    assert "finished steps are kept; resume with: graphrt resume r\ngraphrt: run 'r' was taken over" in said.err
 
 
 def test_a_run_that_fails_says_so_in_json(cli: Cli) -> None:
@@ -434,6 +456,32 @@ def test_graph_draws_on_stdout(cli: Cli) -> None:
     assert cli("graph", "flows.py:lamp", "-f", "mermaid").out.startswith("flowchart TD\n")
     data = cli("graph", "flows.py:lamp", "-f", "mermaid", "--json").data
     assert data["picture"] == cli("graph", "flows.py:lamp", "-f", "mermaid").out
+
+
+def test_graph_writes_its_structure_as_a_store_keeps_it_and_to_a_file(cli: Cli, folder: Path) -> None:
+    """-f json is data; -o puts a picture where it is wanted, and nothing on stdout."""
+    structure = cli("graph", "flows.py:greet", "-f", "json")
+    assert structure.data["format"] == 1
+    said = cli("graph", "flows.py:greet", "-f", "json", "-o", "greet.json")
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert (folder / "greet.json").read_text(encoding="utf-8") == structure.out
+    assert cli("graph", "flows.py:greet", "-o", "greet.txt", "--json").data["output"] == "greet.txt"
+    refused = cli("graph", "flows.py:greet", "-o", "nowhere/greet.txt")
+    assert (refused.code, refused.err) == (2, "graphrt: --output nowhere/greet.txt: No such file or directory\n")
+
+
+def test_a_format_is_a_line_and_bytes_go_to_a_file_or_a_pipe(
+    cli: Cli, terminal: Terminal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no text is never written to a terminal, nor put into JSON."""
+    (folder / "pixels.py").write_text("def draw(graph):\n    return b'\\x89' + graph.name.encode()\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setitem(FORMATS, "pixels", "pixels:draw")
+    assert cli("graph", "flows.py:greet", "-f", "pixels", "-o", "greet.bin").code == 0
+    assert (folder / "greet.bin").read_bytes() == b"\x89greet"
+    words = "pixels is no text; write it to a file with --output FILE\n"
+    assert cli("graph", "flows.py:greet", "-f", "pixels", "--json").err.endswith(words)
+    assert terminal(80, "graph", "flows.py:greet", "-f", "pixels").endswith(words)
 
 
 def test_check_finds_every_mistake_of_every_graph_in_a_file(cli: Cli) -> None:

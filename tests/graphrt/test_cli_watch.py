@@ -14,6 +14,7 @@ from graphrt.cli.table import wide
 from graphrt.cli.watch import Canvas, picture
 from graphrt.draw.progress import Progress, place_of, places_of
 from graphrt.errors import RunFailed
+from graphrt.facts import Entry, RunResumed, StepStarted
 from graphrt.graph import Graph
 from graphrt.history import counted
 from graphrt.nodes import answered, person
@@ -63,8 +64,8 @@ def asks(text: str) -> bool:
     return right(glue(split(text)))
 
 
-async def pictures(graph: Graph[..., Any], text: str, *, width: int = 80, height: int = 8) -> list[list[str]]:
-    """Every picture there is of a run, one after each fact."""
+async def entries_of(graph: Graph[..., Any], text: str) -> list[Entry]:
+    """Everything that is recorded of a run."""
     _failed.clear()
     async with Runtime() as runtime:
         run = await runtime.start(graph, text)
@@ -72,12 +73,21 @@ async def pictures(graph: Graph[..., Any], text: str, *, width: int = 80, height
             await run.result()
         except Exception:
             assert (await run.info()).status in {"failed", "suspended"}
-        watched = Progress(graph)
-        drawn = []
-        for _, entry in await counted(runtime.journal, run.id):
-            watched.take(entry)
-            drawn.append(picture(watched, graph.name, now=entry.at, width=width, height=height))
-    return drawn
+        return [entry for _, entry in await counted(runtime.journal, run.id)]
+
+
+def drawn(graph: Graph[..., Any], entries: list[Entry], *, width: int = 80, height: int = 8) -> list[list[str]]:
+    """Every picture there is of a run, one after each fact."""
+    watched = Progress(graph)
+    found = []
+    for entry in entries:
+        watched.take(entry)
+        found.append(picture(watched, graph.name, now=entry.at, width=width, height=height))
+    return found
+
+
+async def pictures(graph: Graph[..., Any], text: str) -> list[list[str]]:
+    return drawn(graph, await entries_of(graph, text))
 
 
 def rows_of(lines: list[str]) -> dict[str, list[str]]:
@@ -117,16 +127,17 @@ async def test_a_node_that_waits_says_for_what() -> None:
     assert re.fullmatch(r"… right +waiting +asks: Is this right\?", last[4])
 
 
-@pytest.mark.parametrize("height", [3, 4, 8])
-@pytest.mark.parametrize("width", [1, 9, 20, 40, 79, 200])
-async def test_a_picture_is_as_high_as_it_was_and_never_too_wide(width: int, height: int) -> None:
+async def test_a_picture_is_as_high_as_it_was_and_never_too_wide() -> None:
     """Where there are too many nodes, those that have most to tell are shown and the others counted."""
-    drawn = await pictures(write, "a bad word", width=width, height=height)
-    assert {len(lines) for lines in drawn} == {height}
-    assert max(wide(line) for lines in drawn for line in lines) <= width
-    if height == 4 and width == 79:
-        assert "each:spell" in drawn[-1][2]
-        assert drawn[-1][3] == "… and 4 more"
+    entries = await entries_of(write, "a bad word")
+    for height in (3, 4, 8):
+        for width in (1, 9, 20, 40, 79, 200):
+            found = drawn(write, entries, width=width, height=height)
+            assert {len(lines) for lines in found} == {height}
+            assert max(wide(line) for lines in found for line in lines) <= width
+    low = drawn(write, entries, height=4)[-1]
+    assert "each:spell" in low[2]
+    assert low[3] == "… and 4 more"
 
 
 async def test_what_was_in_flight_when_a_run_was_left_is_interrupted_until_it_is_done_again() -> None:
@@ -142,8 +153,15 @@ async def test_what_was_in_flight_when_a_run_was_left_is_interrupted_until_it_is
         watched = Progress(write)
         for _, entry in await counted(runtime.journal, run.id):
             watched.take(entry)
+            if isinstance(entry.fact, RunResumed):
+                assert watched.status == "running"
+            if isinstance(entry.fact, StepStarted) and entry.fact.step == "split":
+                cut_short = Progress(write)
+                cut_short.take(entry)
+                cut_short.leave(entry.at)
     assert watched.places["split"].counts["finished"] == 1
     assert watched.status == "failed"
+    assert (cut_short.status, cut_short.places["split"].status) == ("interrupted", "interrupted")
 
 
 def test_what_is_written_meanwhile_goes_above_the_picture() -> None:

@@ -1,0 +1,29 @@
+"""The formats of `graph -f`: a line each, and where what draws it is found. Nothing is imported before it is asked."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+FORMATS = {
+    "text": "graphrt.draw:text",
+    "mermaid": "graphrt.draw:mermaid",
+    "json": "graphrt.cli.formats:structure",
+}
+"""What takes a graph and returns its picture: text, or bytes that are none."""
+
+
+def drawn(name: str, graph: Any) -> str | bytes:
+    """Draw a graph in one of the formats."""
+    module, _, function = FORMATS[name].partition(":")
+    picture: str | bytes = getattr(import_module(module), function)(graph)
+    return picture
+
+
+def structure(graph: Any) -> str:
+    """Write down a graph's structure as JSON: the same that a store keeps with its runs."""
+    import json
+
+    from graphrt.definition import define
+
+    return json.dumps(json.loads(define(graph)), ensure_ascii=False, indent=2) + "\n"
