@@ -8,15 +8,20 @@ from typing import Any
 FORMATS = {
     "text": "graphrt.draw:text",
     "mermaid": "graphrt.draw:mermaid",
+    "dot": "graphrt.draw:dot",
+    "svg": "graphrt.draw:svg",
+    "png": "graphrt.draw:png",
     "json": "graphrt.cli.formats:structure",
 }
 """What takes a graph and returns its picture: text, or bytes that are none."""
+PICTURES = ("svg", "png")
+"""Those that have a theme and a direction, and show where a run stands."""
 
 
-def drawn(name: str, graph: Any) -> str | bytes:
-    """Draw a graph in one of the formats."""
+def drawn(name: str, graph: Any, **options: Any) -> str | bytes:
+    """Draw a graph in one of the formats; `options` are of pictures."""
     module, _, function = FORMATS[name].partition(":")
-    picture: str | bytes = getattr(import_module(module), function)(graph)
+    picture: str | bytes = getattr(import_module(module), function)(graph, **options)
     return picture
 
 

@@ -13,7 +13,7 @@ import anyio
 from pydantic_core import from_json, to_json
 
 from graphrt.cli.exits import OK, USAGE, TargetNotFound
-from graphrt.cli.formats import drawn
+from graphrt.cli.formats import PICTURES, drawn
 from graphrt.cli.runs import existing, find, one_of
 from graphrt.cli.screen import (
     MARKS,
@@ -314,7 +314,14 @@ def _message_words(message: Message) -> str:
 
 def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Draw a graph."""
-    picture = drawn(arguments.format, as_graph(load(arguments.target)))
+    options = {name: found for name in ("theme", "direction", "run") if (found := getattr(arguments, name)) is not None}
+    if options and arguments.format not in PICTURES:
+        given = ", ".join(f"--{name}" for name in options)
+        raise UsageError(f"{given}: only with --format {' or '.join(PICTURES)}")
+    target = as_graph(load(arguments.target))
+    if "run" in options:
+        options |= _standing_of(target, arguments)
+    picture = drawn(arguments.format, target, **options)
     if arguments.output is not None:
         try:
             Path(arguments.output).write_bytes(picture.encode() if isinstance(picture, str) else picture)
@@ -331,6 +338,30 @@ def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     else:
         sys.stdout.write(picture)
     return OK
+
+
+def _standing_of(target: Graph[..., Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Read where a run stands in its graph, and what each node of it spent on models."""
+    from graphrt.backends.accounting import Spent
+    from graphrt.cli import spending
+    from graphrt.draw.progress import Progress, place_of
+
+    progress, spent = Progress(target), dict[str, str]()
+
+    async def work(journal: Journal) -> int:
+        info = await find(journal, arguments.run)
+        if info.graph != target.name:
+            raise UsageError(f"run {info.id} is of the graph {info.graph}, and {arguments.target} is {target.name}")
+        for _, entry in await counted(journal, info.id):
+            progress.take(entry)
+        calls = (await spending.of(journal, info.id)).calls
+        for place in dict.fromkeys(place_of(call.step) for call in calls):
+            mine = Spent(tuple(call for call in calls if place_of(call.step) == place))
+            spent[place] = spending.line_of(mine.total)
+        return OK
+
+    reading(arguments, work)
+    return {"run": progress, "spent": spent}
 
 
 def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -192,7 +192,10 @@ def _looking_commands(commands: Commands) -> None:
     graph.add_argument("target", metavar="TARGET", help="file.py:graph or pkg.mod:graph")
     graph.add_argument("-f", "--format", choices=list(FORMATS), default="text", help="how to draw it (text)")
     graph.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")
-    _common(graph, store=False)
+    graph.add_argument("--run", metavar="RUN", help="show where a run of it stands (svg, png)")
+    graph.add_argument("--theme", choices=["light", "dark"], help="light, or dark (svg, png)")
+    graph.add_argument("--direction", choices=["down", "right"], help="down, or right (svg, png)")
+    _common(graph)
 
     check = _add(commands, "check", "find every mistake of a file's graphs", "looking", "check")
     check.add_argument("target", metavar="TARGET", help="file.py, pkg.mod, or one graph: file.py:graph")

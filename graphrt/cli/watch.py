@@ -193,9 +193,6 @@ def can_watch(stream: TextIO) -> bool:
 async def watch(runtime: Runtime, run: Run[Any]) -> None:
     """Draw a run on stderr, a terminal, until it ends or is suspended. Interrupted, it leaves its last picture."""
     watched = Progress(run.graph)
-    record = await counted(runtime.journal, run.id)
-    for _, entry in record:
-        watched.take(entry)
     name = (await run.info()).graph
     screen = sys.stderr
     canvas = Canvas(screen)
@@ -206,7 +203,11 @@ async def watch(runtime: Runtime, run: Run[Any]) -> None:
         canvas.draw(picture(watched, name, now=runtime.clock.now(), width=width, height=height))
 
     with _above(canvas):
+        draw()  # before anything is read: where there is a picture is seen at once
         try:
+            record = await counted(runtime.journal, run.id)
+            for _, entry in record:
+                watched.take(entry)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_repeatedly, draw)
                 async for entry in run.events(max(entry.seq for owner, entry in record if owner == run.id)):

@@ -640,3 +640,19 @@ def test_a_terminal_that_is_not_unicode_is_no_traceback(cli: Cli) -> None:
     said = process("show", "@last", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
     assert said.code == 0
     assert "\\u2713 shout" in said.out
+
+
+def test_a_graph_is_drawn_as_a_picture_and_a_run_on_it(cli: Cli) -> None:
+    """V1, V2: in a theme and a direction; what a run is not of, and what is no picture, is refused."""
+    cli("run", "flows.py:greet", "--text", "a", "--run-id", "r")
+    plain = cli("graph", "flows.py:greet", "-f", "svg").out
+    assert plain.startswith("<svg ")
+    assert "finished" not in plain
+    marked = cli("graph", "flows.py:greet", "-f", "svg", "--run", "r", "--theme", "dark", "--direction", "right").out
+    assert "finished · " in marked
+    assert cli("graph", "flows.py:greet", "-f", "png", "--run", "r", "-o", "greet.png").code == 0
+    assert cli("graph", "flows.py:greet", "-f", "dot").out.startswith("digraph")
+    assert "--run: only with --format svg or png" in cli("graph", "flows.py:greet", "--run", "r").err
+    other = cli("graph", "flows.py:lamp", "-f", "svg", "--run", "r")
+    assert (other.code, "run r is of the graph greet, and flows.py:lamp is lamp" in other.err) == (2, True)
+    assert cli("graph", "flows.py:greet", "-f", "svg", "--run", "nobody").code == 4

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from graphrt.draw.png import MARKS, rasterize
+from graphrt.draw.raster import MARKS, rasterize
 from graphrt.errors import UsageError
 
 pytest.importorskip("resvg_py", reason="the extra png is not installed")
@@ -37,13 +37,13 @@ def test_the_marks_are_in_the_font(mark: str) -> None:
 
 
 def test_without_its_extra_a_png_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from graphrt.draw import png
+    from graphrt.draw import raster
 
-    png._resvg.cache_clear()
+    raster._resvg.cache_clear()
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     with pytest.raises(UsageError, match=r"pip install 'graphrt\[png\]'; an SVG needs nothing"):
         rasterize(picture("a"))
-    png._resvg.cache_clear()
+    raster._resvg.cache_clear()
 
 
 def test_what_is_no_svg_is_an_error() -> None:

@@ -7,7 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from graphrt.draw.svg import svg
 from graphrt.errors import UsageError
+from graphrt.graph import Graph
 
 FONTS = Path(__file__).parent / "fonts"
 FAMILY = "DejaVu Sans"
@@ -17,6 +19,11 @@ LETTERS = (
 )
 """Ranges of the characters that the font has. For others, the system's fonts are asked."""
 MARKS = frozenset(map(ord, "\n\t€№™↩↪↺↻∀∃∈∑\u2212∞≈≠≤≥⚠✓✗✘"))
+
+
+def png(graph: Graph[..., Any], *, zoom: float = 2.0, **options: Any) -> bytes:
+    """Draw a graph as PNG, with the options of `svg`. Raises what `svg` does, and as `rasterize` does."""
+    return rasterize(svg(graph, **options), zoom=zoom)
 
 
 def rasterize(svg: str, *, zoom: float = 2.0) -> bytes:
