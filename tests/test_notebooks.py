@@ -64,6 +64,14 @@ def test_the_first_notebook_does_what_it_says(executed: nbformat.NotebookNode, t
     """A runtime opened in one cell is used in the next ones; a run fails, is resumed, and asks its model once (D2)."""
     text = said(executed)
     assert "FileNotFoundError: almanac.txt" in text
+    pictures = [
+        each["data"]["image/svg+xml"]
+        for cell in executed.cells
+        for each in cell.get("outputs", [])
+        if "image/svg+xml" in each.get("data", {})
+    ]
+    assert len(pictures) == 1
+    assert "outline" in pictures[0]
     # whether the other two answers were there before the third one failed is the threads' affair
     again, reused = re.search(r"runs again: (.+); reused: (\d)", text).groups()  # type: ignore[union-attr]
     assert "each:answer[2]" in again.split(", ")
@@ -103,7 +111,9 @@ def test_the_fourth_notebook_does_what_it_says(executed: nbformat.NotebookNode, 
     text = said(executed)
     assert "scripted: goes to sales\n" in text
     assert "local: goes to billing\n" in text
-    assert "auto: goes to billing\nreplay: goes to billing\n1 question recorded\n" in text
+    assert "auto: goes to billing\n" in text
+    assert "replay: goes to billing\n" in text
+    assert "1 question recorded\n" in text
     assert re.search(r'classify +differs +{"route":"sales"} +{"route":"billing"}\n', text)
     assert "fallback: goes to billing\n" in text
     assert "busy did not answer (overloaded)" in text
@@ -120,4 +130,5 @@ def test_the_fifth_notebook_does_what_it_says(executed: nbformat.NotebookNode) -
     held = json.loads(re.search(r"^held:  (.*)$", text, re.MULTILINE)[1])  # type: ignore[index]
     assert (held.keys(), type(held["age"])) == ({"name", "age", "city"}, int)
     assert 'calm:  {"name": "Ann", "age": 41, "city": "Rome"}' in text
-    assert 'given up: True\nand the next: {"route": "technical"}\n' in text
+    assert "given up: True\n" in text
+    assert 'and the next: {"route": "technical"}\n' in text
