@@ -25,9 +25,9 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 
 def said(notebook: nbformat.NotebookNode) -> str:
-    """All that a notebook's cells printed or returned as text."""
+    """All that a notebook's cells printed or returned as text. What one cell prints may come in pieces."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return "\n".join(each.get("text") or each.get("data", {}).get("text/plain", "") for each in outputs)
+    return "".join(each.get("text") or each.get("data", {}).get("text/plain", "") + "\n" for each in outputs)
 
 
 @pytest.fixture
