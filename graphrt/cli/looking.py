@@ -133,7 +133,7 @@ def _run_columns(
         ),
         Column(
             "TOOK",
-            [lasted(info.updated - info.created) if info.status in ENDED else "" for info in runs],
+            [f"{lasted(info.updated - info.created):>7}" if info.status in ENDED else "" for info in runs],
             5,
             right=True,
         ),
@@ -277,7 +277,7 @@ def _step_columns(rows: Mapping[str, Row], spent: Spent) -> list[Column]:
     return [
         Column("  STEP", [f"{MARKS[row['status']]} {key}" for key, row, _ in flat], 0, least=1, paint=_paint_mark),
         Column("STATUS", [row["status"] for _, row, _ in flat], 1),
-        Column("TOOK", ["" if seconds is None else lasted(seconds) for seconds in took], 4, right=True),
+        Column("TOOK", ["" if seconds is None else f"{lasted(seconds):>7}" for seconds in took], 4, right=True),
         Column("TRIES", [_tries(row) for _, row, _ in flat], 3, right=True),
         *_spent_columns([total for _, _, total in flat]),
         Column("OUTPUT", [_words(row) for _, row, _ in flat], 2, least=16),
