@@ -8,7 +8,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphrt import Retry, Runtime, dag, each, node
@@ -182,28 +182,40 @@ def histories(draw: st.DrawFn) -> list[Entry]:
                     StepFailed(key, 1, FAILURE),
                     StepUnknown(key, 1, FAILURE),
                     StepCancelled(key, 1),
-                    SubstepStarted(key, 1, "part", "intent"),
                     SubstepFinished(key, 1, "part", b"1"),
                     SubstepFailed(key, 1, "part", FAILURE),
                     RunResumed(),
                 ]
-                if not any(isinstance(fact, SubstepStarted) and fact.step == key for fact in facts):
-                    outcomes = [fact for fact in outcomes if not isinstance(fact, (SubstepFinished, SubstepFailed))]
+                begun = [fact for fact in facts if isinstance(fact, SubstepStarted) and fact.step == key]
+                parts = (SubstepStarted, SubstepFinished, SubstepFailed, RunResumed)
+                outcomes = [fact for fact in outcomes if isinstance(fact, parts) == bool(begun)]
+                if not begun:
+                    outcomes += [SubstepStarted(key, 1, "part", "intent"), RunResumed()]
             case "waiting":
                 outcomes = [StepFinished(key, 1, b"1"), RunSuspended(None), RunResumed(), RunCancelled()]
             case "finished" | "failed":
                 outcomes = [RunFinished(b"1"), RunResumed()]
             case _:
                 intent = draw(st.sampled_from([None, "intent"]))
-                outcomes = [StepStarted(key, 1, intent), StepWaiting(key, 1, "signal", "s")]
+                outcomes = [StepStarted(key, 1, intent), StepWaiting(key, 1, "signal", "s"), RunResumed()]
         facts.append(draw(st.sampled_from(outcomes)))
         record = [Counted(RunId("r"), Entry(seq, float(seq), fact)) for seq, fact in enumerate(facts, 1)]
         status |= {StepKey(step): row["status"] for step, row in rows_of(record).items()}
     return [entry for _, entry in record]
 
 
-@settings(max_examples=60)
+PART = [
+    RunStarted("g", "f", b"{}", 1),
+    StepStarted(StepKey("a"), 1),
+    SubstepStarted(StepKey("a"), 1, "part", "intent"),
+    SubstepFinished(StepKey("a"), 1, "part", b"1"),
+    RunResumed(),
+]
+
+
+@settings(max_examples=100)
 @given(histories())
+@example([Entry(seq, float(seq), fact) for seq, fact in enumerate(PART, 1)])
 def test_watching_and_show_say_the_same_of_a_run(entries: list[Entry]) -> None:
     """Two folds of one history, one of them entry by entry."""
     watched = Watched(["a", "each:b"])
