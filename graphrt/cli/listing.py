@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from graphrt.cli.screen import MARKS, command, faint, lasted, paint, short, when, when_shortly, width_of
+from graphrt.cli.screen import MARKS, command, faint, lasted, most_of, paint, short, when, when_shortly, width_of
 from graphrt.cli.steps import Row
 from graphrt.cli.table import Column, lines_of
 from graphrt.decide import Pending
@@ -103,7 +103,7 @@ def _tries(row: Row) -> str:
 
 def _words(row: Row) -> str:
     """Say what a step, or a part of one, came to."""
-    most = 60 if width_of(sys.stdout) is None else 400
+    most = most_of(sys.stdout)
     if row.get("error"):
         words = short(f"{row['error']['type']}: {row['error']['message']}", most)
     elif row["status"] == "unknown":

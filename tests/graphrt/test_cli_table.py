@@ -122,6 +122,15 @@ def test_ls_and_show_fit_the_terminal(cli: Cli, terminal: Terminal) -> None:
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", terminal(120, "ls"))
 
 
+def test_a_line_of_progress_fits_the_terminal(terminal: Terminal) -> None:
+    """As much of a value as there is room for."""
+    for width in (30, 80, 200):
+        shown = terminal(width, "run", "flows.py:greet", "--text", "a" * 300).splitlines()
+        [line] = [line for line in shown if line.startswith("✓ shout")]
+        assert wide(line) == width
+        assert line.endswith("…")
+
+
 def test_what_a_node_says_cannot_move_the_cursor(cli: Cli, terminal: Terminal) -> None:
     """Words that came from a model are no orders to the terminal."""
     cli("run", "flows.py:greet", "--text", "\x1b[2Jaway\x9b1A", "--run-id", "r")

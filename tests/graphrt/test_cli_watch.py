@@ -204,7 +204,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
     return [entry for _, entry in record]
 
 
-PART = [
+PART: list[Fact] = [
     RunStarted("g", "f", b"{}", 1),
     StepStarted(StepKey("a"), 1),
     SubstepStarted(StepKey("a"), 1, "part", "intent"),
