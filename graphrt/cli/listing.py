@@ -61,10 +61,11 @@ def run_columns(
 
 def _standing(info: RunInfo, waits: Sequence[Pending], store: str | None) -> list[str]:
     """Say what a run waits for, who drives it, and what its error was."""
-    said = [short(info.error)] if info.error else []
+    most = most_of(sys.stdout)
+    said = [short(info.error, most)] if info.error else []
     if waits:
         more = f" (and {len(waits) - 1} more)" if len(waits) > 1 else ""
-        said.append(short(need(waits[0])) + more)
+        said.append(short(need(waits[0]), most) + more)
     if info.wake is not None:
         said.append(f"until {when(info.wake)}")
     if info.status == "running":

@@ -82,7 +82,7 @@ def faint(words: str, stream: Any = None) -> str:
 
 def coloured(stream: Any) -> bool:
     """Whether a stream is a terminal on which colours are wanted."""
-    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def size_of(stream: Any) -> os.terminal_size | None:
