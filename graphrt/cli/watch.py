@@ -57,7 +57,7 @@ class Canvas:
         self._lines = lines
 
 
-class _Above(io.TextIOBase):
+class Above(io.TextIOBase):
     """Stands in for a stream that is the canvas's terminal. A line goes above the picture when it is whole."""
 
     def __init__(self, stream: TextIO, canvas: Canvas) -> None:
@@ -66,6 +66,7 @@ class _Above(io.TextIOBase):
         self._rest = ""
 
     def write(self, text: str) -> int:
+        """See TextIO.write."""
         whole, end, rest = (self._rest + text).rpartition("\n")
         self._rest = rest
         if end:
@@ -77,18 +78,23 @@ class _Above(io.TextIOBase):
         if self._rest:
             self.write("\n")
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)  # such as `buffer`: bytes that a node writes go where they always went
+
     def isatty(self) -> bool:
+        """See TextIO.isatty."""
         return True
 
     def fileno(self) -> int:
+        """See TextIO.fileno."""
         return self._stream.fileno()
 
 
 @contextlib.contextmanager
 def _above(canvas: Canvas) -> Iterator[None]:
     """Let all that is written to this process's terminal meanwhile go above the picture."""
-    out = _Above(sys.stdout, canvas) if sys.stdout.isatty() else None
-    err = _Above(sys.stderr, canvas)
+    out = Above(sys.stdout, canvas) if sys.stdout.isatty() else None
+    err = Above(sys.stderr, canvas)
     with contextlib.ExitStack() as stack:
         if out is not None:
             stack.callback(out.finish)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from graphrt import Retry, Runtime, dag, each, node
 from graphrt.cli.steps import rows_of
 from graphrt.cli.table import wide
-from graphrt.cli.watch import Canvas
+from graphrt.cli.watch import Above, Canvas
 from graphrt.cli.watched import Watched, picture, place_of, places_of
 from graphrt.errors import RunFailed
 from graphrt.facts import (
@@ -266,6 +266,20 @@ def test_what_is_written_meanwhile_goes_above_the_picture() -> None:
     before = stream.getvalue()
     canvas.draw(["1", "2"])
     assert stream.getvalue() == before
+
+
+def test_a_stream_that_is_stood_in_for_shows_whole_lines_and_keeps_its_bytes() -> None:
+    """Half a line waits for its other half, or for the end; who writes bytes finds where."""
+    screen = TextIOWrapper(BytesIO(), encoding="utf-8", newline="")
+    canvas = Canvas(screen)
+    canvas.draw(["picture"])
+    above = Above(screen, canvas)
+    print("half a", end="", file=above)
+    print(" line\nand", end="", file=above)
+    above.finish()
+    above.buffer.flush()
+    assert above.isatty()
+    assert screen_of(screen.buffer.getvalue().decode()) == ["half a line", "and", "picture", ""]
 
 
 def test_the_last_picture_stays_and_the_result_is_beneath_it(terminal: Terminal) -> None:
