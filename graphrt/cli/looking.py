@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from graphrt.cli.exits import OK, USAGE, TargetNotFound
 from graphrt.cli.formats import PICTURES, drawn
+from graphrt.cli.listing import driver, run_columns, step_columns, write_table
 from graphrt.cli.runs import existing, find, one_of
 from graphrt.cli.screen import (
     MARKS,
     command,
-    faint,
     lasted,
     note,
     paint,
@@ -27,21 +26,18 @@ from graphrt.cli.screen import (
     short,
     waits_text,
     when,
-    when_shortly,
     width_of,
 )
 from graphrt.cli.steps import Row, rows_of
-from graphrt.cli.table import Column, flowed, lines_of, plain
+from graphrt.cli.table import flowed, plain
 from graphrt.cli.target import load, mistakes_of, names
 from graphrt.dag import as_graph
 from graphrt.decide import Pending
-from graphrt.errors import GraphError, UsageError, who
+from graphrt.errors import GraphError, UsageError
 from graphrt.facts import Entry
 from graphrt.graph import Graph
 from graphrt.history import PAGE, counted
 from graphrt.journal import Journal, Message, RunInfo
-from graphrt.lease import is_dead
-from graphrt.run import need
 from graphrt.runtime import Runtime
 from graphrt.types import ENDED
 
@@ -70,7 +66,7 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
                 ]
             )
             return OK
-        _write_table(_run_columns(runs, waits, spent, arguments.store))
+        write_table(run_columns(runs, waits, spent, arguments.store))
         if not runs:
             note("no runs", quiet=arguments.quiet)
         return OK
@@ -105,86 +101,6 @@ async def _spent(journal: Journal, runs: Sequence[RunInfo]) -> dict[str, Total |
             spent = spent_by(info.id, entries, prices)
             found[info.id] = spent.total if spent.calls else None
     return found
-
-
-def _run_columns(
-    runs: Sequence[RunInfo],
-    waits: Mapping[str, Sequence[Pending]],
-    spent: Mapping[str, Total | None],
-    store: str | None,
-) -> list[Column]:
-    now = time.time()
-    marks = [MARKS[info.status] for info in runs]
-    return [
-        Column("RUN", [info.id for info in runs], 0, least=1),
-        Column(
-            "STATUS",
-            [f"{mark} {info.status}" for mark, info in zip(marks, runs, strict=True)],
-            0,
-            shorter=marks,
-            paint=_paint_mark,
-        ),
-        Column("GRAPH", [info.graph for info in runs], 1, least=8),
-        Column(
-            "BEGAN",
-            [when(info.created) for info in runs],
-            3,
-            shorter=[when_shortly(info.created, now) for info in runs],
-        ),
-        Column(
-            "TOOK",
-            [lasted(info.updated - info.created) if info.status in ENDED else "" for info in runs],
-            5,
-            right=True,
-        ),
-        *_spent_columns([spent.get(info.id) for info in runs]),
-        Column("", ["  ".join(_standing(info, waits[info.id], store)) for info in runs], 2, least=16),
-    ]
-
-
-def _spent_columns(totals: Sequence[Total | None]) -> list[Column]:
-    """Return what was spent as columns; none where nobody knows anything of it."""
-    if not any(totals):
-        return []
-    from graphrt.cli.spending import cost_cell, tokens_cells
-
-    tokens = [tokens_cells(total) for total in totals]
-    costs = [cost_cell(total) for total in totals]
-    columns = [
-        Column("TOKENS", [full for full, _ in tokens], 6, shorter=[short for _, short in tokens], right=True),
-        Column("COST", costs, 4, right=True),
-    ]
-    return [column for column in columns if set(column.cells) - {"", "?"}]
-
-
-def _paint_mark(cell: str) -> str:
-    return paint(cell[:1], sys.stdout) + cell[1:]
-
-
-def _write_table(columns: Sequence[Column]) -> None:
-    """Write a table on stdout, as wide as the terminal at most."""
-    lines = lines_of(columns, width_of(sys.stdout))
-    if lines:
-        sys.stdout.write("\n".join([faint(lines[0], sys.stdout), *lines[1:]]) + "\n")
-
-
-def _standing(info: RunInfo, waits: Sequence[Pending], store: str | None) -> list[str]:
-    """Say what a run waits for, who drives it, and what its error was."""
-    said = [short(info.error)] if info.error else []
-    if waits:
-        more = f" (and {len(waits) - 1} more)" if len(waits) > 1 else ""
-        said.append(short(need(waits[0])) + more)
-    if info.wake is not None:
-        said.append(f"until {when(info.wake)}")
-    if info.status == "running":
-        said.append(_driver(info, store))
-    return said
-
-
-def _driver(info: RunInfo, store: str | None) -> str:
-    if info.driver is None or is_dead(info.driver) or (info.lease or 0) <= time.time():
-        return f"nobody drives it: {command(f'graphrt resume {info.id}', store)}"
-    return f"driven by {who(info.driver)}, lease until {when(info.lease or 0)}"
 
 
 def _info(info: RunInfo) -> dict[str, Any]:
@@ -248,12 +164,12 @@ def _write_run(  # noqa: PLR0917 - what there is to say of a run
     if info.parent:
         head.append(f"forked from {info.parent}")
     _write_lines(flowed(head, width))
-    _write_table(_step_columns(rows, spent))
+    write_table(step_columns(rows, spent))
     lines = [line_of(spent.total)] if spent.calls else []
     if info.error:
         lines += [plain(line) for line in f"error: {info.error}".splitlines()]
     if info.status == "running":
-        lines.append(_driver(info, store))
+        lines.append(driver(info, store))
     lines += [f"waits in the inbox: {_message_words(message)}" for message in mail]
     if info.status == "failed":
         lines.append(f"go on with: {command(f'graphrt resume {info.id}', store)}")
@@ -264,42 +180,6 @@ def _write_run(  # noqa: PLR0917 - what there is to say of a run
 
 def _write_lines(lines: Sequence[str]) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
-
-
-def _step_columns(rows: Mapping[str, Row], spent: Spent) -> list[Column]:
-    """Return the steps of a run as columns, the parts of each beneath it."""
-    totals = spent.by("step")
-    flat: list[tuple[str, Row, Total | None]] = []
-    for key, row in rows.items():
-        flat.append((key, row, totals.get(key)))
-        flat += [(f"{key}/{name}", part, None) for name, part in row["substeps"].items()]
-    took = [row.get("seconds") for _, row, _ in flat]
-    return [
-        Column("  STEP", [f"{MARKS[row['status']]} {key}" for key, row, _ in flat], 0, least=1, paint=_paint_mark),
-        Column("STATUS", [row["status"] for _, row, _ in flat], 1),
-        Column("TOOK", ["" if seconds is None else lasted(seconds) for seconds in took], 4, right=True),
-        Column("TRIES", [_tries(row) for _, row, _ in flat], 3, right=True),
-        *_spent_columns([total for _, _, total in flat]),
-        Column("OUTPUT", [_words(row) for _, row, _ in flat], 2, least=16),
-    ]
-
-
-def _tries(row: Row) -> str:
-    return str(row["attempts"]) if row.get("attempts", 1) > 1 else ""
-
-
-def _words(row: Row) -> str:
-    """Say what a step, or a part of one, came to."""
-    most = 60 if width_of(sys.stdout) is None else 400
-    if row.get("error"):
-        words = short(f"{row['error']['type']}: {row['error']['message']}", most)
-    elif row["status"] == "unknown":
-        words = "its process ended before the outcome was recorded"
-    elif row.get("waits_for") and row["status"] in {"waiting", "cancelled"}:
-        words = row["shown"]
-    else:
-        words = "" if row.get("output") is None else short(to_json(row["output"], inf_nan_mode="constants"), most)
-    return words + (f"  (shared with {row['shared_with']})" if row.get("shared_with") else "")
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_jsonable_python
 
-from graphrt.cli.table import plain
+from graphrt.cli.table import cut, plain
 from graphrt.decide import Pending
 from graphrt.facts import (
     AttemptFailed,
@@ -82,7 +82,7 @@ def faint(words: str, stream: Any = None) -> str:
 
 def coloured(stream: Any) -> bool:
     """Whether a stream is a terminal on which colours are wanted."""
-    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def size_of(stream: Any) -> os.terminal_size | None:
@@ -102,6 +102,11 @@ def width_of(stream: Any) -> int | None:
     """Return how many columns there are for a line; None for as many as it needs."""
     size = size_of(stream)
     return None if size is None else size.columns
+
+
+def most_of(stream: Any) -> int:
+    """Return how many letters of a value are told: on a terminal, more than there is room for in its line."""
+    return 60 if width_of(stream) is None else 400
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:
@@ -219,7 +224,7 @@ class Progress:
             case StepStarted(step=step):
                 self._began[step] = entry.at
             case StepFinished(step=step, value=value):
-                self._line("✓", step, entry.at, short(value))
+                self._line("✓", step, entry.at, short(value, most_of(sys.stderr)))
             case AttemptFailed(step=step, failure=failure, retry_at=at):
                 again = f"again in {max(0.0, at - entry.at):.1f} s"
                 self._line("↻", step, entry.at, f"{failure.type}: {short(failure.message)}; {again}")
@@ -230,11 +235,11 @@ class Progress:
                 self._line("?", step, entry.at, f"{words}: {failure.type}: {short(failure.message)}")
             case StepWaiting(step=step):
                 self._began[step] = entry.at
-                note(f"{paint('…')} {step}  {asked(entry.fact)}", quiet=self.quiet)
+                self._put("…", f"{step}  {asked(entry.fact)}")
             case MessageRefused(step=step, failure=failure):
-                note(f"{paint('✗')} {step}  refused: {short(failure.message, 100)}", quiet=self.quiet)
+                self._put("✗", f"{step}  refused: {short(failure.message, 100)}")
             case SubstepFinished(step=step, name=name, value=value):
-                note(f"{paint('✓')} {step}/{name}  {short(value)}", quiet=self.quiet)
+                self._put("✓", f"{step}/{name}  {short(value, most_of(sys.stderr))}")
             case RunStarted() | StepCancelled() | SubstepStarted() | SubstepFailed() | Emitted():
                 pass
             case _:
@@ -242,7 +247,12 @@ class Progress:
 
     def _line(self, mark: str, step: str, at: float, rest: str) -> None:
         took = at - self._began.pop(step, at)
-        note(f"{paint(mark)} {step}  {took:.2f} s  {rest}", quiet=self.quiet)
+        self._put(mark, f"{step}  {took:.2f} s  {rest}")
+
+    def _put(self, mark: str, words: str) -> None:
+        """Write a line, as wide as the terminal at most."""
+        width, words = width_of(sys.stderr), plain(words)
+        note(f"{paint(mark)} {words if width is None else cut(words, max(1, width - 2))}", quiet=self.quiet)
 
 
 def _of_the_run(fact: Fact) -> str:

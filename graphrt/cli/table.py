@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 GAP = "  "
+ENOUGH = 40
+"""Letters of a cell that can be cut. More of them are shown only when no other column needs the room."""
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -101,7 +103,8 @@ def _width(column: Column) -> int:
 
 def _least(column: Column) -> int:
     if column.shorter is not None:
-        return max(wide(cell) for cell in column.shorter)
+        head = wide(column.head) if column.rank else 0  # what may go as a whole is not worth having without its head
+        return max(head, *(wide(cell) for cell in column.shorter))
     return _width(column) if column.least is None else min(_width(column), column.least)
 
 
@@ -121,11 +124,13 @@ def _fitted(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
         kept.remove(max(kept, key=lambda column: column.rank))
     start = _content if _sum(map(_content, kept)) <= width else _least
     sizes = {id(column): start(column) for column in kept}
-    for column in sorted(kept, key=lambda column: column.rank):
-        spare = width - _sum(sizes.values()) - (0 if sizes[id(column)] else len(GAP))
-        wanted = _width(column) - sizes[id(column)]
-        if wanted <= spare:
-            sizes[id(column)] = _width(column)
+    ranked = sorted(kept, key=lambda column: column.rank)
+    for column, most in [*((column, ENOUGH) for column in ranked), *((column, width) for column in ranked)]:
+        size = sizes[id(column)]
+        spare = width - _sum(sizes.values()) - (0 if size else len(GAP))
+        wanted = _width(column) if column.least is None else min(_width(column), max(size, most))
+        if wanted - size <= spare:
+            sizes[id(column)] = wanted
         elif column.shorter is None and spare > 0:
             sizes[id(column)] += spare
     shown = [(_in(column, sizes[id(column)]), sizes[id(column)]) for column in kept if sizes[id(column)]]

@@ -25,11 +25,15 @@ from graphrt.facts import (
     RunStarted,
     RunSuspended,
     StepCancelled,
+    StepFact,
     StepFailed,
     StepFinished,
     StepStarted,
     StepUnknown,
     StepWaiting,
+    SubstepFailed,
+    SubstepFinished,
+    SubstepStarted,
 )
 from graphrt.graph import Arg, Graph, Ref, project
 from graphrt.machine import Machine
@@ -38,6 +42,7 @@ from graphrt.types import Json, StepKey
 
 TELLING = ("failed", "unknown", "running", "retrying", "waiting", "interrupted", "cancelled", "finished")
 """What a node is said to be where its steps differ, the most telling first."""
+_OF_FAILURES = {AttemptFailed: "retrying", StepFailed: "failed", StepUnknown: "unknown"}
 _ORDINAL = re.compile(r"\[\d+\]|#\d+")
 
 
@@ -74,6 +79,10 @@ def _inner(graph: Graph[..., Any]) -> Iterator[tuple[str, Node[..., Any]]]:
 class _Step:
     status: str
     began: float
+    asks: bool = False
+    """Whether it ever waited for the world."""
+    intents: set[str] = field(default_factory=set)
+    """Effects of the attempt that must not be repeated and have no outcome: its own is the empty name."""
 
 
 @dataclass(slots=True)
@@ -121,39 +130,48 @@ class Progress:
 
     def take(self, entry: Entry) -> None:
         """Take one entry."""
-        fact, at = entry.fact, entry.at
-        self.began = at if self.began is None else self.began
-        match fact:
+        self.began = entry.at if self.began is None else self.began
+        if isinstance(entry.fact, StepFact):
+            self._take_of_step(entry.fact, entry.at)
+            return
+        match entry.fact:
             case RunStarted(input=given):
                 self._expect(self._feeds.of_input, given)
-            case StepStarted(step=step, attempt=attempt):
-                self._turn(step, "running", at, None)
-                self._place(step).tries += attempt > 1
-            case StepWaiting(step=step):
-                self._turn(step, "waiting", at, fact)
-            case StepFinished(step=step, value=value):
-                if step in self._steps:
-                    self._place(step).spent += at - self._steps[step].began
-                self._turn(step, "finished", at, fact)
-                self._expect(self._feeds.of_place[place_of(step)], value)
-            case AttemptFailed(step=step):
-                self._turn(step, "retrying", at, fact)
-            case StepFailed(step=step):
-                self._turn(step, "failed", at, fact)
-            case StepUnknown(step=step):
-                self._turn(step, "unknown", at, fact)
-            case StepCancelled(step=step):
-                self._turn(step, "cancelled", at, None)
             case RunResumed():
                 self.status, self.ended = "running", None
-                self._all("running", "interrupted")
+                self._let_go()
+                self._turn_all("cancelled", "waiting", entry.at)  # a cancelled run was taken up again
+            case RunFinished() | RunCancelled() as fact:
+                self._end("finished" if isinstance(fact, RunFinished) else "cancelled", entry.at)
+                self._turn_all("waiting", "cancelled", entry.at)  # nobody needs its output any more
             case RunSuspended():
-                self._end("suspended", at)
-            case RunFinished() | RunCancelled():
-                self._end("finished" if isinstance(fact, RunFinished) else "cancelled", at)
-                self._all("waiting", "cancelled")  # nobody needs its output any more
+                self._end("suspended", entry.at)
             case RunFailed():
-                self._end("failed", at)
+                self._end("failed", entry.at)
+            case _:
+                pass
+
+    def _take_of_step(self, fact: StepFact, at: float) -> None:
+        key = fact.step
+        match fact:
+            case StepStarted(attempt=attempt, intent=intent):
+                self._turn(key, "running", at).intents = set() if intent is None else {""}
+                self._place(key).tries += attempt > 1
+            case SubstepStarted(name=name):
+                self._steps[key].intents.add(name)
+            case SubstepFinished(name=name) | SubstepFailed(name=name):
+                self._steps[key].intents.discard(name)
+            case StepWaiting():
+                self._turn(key, "waiting", at, fact).asks = True
+            case StepFinished(value=value):
+                if key in self._steps:
+                    self._place(key).spent += at - self._steps[key].began
+                self._turn(key, "finished", at, fact)
+                self._expect(self._feeds.of_place[place_of(key)], value)
+            case AttemptFailed() | StepFailed() | StepUnknown():
+                self._turn(key, _OF_FAILURES[type(fact)], at, fact)
+            case StepCancelled():
+                self._turn(key, "cancelled", at)
             case _:
                 pass
 
@@ -161,7 +179,7 @@ class Progress:
         """Say that nobody drives the run here any more; what was in flight is done again when it is resumed."""
         if self.status == "running":
             self._end("interrupted", at)
-            self._all("running", "interrupted")
+            self._let_go()
 
     def since(self) -> dict[str, float]:
         """Return when the longest step at work in each place began."""
@@ -174,7 +192,7 @@ class Progress:
     def _place(self, step: StepKey) -> Place:
         return self.places.setdefault(place_of(step), Place())
 
-    def _turn(self, key: StepKey, status: str, at: float, fact: Fact | None) -> None:
+    def _turn(self, key: StepKey, status: str, at: float, fact: Fact | None = None) -> _Step:
         place = self._place(key)
         step = self._steps.setdefault(key, _Step("", at))
         if step.status:
@@ -186,11 +204,18 @@ class Progress:
         place.counts[status] += 1
         if fact is not None:
             place.last = fact
+        return step
 
-    def _all(self, status: str, becomes: str) -> None:
+    def _turn_all(self, status: str, becomes: str, at: float) -> None:
         for key, step in self._steps.items():
-            if step.status == status:
-                self._turn(key, becomes, step.began, None)
+            if step.status == status and step.asks:
+                self._turn(key, becomes, at)
+
+    def _let_go(self) -> None:
+        """What was in flight is done again, or is unknown if it must not be."""
+        for key in list(self._running):
+            step = self._steps[key]
+            self._turn(key, "unknown" if step.intents else "interrupted", step.began)
 
     def _expect(self, feeds: list[tuple[str, tuple[str, ...]]], value: Json) -> None:
         for place, path in feeds:

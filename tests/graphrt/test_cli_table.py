@@ -19,7 +19,7 @@ def columns_of(rows: list[tuple[str, str, str]]) -> list[Column]:
     names, counts, words = zip(*rows, strict=True)
     return [
         Column("NAME", names, 0, least=1),
-        Column("COUNT", counts, 2, shorter=[count[:1] for count in counts], right=True),
+        Column("N", counts, 2, shorter=[count[:1] for count in counts], right=True),
         Column("WORDS", words, 1, least=8),
     ]
 
@@ -30,18 +30,18 @@ ROWS = [("one", "1000", "a word or two"), ("two", "2", "three words")]
 def test_a_table_is_aligned_under_its_heads() -> None:
     """Numbers to the right, words to the left, nothing at the ends of lines."""
     assert lines_of(columns_of(ROWS)) == [
-        "NAME  COUNT  WORDS",
-        "one    1000  a word or two",
-        "two       2  three words",
+        "NAME     N  WORDS",
+        "one   1000  a word or two",
+        "two      2  three words",
     ]
 
 
 @pytest.mark.parametrize(
     ("width", "lines"),
     [
-        (26, ["NAME  COUNT  WORDS", "one    1000  a word or two", "two       2  three words"]),
-        (22, ["NAME     WORDS", "one   1  a word or two", "two   2  three words"]),
-        (20, ["NAME     WORDS", "one   1  a word or …", "two   2  three words"]),
+        (25, ["NAME     N  WORDS", "one   1000  a word or two", "two      2  three words"]),
+        (24, ["NAME  N  WORDS", "one   1  a word or two", "two   2  three words"]),
+        (20, ["NAME  N  WORDS", "one   1  a word or …", "two   2  three words"]),
         (16, ["NAME  WORDS", "one   a word or…", "two   three wor…"]),
         (9, ["NAME", "one", "two"]),
         (2, ["", "o…", "t…"]),
@@ -50,6 +50,17 @@ def test_a_table_is_aligned_under_its_heads() -> None:
 def test_columns_are_shortened_then_left_out_the_least_important_first(width: int, lines: list[str]) -> None:
     """The first column is there at any width."""
     assert lines_of(columns_of(ROWS), width) == lines
+
+
+def test_long_words_leave_room_for_what_is_shown_whole_or_not_at_all() -> None:
+    """A date in full comes before the fiftieth letter of an error, not before the tenth."""
+    columns = [
+        Column("RUN", ["r"], 0),
+        Column("BEGAN", ["2026-11-26 21:54:14"], 2, shorter=["21:54"]),
+        Column("", ["x" * 300], 1, least=8),
+    ]
+    assert lines_of(columns, 50)[1].split()[1:] == ["21:54", "x" * 37 + "…"]
+    assert lines_of(columns, 90)[1].split()[1:] == ["2026-11-26", "21:54:14", "x" * 63 + "…"]
 
 
 @settings(max_examples=40)
@@ -120,6 +131,15 @@ def test_ls_and_show_fit_the_terminal(cli: Cli, terminal: Terminal) -> None:
     assert "A" * 150 in terminal(200, "show", "@last-failed")
     assert "ValueError" in terminal(80, "ls")
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", terminal(120, "ls"))
+
+
+def test_a_line_of_progress_fits_the_terminal(terminal: Terminal) -> None:
+    """As much of a value as there is room for."""
+    for width in (30, 80, 200):
+        shown = terminal(width, "run", "flows.py:greet", "--text", "a" * 300).splitlines()
+        [line] = [line for line in shown if line.startswith("✓ shout")]
+        assert wide(line) == width
+        assert line.endswith("…")
 
 
 def test_what_a_node_says_cannot_move_the_cursor(cli: Cli, terminal: Terminal) -> None:

@@ -517,7 +517,7 @@ def test_show_has_what_waits_what_was_asked_and_the_parts_of_a_step(cli: Cli) ->
     """V2, D4: every state has a mark and a word; parts of a step are beneath it."""
     cli("run", "refunds.py:refund", "--order", "8", "--run-id", "r")
     shown = cli("show", "r").out
-    assert "… approve  waiting           asks ann: Refund 12.0 for order 8?\n" in shown
+    assert re.search(r"^… approve  waiting +asks ann: Refund 12\.0 for order 8\?$", shown, re.MULTILINE)
     assert shown.endswith("    graphrt answer r approve JSON\nthen go on with: graphrt resume r\n")
     step = cli("show", "r@approve", "--json").data
     assert step["waits_for"]["asked"]["question"] == "Refund 12.0 for order 8?"
@@ -525,7 +525,7 @@ def test_show_has_what_waits_what_was_asked_and_the_parts_of_a_step(cli: Cli) ->
     cli("run", "refunds.py:post", "--text", "hi", "--run-id", "p")
     shown = cli("show", "p").out
     assert "✓ letter/count  finished" in shown
-    assert '✓ letter/send   finished          "sent hi"\n' in shown
+    assert re.search(r'^✓ letter/send   finished +"sent hi"$', shown, re.MULTILINE)
     assert cli("show", "p@letter", "--json").data["substeps"]["send"] == {"status": "finished", "output": "sent hi"}
     cli("run", "refunds.py:charge", "--order", "8", "--run-id", "c")
     assert len(cli("show", "c@pay", "--json").data["intent"]) >= 32

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import json
 import re
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from graphrt import Retry, Runtime, dag, each, node
+from graphrt.cli.steps import rows_of
 from graphrt.cli.table import wide
-from graphrt.cli.watch import Canvas, picture
+from graphrt.cli.watch import Above, Canvas
+from graphrt.cli.watched import picture
 from graphrt.draw.progress import Progress, place_of, places_of
 from graphrt.errors import RunFailed
-from graphrt.facts import Entry, RunResumed, StepStarted
+from graphrt.facts import (
+    AttemptFailed,
+    Entry,
+    Fact,
+    Failure,
+    RunCancelled,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    RunSuspended,
+    StepCancelled,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    StepUnknown,
+    StepWaiting,
+    SubstepFailed,
+    SubstepFinished,
+    SubstepStarted,
+)
 from graphrt.graph import Graph
-from graphrt.history import counted
+from graphrt.history import Counted, counted
 from graphrt.nodes import answered, person
+from graphrt.types import RunId, StepKey
 from tests.graphrt.command import Cli, Terminal, on_a_terminal, screen_of
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +114,7 @@ async def pictures(graph: Graph[..., Any], text: str) -> list[list[str]]:
     return drawn(graph, await entries_of(graph, text))
 
 
-def rows_of(lines: list[str]) -> dict[str, list[str]]:
+def told_of(lines: list[str]) -> dict[str, list[str]]:
     return {line.split()[1]: line.split()[:1] + line.split()[2:] for line in lines[2:] if line}
 
 
@@ -99,7 +123,7 @@ async def test_every_node_of_a_graph_has_its_line_from_the_beginning() -> None:
     assert places_of(write) == ["split", "each:spell", "glue", "polish/split", "polish/glue"]
     assert place_of("editor/each:review[3]/check#2") == "editor/each:review/check"
     first = (await pictures(write, "a b"))[0]
-    assert rows_of(first) == {place: ["·", "not", "begun"] for place in places_of(write)}
+    assert told_of(first) == {place: ["·", "not", "begun"] for place in places_of(write)}
 
 
 async def test_a_node_says_how_many_of_its_steps_are_done_and_what_came_of_the_last() -> None:
@@ -115,9 +139,9 @@ async def test_a_node_is_said_to_be_what_is_worst_among_its_steps() -> None:
     """One that failed is seen among many that did not."""
     last = (await pictures(write, "a bad word"))[-1]
     assert last[0].startswith("✗ failed")
-    assert rows_of(last)["each:spell"][:2] == ["✗", "failed"]
+    assert told_of(last)["each:spell"][:2] == ["✗", "failed"]
     assert "LookupError: no such word" in last[3]
-    assert rows_of(last)["polish/glue"] == ["·", "not", "begun"]
+    assert told_of(last)["polish/glue"] == ["·", "not", "begun"]
 
 
 async def test_a_node_that_waits_says_for_what() -> None:
@@ -138,6 +162,70 @@ async def test_a_picture_is_as_high_as_it_was_and_never_too_wide() -> None:
     low = drawn(write, entries, height=4)[-1]
     assert "each:spell" in low[2]
     assert low[3] == "… and 4 more"
+
+
+FAILURE = Failure("ValueError", "no")
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Entry]:
+    """Facts of two steps in an order that a journal could have."""
+    keys = [StepKey("a"), StepKey("each:b[1]")]
+    status = dict.fromkeys(keys, "")
+    facts: list[Fact] = [RunStarted("g", "f", b"{}", 1)]
+    for _ in range(draw(st.integers(1, 12))):
+        key = draw(st.sampled_from(keys))
+        match status[key]:
+            case "running":
+                outcomes: list[Fact] = [
+                    StepFinished(key, 1, b"1"),
+                    AttemptFailed(key, 1, FAILURE, 0.0),
+                    StepFailed(key, 1, FAILURE),
+                    StepUnknown(key, 1, FAILURE),
+                    StepCancelled(key, 1),
+                    SubstepFinished(key, 1, "part", b"1"),
+                    SubstepFailed(key, 1, "part", FAILURE),
+                    RunResumed(),
+                ]
+                begun = [fact for fact in facts if isinstance(fact, SubstepStarted) and fact.step == key]
+                parts = (SubstepStarted, SubstepFinished, SubstepFailed, RunResumed)
+                outcomes = [fact for fact in outcomes if isinstance(fact, parts) == bool(begun)]
+                if not begun:
+                    outcomes += [SubstepStarted(key, 1, "part", "intent"), RunResumed()]
+            case "waiting":
+                outcomes = [StepFinished(key, 1, b"1"), RunSuspended(None), RunResumed(), RunCancelled()]
+            case "finished" | "failed":
+                outcomes = [RunFinished(b"1"), RunResumed()]
+            case _:
+                intent = draw(st.sampled_from([None, "intent"]))
+                outcomes = [StepStarted(key, 1, intent), StepWaiting(key, 1, "signal", "s"), RunResumed()]
+        facts.append(draw(st.sampled_from(outcomes)))
+        record = [Counted(RunId("r"), Entry(seq, float(seq), fact)) for seq, fact in enumerate(facts, 1)]
+        status |= {StepKey(step): row["status"] for step, row in rows_of(record).items()}
+    return [entry for _, entry in record]
+
+
+PART: list[Fact] = [
+    RunStarted("g", "f", b"{}", 1),
+    StepStarted(StepKey("a"), 1),
+    SubstepStarted(StepKey("a"), 1, "part", "intent"),
+    SubstepFinished(StepKey("a"), 1, "part", b"1"),
+    RunResumed(),
+]
+
+
+@given(histories())
+@example([Entry(seq, float(seq), fact) for seq, fact in enumerate(PART, 1)])
+def test_watching_and_show_say_the_same_of_a_run(entries: list[Entry]) -> None:
+    """Two folds of one history, one of them entry by entry."""
+    watched = Progress(None)
+    for entry in entries:
+        watched.take(entry)
+    rows = rows_of([Counted(RunId("r"), entry) for entry in entries])
+    told = {
+        place: {status for status, count in found.counts.items() if count} for place, found in watched.places.items()
+    }
+    assert told == {place_of(step): {row["status"]} for step, row in rows.items()}
 
 
 async def test_what_was_in_flight_when_a_run_was_left_is_interrupted_until_it_is_done_again() -> None:
@@ -177,6 +265,20 @@ def test_what_is_written_meanwhile_goes_above_the_picture() -> None:
     before = stream.getvalue()
     canvas.draw(["1", "2"])
     assert stream.getvalue() == before
+
+
+def test_a_stream_that_is_stood_in_for_shows_whole_lines_and_keeps_its_bytes() -> None:
+    """Half a line waits for its other half, or for the end; who writes bytes finds where."""
+    screen = TextIOWrapper(BytesIO(), encoding="utf-8", newline="")
+    canvas = Canvas(screen)
+    canvas.draw(["picture"])
+    above = Above(screen, canvas)
+    print("half a", end="", file=above)
+    print(" line\nand", end="", file=above)
+    above.finish()
+    above.buffer.flush()
+    assert above.isatty()
+    assert screen_of(screen.buffer.getvalue().decode()) == ["half a line", "and", "picture", ""]
 
 
 def test_the_last_picture_stays_and_the_result_is_beneath_it(terminal: Terminal) -> None:

@@ -1,0 +1,142 @@
+"""Runs and steps as the columns of tables."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+
+from graphrt.cli.screen import MARKS, command, faint, lasted, most_of, paint, short, when, when_shortly, width_of
+from graphrt.cli.steps import Row
+from graphrt.cli.table import Column, lines_of
+from graphrt.decide import Pending
+from graphrt.errors import who
+from graphrt.journal import RunInfo
+from graphrt.lease import is_dead
+from graphrt.run import need
+from graphrt.types import ENDED
+
+if TYPE_CHECKING:
+    from graphrt.backends.accounting import Spent, Total
+
+
+def run_columns(
+    runs: Sequence[RunInfo],
+    waits: Mapping[str, Sequence[Pending]],
+    spent: Mapping[str, Total | None],
+    store: str | None,
+) -> list[Column]:
+    """Return runs as columns: what they are, where they stand, what they took."""
+    now = time.time()
+    marks = [MARKS[info.status] for info in runs]
+    return [
+        Column("RUN", [info.id for info in runs], 0, least=1),
+        Column(
+            "STATUS",
+            [f"{mark} {info.status}" for mark, info in zip(marks, runs, strict=True)],
+            0,
+            shorter=marks,
+            paint=_paint_mark,
+        ),
+        Column("GRAPH", [info.graph for info in runs], 1, least=8),
+        Column(
+            "BEGAN",
+            [when(info.created) for info in runs],
+            3,
+            shorter=[when_shortly(info.created, now) for info in runs],
+        ),
+        Column(
+            "TOOK",
+            [f"{lasted(info.updated - info.created):>7}" if info.status in ENDED else "" for info in runs],
+            5,
+            right=True,
+        ),
+        *_spent_columns([spent.get(info.id) for info in runs]),
+        Column("", ["  ".join(_standing(info, waits[info.id], store)) for info in runs], 2, least=16),
+    ]
+
+
+def _standing(info: RunInfo, waits: Sequence[Pending], store: str | None) -> list[str]:
+    """Say what a run waits for, who drives it, and what its error was."""
+    most = most_of(sys.stdout)
+    said = [short(info.error, most)] if info.error else []
+    if waits:
+        more = f" (and {len(waits) - 1} more)" if len(waits) > 1 else ""
+        said.append(short(need(waits[0]), most) + more)
+    if info.wake is not None:
+        said.append(f"until {when(info.wake)}")
+    if info.status == "running":
+        said.append(driver(info, store))
+    return said
+
+
+def driver(info: RunInfo, store: str | None) -> str:
+    """Say who drives a run that is under way, or how it goes on where nobody does."""
+    if info.driver is None or is_dead(info.driver) or (info.lease or 0) <= time.time():
+        return f"nobody drives it: {command(f'graphrt resume {info.id}', store)}"
+    return f"driven by {who(info.driver)}, lease until {when(info.lease or 0)}"
+
+
+def step_columns(rows: Mapping[str, Row], spent: Spent) -> list[Column]:
+    """Return the steps of a run as columns, the parts of each beneath it."""
+    totals = spent.by("step")
+    flat: list[tuple[str, Row, Total | None]] = []
+    for key, row in rows.items():
+        flat.append((key, row, totals.get(key)))
+        flat += [(f"{key}/{name}", part, None) for name, part in row["substeps"].items()]
+    took = [row.get("seconds") for _, row, _ in flat]
+    return [
+        Column("  STEP", [f"{MARKS[row['status']]} {key}" for key, row, _ in flat], 0, least=1, paint=_paint_mark),
+        Column("STATUS", [row["status"] for _, row, _ in flat], 1),
+        Column("TOOK", ["" if seconds is None else f"{lasted(seconds):>7}" for seconds in took], 4, right=True),
+        Column("TRIES", [_tries(row) for _, row, _ in flat], 3, right=True),
+        *_spent_columns([total for _, _, total in flat]),
+        Column("OUTPUT", [_words(row) for _, row, _ in flat], 2, least=16),
+    ]
+
+
+def _tries(row: Row) -> str:
+    return str(row["attempts"]) if row.get("attempts", 1) > 1 else ""
+
+
+def _words(row: Row) -> str:
+    """Say what a step, or a part of one, came to."""
+    most = most_of(sys.stdout)
+    if row.get("error"):
+        words = short(f"{row['error']['type']}: {row['error']['message']}", most)
+    elif row["status"] == "unknown":
+        words = "its process ended before the outcome was recorded"
+    elif row.get("waits_for") and row["status"] in {"waiting", "cancelled"}:
+        words = row["shown"]
+    else:
+        words = "" if row.get("output") is None else short(to_json(row["output"], inf_nan_mode="constants"), most)
+    return words + (f"  (shared with {row['shared_with']})" if row.get("shared_with") else "")
+
+
+def _spent_columns(totals: Sequence[Total | None]) -> list[Column]:
+    """Return what was spent as columns; none where nobody knows anything of it."""
+    if not any(totals):
+        return []
+    from graphrt.cli.spending import cost_cell, tokens_cells
+
+    tokens = [tokens_cells(total) for total in totals]
+    costs = [cost_cell(total) for total in totals]
+    columns = [
+        Column("TOKENS", [full for full, _ in tokens], 6, shorter=[short for _, short in tokens], right=True),
+        Column("COST", costs, 4, right=True),
+    ]
+    return [column for column in columns if set(column.cells) - {"", "?"}]
+
+
+def _paint_mark(cell: str) -> str:
+    return paint(cell[:1], sys.stdout) + cell[1:]
+
+
+def write_table(columns: Sequence[Column]) -> None:
+    """Write a table on stdout, as wide as the terminal at most."""
+    lines = lines_of(columns, width_of(sys.stdout))
+    if lines:
+        sys.stdout.write("\n".join([faint(lines[0], sys.stdout), *lines[1:]]) + "\n")
