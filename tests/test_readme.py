@@ -50,6 +50,12 @@ def test_the_pictures_are_what_graph_prints(folder: Path, target: str) -> None:
     assert run(folder, "-m", "graphrt", "graph", target) in blocks("text")
 
 
+def test_the_picture_beside_it_is_what_graph_draws(folder: Path) -> None:
+    """V1: to the byte; `python docs/pictures.py` makes it anew."""
+    picture = run(folder, "-m", "graphrt", "graph", "research.py:research", "-f", "svg", "--direction", "right")
+    assert picture == (ROOT / "docs" / "research.svg").read_text(encoding="utf-8")
+
+
 def test_the_commands_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """V3: every command of the console blocks ends as the README says, in order."""
     monkeypatch.chdir(folder)

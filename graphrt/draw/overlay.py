@@ -29,15 +29,19 @@ def marks(drawn: Sketch, progress: Progress, spent: Mapping[str, str] | None = N
     `spent` has words for places that asked models. A graph in the graph has what its steps have together; it is
     finished once something after it has begun, or the run is over.
     """
-    return {} if progress.began is None else dict(_marks(drawn, "", progress, spent or {}))
+    return {} if progress.began is None else dict(_marks(drawn, "", None, progress, spent or {}))
 
 
-def _marks(drawn: Sketch, prefix: str, progress: Progress, spent: Mapping[str, str]) -> Iterator[tuple[str, Mark]]:
+def _marks(
+    drawn: Sketch, prefix: str, items: int | None, progress: Progress, spent: Mapping[str, str]
+) -> Iterator[tuple[str, Mark]]:
+    """Mark the boxes of a sketch that is there once for each of `items`, if that is known."""
     places = {box.id: f"{prefix}{_name(box, drawn)}" for box in drawn.boxes}
     for box in drawn.boxes:
         place = places[box.id]
         if box.inner is not None:
-            yield from _marks(box.inner, f"{place}/", progress, spent)
+            inner = progress.expected.get(place) if box.many and not items else None if box.many else items
+            yield from _marks(box.inner, f"{place}/", inner, progress, spent)
             counts = _within(place, progress)
             status = telling(counts)
             if status == "finished" and progress.status == "running" and not _passed(box, drawn, places, progress):
@@ -45,7 +49,10 @@ def _marks(drawn: Sketch, prefix: str, progress: Progress, spent: Mapping[str, s
             if status:
                 yield box.id, Mark(status, status, spent.get(place, ""))
         elif (found := progress.places.get(place)) is not None and found.status:
-            yield box.id, _mark(box, found, progress.expected.get(place), spent.get(place, ""))
+            expected = progress.expected.get(place) if box.many else items
+            if box.shape == "state" or progress.status != "running":
+                expected = progress.expected.get(place)
+            yield box.id, _mark(box, found, expected, spent.get(place, ""))
 
 
 def _name(box: Box, drawn: Sketch) -> str:
@@ -71,8 +78,8 @@ def _passed(box: Box, drawn: Sketch, places: Mapping[str, str], progress: Progre
 def _mark(box: Box, place: Place, expected: int | None, spent: str) -> Mark:
     finished, begun = place.counts["finished"], place.begun
     parts = [place.status]
-    if box.many:
-        parts.append(f"{finished} of {begun if expected is None else max(expected, begun)}")
+    if box.many or expected is not None:
+        parts.append(f"{finished} of {max(expected or 0, begun)}")
         if place.status == "finished" and expected is not None and begun < expected:
             parts[0] = "running"
     elif begun > 1:
