@@ -35,12 +35,13 @@ def marks(drawn: Sketch, progress: Progress, spent: Mapping[str, str] | None = N
 def _marks(
     drawn: Sketch, prefix: str, items: int | None, progress: Progress, spent: Mapping[str, str]
 ) -> Iterator[tuple[str, Mark]]:
-    """Mark the boxes of a sketch that is there once for each of `items`, if that is known."""
+    """Mark the boxes of a sketch that is there once for each of so many items, if that is known."""
     places = {box.id: f"{prefix}{_name(box, drawn)}" for box in drawn.boxes}
     for box in drawn.boxes:
         place = places[box.id]
         if box.inner is not None:
-            inner = progress.expected.get(place) if box.many and not items else None if box.many else items
+            # how often a machine comes by is nobody's to know
+            inner = progress.expected.get(place) if box.many else items if drawn.kind == "dag" else None
             yield from _marks(box.inner, f"{place}/", inner, progress, spent)
             counts = _within(place, progress)
             status = telling(counts)
@@ -49,9 +50,8 @@ def _marks(
             if status:
                 yield box.id, Mark(status, status, spent.get(place, ""))
         elif (found := progress.places.get(place)) is not None and found.status:
-            expected = progress.expected.get(place) if box.many else items
-            if box.shape == "state" or progress.status != "running":
-                expected = progress.expected.get(place)
+            each = items if drawn.kind == "dag" and progress.status == "running" else None
+            expected = progress.expected.get(place) if box.many else each
             yield box.id, _mark(box, found, expected, spent.get(place, ""))
 
 

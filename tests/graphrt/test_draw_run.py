@@ -200,3 +200,11 @@ def test_times_are_short() -> None:
         "1 m 15 s",
         "2 h 3 m",
     ]
+
+
+async def test_inside_a_fan_out_steps_are_counted_against_its_items() -> None:
+    record = await record_of(outer, words=["a b", "c"])
+    words = [seen(outer, record[:count]).get("split") for count in range(1, len(record) + 1)]
+    said = {" · ".join(mark.words.split(" · ")[:2]) for mark in words if mark}
+    assert {"running · 0 of 2", "finished · 2 of 2", "finished · 2 times"} <= said
+    assert all(mark.status != "finished" for mark in words if mark and "1 of 2" in mark.words)
