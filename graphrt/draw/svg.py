@@ -27,7 +27,7 @@ _ICON = 14.0
 _MARGIN = 20.0
 _HEADER = 30.0
 _ROOM = 10.0
-"""How much wider a box is for each arrow on a side, up to a limit."""
+"""How long the side of a box is for each arrow that meets it, up to a limit."""
 _STACK = 6.0
 """How far a stack's back reaches beyond its front."""
 _HEAD = 7.0
@@ -49,7 +49,7 @@ def picture(drawn: Sketch, look: Look, direction: Direction) -> str:
     """Draw a sketch as SVG."""
     faces: dict[str, Face] = {}
     links: list[Tie] = []
-    members = tuple(_members(drawn, 0, faces, links))
+    members = tuple(_members(drawn, 0, faces, links, direction))
     placed = layout(members, [Link(tie.source, tie.target, *tie.size) for tie in links], direction)
     title = shorten(f"{drawn.kind} {drawn.signature}", _LABEL, max(placed.width, 320.0))
     wide = max(placed.width, width(title, _LABEL)) + 2 * _MARGIN
@@ -77,10 +77,10 @@ def picture(drawn: Sketch, look: Look, direction: Direction) -> str:
     return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
 
 
-def boxes_and_links(drawn: Sketch) -> tuple[tuple[Item | Cluster, ...], list[Link]]:
+def boxes_and_links(drawn: Sketch, direction: Direction) -> tuple[tuple[Item | Cluster, ...], list[Link]]:
     """Return what is laid out for a sketch."""
     links: list[Tie] = []
-    members = tuple(_members(drawn, 0, {}, links))
+    members = tuple(_members(drawn, 0, {}, links, direction))
     return members, [Link(tie.source, tie.target, *tie.size) for tie in links]
 
 
@@ -120,7 +120,9 @@ class Tie:
         return (width(self.label, _LABEL) + 8, _LABEL + 5) if self.label else (0.0, 0.0)
 
 
-def _members(drawn: Sketch, depth: int, faces: dict[str, Face], links: list[Tie]) -> Iterator[Item | Cluster]:
+def _members(
+    drawn: Sketch, depth: int, faces: dict[str, Face], links: list[Tie], direction: Direction
+) -> Iterator[Item | Cluster]:
     ties: dict[tuple[str, str], Tie] = {}
     shapes = {box.id: box.shape for box in drawn.boxes}
     names = {box.id: box.label for box in drawn.boxes}
@@ -137,12 +139,16 @@ def _members(drawn: Sketch, depth: int, faces: dict[str, Face], links: list[Tie]
         stack = _STACK if face.many else 0.0
         if box.inner is not None:
             title = _ICON + 6 + width(face.name, _NAME) * _BOLD + 8 + width(face.note, _SMALL)
-            members = tuple(_members(box.inner, depth + 1, faces, links))
+            members = tuple(_members(box.inner, depth + 1, faces, links, direction))
             yield Cluster(box.id, members, title + stack, _NAME + stack)
         else:
             wide, high = _size(face)
             room = min(max(leaving[box.id], coming[box.id]) * _ROOM, _WIDEST)
-            yield Item(box.id, max(wide, room) + stack, high + stack)
+            if direction == "down":
+                wide = max(wide, room)
+            else:
+                high = max(high, room)
+            yield Item(box.id, wide + stack, high + stack)
 
 
 def _tooltip(arrow: Arrow, names: Mapping[str, str]) -> str:

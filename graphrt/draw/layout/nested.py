@@ -109,7 +109,9 @@ def _lay_out(inside: _Inside, insides: dict[str, _Inside], *, turn: bool) -> Non
     """Lay out a level whose clusters have been. With `turn`, x and y have changed places."""
     level = inside.level
     if turn:
-        level.ties = [Tie(tie.number, tie.source, tie.target, tie.up, tie.label[::-1]) for tie in level.ties]
+        level.ties = [
+            Tie(tie.number, tie.source, tie.target, tie.up, (tie.label[1], tie.label[0])) for tie in level.ties
+        ]
     for number, member in enumerate(inside.cluster.members):
         if isinstance(member, Item):
             level.sizes.append((member.height, member.width) if turn else (member.width, member.height))
