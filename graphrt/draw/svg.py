@@ -48,9 +48,9 @@ def svg(graph: Graph[..., Any], *, theme: Theme = "light", direction: Direction 
 def picture(drawn: Sketch, look: Look, direction: Direction) -> str:
     """Draw a sketch as SVG."""
     faces: dict[str, Face] = {}
-    links: list[Tie] = []
+    links: list[Bundle] = []
     members = tuple(_members(drawn, 0, faces, links, direction))
-    placed = layout(members, [Link(tie.source, tie.target, *tie.size) for tie in links], direction)
+    placed = layout(members, [Link(bundle.source, bundle.target, *bundle.size) for bundle in links], direction)
     title = shorten(f"{drawn.kind} {drawn.signature}", _LABEL, max(placed.width, 320.0))
     wide = max(placed.width, width(title, _LABEL)) + 2 * _MARGIN
     high = placed.height + 2 * _MARGIN + _HEADER
@@ -67,11 +67,11 @@ def picture(drawn: Sketch, look: Look, direction: Direction) -> str:
     ]
     for id_, rect in placed.clusters.items():
         lines += _cluster(faces[id_], rect, look)
-    for tie, route in zip(links, placed.routes, strict=True):
-        lines.append(_arrow(tie, route, look))
-    for tie, label in zip(links, placed.labels, strict=True):
+    for bundle, route in zip(links, placed.routes, strict=True):
+        lines.append(_arrow(bundle, route, look))
+    for bundle, label in zip(links, placed.labels, strict=True):
         if label is not None:
-            lines.append(_label(tie, label, look))
+            lines.append(_label(bundle, label, look))
     for id_, rect in placed.items.items():
         lines += _item(faces[id_], rect, look, turned=direction == "right")
     return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
@@ -79,9 +79,9 @@ def picture(drawn: Sketch, look: Look, direction: Direction) -> str:
 
 def boxes_and_links(drawn: Sketch, direction: Direction) -> tuple[tuple[Item | Cluster, ...], list[Link]]:
     """Return what is laid out for a sketch."""
-    links: list[Tie] = []
+    links: list[Bundle] = []
     members = tuple(_members(drawn, 0, {}, links, direction))
-    return members, [Link(tie.source, tie.target, *tie.size) for tie in links]
+    return members, [Link(bundle.source, bundle.target, *bundle.size) for bundle in links]
 
 
 # What is to be seen of a box and of an arrow.
@@ -100,7 +100,7 @@ class Face:
 
 
 @dataclass(slots=True)
-class Tie:
+class Bundle:
     """All arrows from one box to another, as one."""
 
     source: str
@@ -121,18 +121,21 @@ class Tie:
 
 
 def _members(
-    drawn: Sketch, depth: int, faces: dict[str, Face], links: list[Tie], direction: Direction
+    drawn: Sketch, depth: int, faces: dict[str, Face], links: list[Bundle], direction: Direction
 ) -> Iterator[Item | Cluster]:
-    ties: dict[tuple[str, str], Tie] = {}
+    bundles: dict[tuple[str, str], Bundle] = {}
     shapes = {box.id: box.shape for box in drawn.boxes}
     names = {box.id: box.label for box in drawn.boxes}
     for arrow in drawn.arrows:
-        tie = ties.setdefault((arrow.source, arrow.target), Tie(arrow.source, arrow.target, depth))
+        bundle = bundles.setdefault((arrow.source, arrow.target), Bundle(arrow.source, arrow.target, depth))
         if arrow.label and shapes[arrow.target] == "choice":
-            tie.labels.append(arrow.label)
-        tie.tooltip.append(_tooltip(arrow, names))
-    links.extend(ties.values())
-    leaving, coming = Counter(tie.source for tie in ties.values()), Counter(tie.target for tie in ties.values())
+            bundle.labels.append(arrow.label)
+        bundle.tooltip.append(_tooltip(arrow, names))
+    links.extend(bundles.values())
+    leaving, coming = (
+        Counter(bundle.source for bundle in bundles.values()),
+        Counter(bundle.target for bundle in bundles.values()),
+    )
     for box in drawn.boxes:
         face = _face(box, drawn, depth)
         faces[box.id] = face
@@ -248,7 +251,7 @@ def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
     yield "</g>"
 
 
-def _arrow(tie: Tie, route: Sequence[Point], look: Look) -> str:
+def _arrow(bundle: Bundle, route: Sequence[Point], look: Look) -> str:
     (near_x, near_y), (x, y) = route[-2], route[-1]
     length = max(((x - near_x) ** 2 + (y - near_y) ** 2) ** 0.5, 0.01)
     along, across = (x - near_x) / length, (y - near_y) / length
@@ -260,7 +263,7 @@ def _arrow(tie: Tie, route: Sequence[Point], look: Look) -> str:
         f"L{n(foot[0] + across * side)} {n(foot[1] - along * side)}Z"
     )
     return (
-        f"<g><title>{escape(chr(10).join(dict.fromkeys(tie.tooltip)))}</title>"
+        f"<g><title>{escape(chr(10).join(dict.fromkeys(bundle.tooltip)))}</title>"
         f'<path d="{curve}" fill="none" stroke="{look.arrow}" stroke-width="1.5"/>'
         f'<path d="{head}" fill="{look.arrow}"/></g>'
     )
@@ -280,11 +283,11 @@ def _path(points: Sequence[Point]) -> str:
     return "".join(parts)
 
 
-def _label(tie: Tie, rect: Rect, look: Look) -> str:
-    ground = look.ground if not tie.depth else look.clusters[(tie.depth - 1) % 2]
-    words = _text(rect.x + rect.width / 2, rect.y + rect.height - 4.5, tie.label, _LABEL, look.text, anchor="middle")
+def _label(bundle: Bundle, rect: Rect, look: Look) -> str:
+    ground = look.ground if not bundle.depth else look.clusters[(bundle.depth - 1) % 2]
+    words = _text(rect.x + rect.width / 2, rect.y + rect.height - 4.5, bundle.label, _LABEL, look.text, anchor="middle")
     return (
-        f"<g><title>{escape(', '.join(dict.fromkeys(tie.labels)))}</title>"
+        f"<g><title>{escape(', '.join(dict.fromkeys(bundle.labels)))}</title>"
         f'<rect x="{n(rect.x)}" y="{n(rect.y)}" width="{n(rect.width)}" height="{n(rect.height)}" fill="{ground}"/>'
         f"{words}</g>"
     )

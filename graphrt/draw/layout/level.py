@@ -107,33 +107,14 @@ def arrange(level: Level) -> Placed:
     tops, bottoms = _heights(grid, runs, x, ports)
     placed.height = bottoms[-1] if bottoms else 0.0
     row_of = {node: number for number, row in enumerate(grid.rows) for node in row}
-    for box, node in enumerate(boxes):
-        row = row_of[node]
-        width, height = level.sizes[box]
-        # hundredths, so that sums of them round to the same ones wherever they are added
-        space = bottoms[row] - tops[row] - grid.height[node]
-        # near its neighbours, if they are all above it or all below
-        share = 0.5 if bool(grid.ups[node]) == bool(grid.downs[node]) else 0.0 if grid.ups[node] else 1.0
-        top = tops[row] + space * share + (grid.height[node] - height) / 2
-        placed.corners.append((round(x[node] - width / 2, 2), round(top, 2)))
-    for run, (upper, lower) in zip(runs, ports, strict=True):
-        first = row_of[run.nodes[0]]
-        knots: list[Point] = []
-        for index, node in enumerate(run.nodes):
-            top, bottom, where = tops[first + index], bottoms[first + index], x[node]
-            if index == 0:
-                where = upper
-                if run.upper is not None:
-                    top = placed.corners[run.upper][1] + level.sizes[run.upper][1]
-                bottom += _HEAD
-            elif index == len(run.nodes) - 1:
-                where = lower
-                bottom = top if run.lower is None else placed.corners[run.lower][1]
-                top -= _HEAD
-            knots += [(where, top), (where, bottom)]
-        placed.knots[run.number] = _fewest(knots[::-1] if run.up else knots)
+    for node, size in zip(boxes, level.sizes, strict=True):
+        placed.corners.append(_corner(node, size, x[node], (tops[row_of[node]], bottoms[row_of[node]]), grid))
+    for run, ends in zip(runs, ports, strict=True):
+        rows = [(tops[row_of[node]], bottoms[row_of[node]]) for node in run.nodes]
+        knots = _knots(run, [ends[0], *(x[node] for node in run.nodes[1:-1]), ends[1]], rows, level, placed)
+        placed.knots[run.number] = knots[::-1] if run.up else knots
         if run.upper is None or run.lower is None:
-            placed.exits[run.number] = upper if run.upper is None else lower
+            placed.exits[run.number] = ends[0 if run.upper is None else 1]
         if run.label is not None:
             row = row_of[run.label]
             width, height = 2 * grid.left[run.label], grid.height[run.label]
@@ -141,6 +122,28 @@ def arrange(level: Level) -> Placed:
             placed.labels[run.number] = Rect(x[run.label] - width / 2, middle - height / 2, width, height)
     _place_loops(level, loops, placed)
     return placed
+
+
+def _corner(node: int, size: tuple[float, float], x: float, row: tuple[float, float], grid: Grid) -> Point:
+    """Return where a box begins: in the middle of its row, or near its neighbours if they are all on one side.
+
+    In hundredths, so that sums of such numbers round to the same ones wherever they are added.
+    """
+    space = row[1] - row[0] - grid.height[node]
+    share = 0.5 if bool(grid.ups[node]) == bool(grid.downs[node]) else 0.0 if grid.ups[node] else 1.0
+    return round(x - size[0] / 2, 2), round(row[0] + space * share + (grid.height[node] - size[1]) / 2, 2)
+
+
+def _knots(
+    run: _Run, xs: Sequence[float], rows: Sequence[tuple[float, float]], level: Level, placed: Placed
+) -> list[Point]:
+    """Return the points from which to which a link stands upright, downwards: through its rows and at its ends."""
+    spans = list(rows)
+    begin = rows[0][1] if run.upper is None else placed.corners[run.upper][1] + level.sizes[run.upper][1]
+    end = rows[-1][0] if run.lower is None else placed.corners[run.lower][1]
+    spans[0] = (begin, rows[0][1] + _HEAD)
+    spans[-1] = (rows[-1][0] - _HEAD, end)
+    return [(x, y) for x, span in zip(xs, spans, strict=True) for y in span]
 
 
 def _loops(level: Level) -> dict[int, list[Tie]]:
@@ -278,14 +281,3 @@ def _heights(
         gap = _LABEL_GAP if {number, number + 1} & label_rows else _GAP
         y = round(y + gap + min(bends[number] * _STEEP, _MOST), 2)
     return tops, bottoms
-
-
-def _fewest(knots: Sequence[Point]) -> list[Point]:
-    """Leave out what lies on a straight line between two others."""
-    kept: list[Point] = []
-    for knot in knots:
-        if len(kept) > 1 and kept[-2][0] == kept[-1][0] == knot[0]:
-            kept[-1] = knot
-        elif not kept or kept[-1] != knot:
-            kept.append(knot)
-    return kept
