@@ -6,8 +6,9 @@ at a place of its own. So no link runs through a box that is not its end, and no
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -97,24 +98,32 @@ def arrange(level: Level) -> Placed:
     """Lay out one level."""
     loops = _loops(level)
     grid, runs, boxes = _rows(level, loops)
-    crossings = order(grid)
+    order(grid)
     middles = places(grid)
     low = min((x - reach for x, reach in zip(middles, grid.left, strict=True)), default=0.0)
     x = [round(middle - low, 2) for middle in middles]
-    placed = Placed(crossings=crossings)
+    placed = Placed()
     placed.width = max((x + reach for x, reach in zip(x, grid.right, strict=True)), default=0.0)
     ports = _ports(level, runs, x, boxes)
-    tops, bottoms = _heights(grid, runs, x, ports)
-    placed.height = bottoms[-1] if bottoms else 0.0
     row_of = {node: number for number, row in enumerate(grid.rows) for node in row}
+    xs_of = [
+        [upper, *(x[node] for node in run.nodes[1:-1]), lower] for run, (upper, lower) in zip(runs, ports, strict=True)
+    ]
+    bends: list[list[tuple[float, float]]] = [[] for _ in grid.rows]
+    for run, xs in zip(runs, xs_of, strict=True):
+        for row, bend in enumerate(pairwise(xs), row_of[run.nodes[0]]):
+            bends[row].append(bend)
+    placed.crossings = sum(map(_crossings, bends))
+    tops, bottoms = _heights(grid, bends, {row_of[run.label] for run in runs if run.label is not None})
+    placed.height = bottoms[-1] if bottoms else 0.0
     for node, size in zip(boxes, level.sizes, strict=True):
         placed.corners.append(_corner(node, size, x[node], (tops[row_of[node]], bottoms[row_of[node]]), grid))
-    for run, ends in zip(runs, ports, strict=True):
+    for run, xs in zip(runs, xs_of, strict=True):
         rows = [(tops[row_of[node]], bottoms[row_of[node]]) for node in run.nodes]
-        knots = _knots(run, [ends[0], *(x[node] for node in run.nodes[1:-1]), ends[1]], rows, level, placed)
+        knots = _knots(run, xs, rows, level, placed)
         placed.knots[run.number] = knots[::-1] if run.up else knots
         if run.upper is None or run.lower is None:
-            placed.exits[run.number] = ends[0 if run.upper is None else 1]
+            placed.exits[run.number] = xs[0 if run.upper is None else -1]
         if run.label is not None:
             row = row_of[run.label]
             width, height = 2 * grid.left[run.label], grid.height[run.label]
@@ -261,23 +270,27 @@ def _ports(level: Level, runs: Sequence[_Run], x: Sequence[float], boxes: Sequen
     return [(round(upper, 2), round(lower, 2)) for upper, lower in ends]
 
 
+def _crossings(bends: Sequence[tuple[float, float]]) -> int:
+    """Count the pairs of links that change sides between two rows."""
+    count = 0
+    seen: list[float] = []
+    for _, lower in sorted(bends):
+        at = bisect_right(seen, lower)
+        count += len(seen) - at
+        seen.insert(at, lower)
+    return count
+
+
 def _heights(
-    grid: Grid, runs: Sequence[_Run], x: Sequence[float], ports: Sequence[tuple[float, float]]
+    grid: Grid, bends: Sequence[Sequence[tuple[float, float]]], labels: Container[int]
 ) -> tuple[list[float], list[float]]:
     """Return the top and bottom of each row: further apart where a link has far to go to the side."""
-    row_of = {node: number for number, row in enumerate(grid.rows) for node in row}
-    bends = [0.0] * len(grid.rows)
-    for run, (upper, lower) in zip(runs, ports, strict=True):
-        xs = [upper, *(x[node] for node in run.nodes[1:-1]), lower]
-        row = row_of[run.nodes[0]]
-        for index, (one, other) in enumerate(pairwise(xs)):
-            bends[row + index] = max(bends[row + index], abs(one - other))
-    label_rows = {row_of[run.label] for run in runs if run.label is not None}
     tops, bottoms, y = [], [], 0.0
     for number, nodes in enumerate(grid.rows):
         tops.append(y)
         y += max((grid.height[node] for node in nodes), default=0.0)
         bottoms.append(y)
-        gap = _LABEL_GAP if {number, number + 1} & label_rows else _GAP
-        y = round(y + gap + min(bends[number] * _STEEP, _MOST), 2)
+        gap = _LABEL_GAP if number in labels or number + 1 in labels else _GAP
+        widest = max((abs(upper - lower) for upper, lower in bends[number]), default=0.0)
+        y = round(y + gap + min(widest * _STEEP, _MOST), 2)
     return tops, bottoms
