@@ -295,6 +295,20 @@ def test_crossings_that_can_be_avoided_are() -> None:
     assert drawn.crossings == 0
 
 
+def test_links_between_clusters_keep_their_order() -> None:
+    """The lower cluster is laid out so that links come in as they leave the upper one (V1)."""
+    upper, lower = Cluster("upper", tuple(items("abc"))), Cluster("lower", tuple(items("zyx")))
+    drawn = layout([upper, lower], [Link("a", "x", 40, 12), Link("b", "y"), Link("c", "z", 40, 12)])
+    assert drawn.crossings == 0
+    assert drawn.items["x"].x < drawn.items["y"].x < drawn.items["z"].x
+
+
+def test_crossings_are_those_of_the_picture() -> None:
+    """Two on two cross once, wherever the boxes are."""
+    drawn = layout(items("abxy"), [Link(one, other) for one in "ab" for other in "xy"])
+    assert drawn.crossings == 1
+
+
 def test_a_loop_returns_to_where_it_was_entered() -> None:
     """Loops in loops: only the edges to a header lead back (V1)."""
     # 0 -> 1 -> 2 -> 3 -> 4, with 3 -> 2 in 4 -> 1

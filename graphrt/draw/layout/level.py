@@ -65,6 +65,8 @@ class Level:
     exits: list[Exit] = field(default_factory=list)
     fixed: dict[tuple[int, int], float] = field(default_factory=dict)
     """By box and link."""
+    kept: bool = False
+    """Whether links come in at the top in the order of `exits`."""
 
 
 @dataclass(slots=True)
@@ -193,9 +195,15 @@ def _place_loops(level: Level, loops: Mapping[int, Sequence[Tie]], placed: Place
             y += tie.label[1] + 2
 
 
+def _fixed(level: Level, tie: Tie) -> float:
+    """Return where a link leaves its upper box, if that was laid out before: links from there begin in that order."""
+    upper, lower = (tie.target, tie.source) if tie.up else (tie.source, tie.target)
+    return level.fixed.get((upper, tie.number), level.fixed.get((lower, tie.number), 0.0))
+
+
 def _rows(level: Level, loops: Mapping[int, Sequence[Tie]]) -> tuple[Grid, list[_Run], list[int]]:
     """Put boxes, bends, labels and the places where links leave into rows."""
-    ties = [tie for tie in level.ties if tie.source != tie.target]
+    ties = sorted((tie for tie in level.ties if tie.source != tie.target), key=lambda tie: _fixed(level, tie))
     downs = [(tie.target, tie.source) if tie.up else (tie.source, tie.target) for tie in ties]
     rank = ranks(len(level.sizes), downs)
     last = max(rank, default=-1)
@@ -208,7 +216,7 @@ def _rows(level: Level, loops: Mapping[int, Sequence[Tie]]) -> tuple[Grid, list[
         rows += 2 if number in labelled else 1
     bottom = rows
     rows += 1 if any(exit_.side == "bottom" for exit_ in level.exits) else 0
-    grid = Grid(rows=[[] for _ in range(rows)])
+    grid = Grid(rows=[[] for _ in range(rows)], kept=level.kept)
     boxes = []
     for box, (width, height) in enumerate(level.sizes):
         beside, tall = _loop_room(loops.get(box, ()))

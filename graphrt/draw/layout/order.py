@@ -37,7 +37,7 @@ def _improve(rows: list[list[int]], grid: Grid, *, small: bool) -> tuple[list[li
     since, sweep = 0, 0
     while fewest and since < _PATIENCE and sweep < (_SWEEPS if small else _SWEEPS // 2):
         down, turned = sweep % 2 == 0, sweep % 4 >= 2  # noqa: PLR2004 - two sweeps each way
-        rows = _sweep(rows, grid.ups if down else grid.downs, down=down, turned=turned)
+        rows = _sweep(rows, grid, down=down, turned=turned)
         for _ in range(_SWAPS if small else 1):
             if not _swap(rows, grid):
                 break
@@ -65,10 +65,11 @@ def _depth_first(grid: Grid) -> list[list[int]]:
     return rows
 
 
-def _sweep(rows: list[list[int]], near: Sequence[Sequence[int]], *, down: bool, turned: bool) -> list[list[int]]:
+def _sweep(rows: list[list[int]], grid: Grid, *, down: bool, turned: bool) -> list[list[int]]:
     """Sort each row by the row before it. Nodes without neighbours there stay where they are."""
     sorted_ = [list(row) for row in rows]
-    numbers = range(1, len(rows)) if down else range(len(rows) - 2, -1, -1)
+    near = grid.ups if down else grid.downs
+    numbers = range(1, len(rows)) if down else range(len(rows) - 2, 0 if grid.kept else -1, -1)
     place: dict[int, int] = {}
     for number in numbers:
         place.update((node, index) for index, node in enumerate(sorted_[number - 1 if down else number + 1]))
@@ -84,7 +85,7 @@ def _swap(rows: list[list[int]], grid: Grid) -> bool:
     """Let neighbours in a row change places where that saves crossings; tell whether any did."""
     swapped = False
     place = {node: index for row in rows for index, node in enumerate(row)}
-    for row in rows:
+    for row in rows[grid.kept :]:
         above = {node: sorted([place[other] for other in grid.ups[node]]) for node in row}
         below = {node: sorted([place[other] for other in grid.downs[node]]) for node in row}
         for index in range(len(row) - 1):
