@@ -13,6 +13,7 @@ from graphrt.draw.layout.level import Exit, Level, Placed, Tie, arrange
 _PAD = 18.0
 _PASSES = 2
 """How often clusters are laid out anew, so that fewer links cross between them."""
+_SMALL = 500
 _NEAR = 0.05
 """Pieces of a link on two levels meet up to rounding."""
 
@@ -56,7 +57,7 @@ def layout(members: Sequence[Item | Cluster], links: Sequence[Link], direction: 
     for inside in insides.values():
         _turn(inside.level, back, turn=turn)
     _lay_out(insides, turn=turn)
-    for _ in range(_PASSES):
+    for _ in range(_PASSES if len(parents) <= _SMALL else 1):
         again = _follow(insides, back)
         if not any(inside.level.kept for inside in again.values()):
             break
