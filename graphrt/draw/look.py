@@ -142,10 +142,12 @@ def outline(shape: Outline, x: float, y: float, width: float, height: float, *, 
     or with `turned` the left and the right."""
     if shape in _CORNERS:
         across, along = (height, width) if turned else (width, height)
-        points = [(u * across + du, v * along + dv) for u, du, v, dv in _CORNERS[shape]]
+        # what is cut off a low side is less, so that there is room for arrows in between
+        cut = min(1.0, across / _LOW)
+        points = [(u * across + du * cut, v * along + dv * cut) for u, du, v, dv in _CORNERS[shape]]
         return "M" + "L".join(f"{n(x + (v if turned else u))} {n(y + (u if turned else v))}" for u, v in points) + "Z"
     right, bottom = x + width, y + height
-    end = height * 0.2 if turned else height / 2
+    end = height * 0.2 if turned else min(height / 2, _ROUND)
     upper, lower = {"box": (4.0, 4.0), "round": (12.0, 12.0), "head": (16.0, 4.0)}.get(shape, (end, end))
     return (
         f"M{n(x + upper)} {n(y)}H{n(right - upper)}A{n(upper)} {n(upper)} 0 0 1 {n(right)} {n(y + upper)}"
@@ -154,6 +156,9 @@ def outline(shape: Outline, x: float, y: float, width: float, height: float, *, 
         f"V{n(y + upper)}A{n(upper)} {n(upper)} 0 0 1 {n(x + upper)} {n(y)}Z"
     )
 
+
+_LOW = 64.0
+_ROUND = 16.0
 
 _CORNERS: Mapping[Outline, tuple[tuple[float, float, float, float], ...]] = {
     "hexagon": ((0, 12, 0, 0), (1, -12, 0, 0), (1, 0, 0.5, 0), (1, -12, 1, 0), (0, 12, 1, 0), (0, 0, 0.5, 0)),

@@ -29,7 +29,7 @@ _ICON = 14.0
 _MARGIN = 20.0
 _HEADER = 30.0
 _ROOM = 10.0
-"""How much wider a box is for each arrow on a side, up to a limit."""
+"""How long the side of a box is for each arrow that meets it, up to a limit."""
 _STACK = 6.0
 """How far a stack's back reaches beyond its front."""
 _HEAD = 7.0
@@ -67,9 +67,9 @@ def svg(
 def picture(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str, Mark] | None = None) -> str:
     """Draw a sketch as SVG; `marked` has what a run says of its boxes."""
     faces: dict[str, Face] = {}
-    links: list[Tie] = []
-    members = tuple(_members(drawn, 0, faces, links, marked))
-    placed = layout(members, [Link(tie.source, tie.target, *tie.size) for tie in links], direction)
+    links: list[Bundle] = []
+    members = tuple(_members(drawn, 0, faces, links, direction, marked))
+    placed = layout(members, [Link(bundle.source, bundle.target, *bundle.size) for bundle in links], direction)
     title = shorten(f"{drawn.kind} {drawn.signature}", _LABEL, max(placed.width, 320.0))
     wide = max(placed.width, width(title, _LABEL)) + 2 * _MARGIN
     high = placed.height + 2 * _MARGIN + _HEADER
@@ -86,21 +86,21 @@ def picture(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str
     ]
     for id_, rect in placed.clusters.items():
         lines += _cluster(faces[id_], rect, look)
-    for tie, route in zip(links, placed.routes, strict=True):
-        lines.append(_arrow(tie, route, look))
-    for tie, label in zip(links, placed.labels, strict=True):
+    for bundle, route in zip(links, placed.routes, strict=True):
+        lines.append(_arrow(bundle, route, look))
+    for bundle, label in zip(links, placed.labels, strict=True):
         if label is not None:
-            lines.append(_label(tie, label, look))
+            lines.append(_label(bundle, label, look))
     for id_, rect in placed.items.items():
         lines += _item(faces[id_], rect, look, turned=direction == "right")
     return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
 
 
-def boxes_and_links(drawn: Sketch) -> tuple[tuple[Item | Cluster, ...], list[Link]]:
+def boxes_and_links(drawn: Sketch, direction: Direction) -> tuple[tuple[Item | Cluster, ...], list[Link]]:
     """Return what is laid out for a sketch."""
-    links: list[Tie] = []
-    members = tuple(_members(drawn, 0, {}, links))
-    return members, [Link(tie.source, tie.target, *tie.size) for tie in links]
+    links: list[Bundle] = []
+    members = tuple(_members(drawn, 0, {}, links, direction))
+    return members, [Link(bundle.source, bundle.target, *bundle.size) for bundle in links]
 
 
 # What is to be seen of a box and of an arrow.
@@ -128,7 +128,7 @@ class Face:
 
 
 @dataclass(slots=True)
-class Tie:
+class Bundle:
     """All arrows from one box to another, as one."""
 
     source: str
@@ -152,19 +152,23 @@ def _members(
     drawn: Sketch,
     depth: int,
     faces: dict[str, Face],
-    links: list[Tie],
+    links: list[Bundle],
+    direction: Direction,
     marked: Mapping[str, Mark] | None = None,
 ) -> Iterator[Item | Cluster]:
-    ties: dict[tuple[str, str], Tie] = {}
+    bundles: dict[tuple[str, str], Bundle] = {}
     shapes = {box.id: box.shape for box in drawn.boxes}
     names = {box.id: box.label for box in drawn.boxes}
     for arrow in drawn.arrows:
-        tie = ties.setdefault((arrow.source, arrow.target), Tie(arrow.source, arrow.target, depth))
+        bundle = bundles.setdefault((arrow.source, arrow.target), Bundle(arrow.source, arrow.target, depth))
         if arrow.label and shapes[arrow.target] == "choice":
-            tie.labels.append(arrow.label)
-        tie.tooltip.append(_tooltip(arrow, names))
-    links.extend(ties.values())
-    leaving, coming = Counter(tie.source for tie in ties.values()), Counter(tie.target for tie in ties.values())
+            bundle.labels.append(arrow.label)
+        bundle.tooltip.append(_tooltip(arrow, names))
+    links.extend(bundles.values())
+    leaving, coming = (
+        Counter(bundle.source for bundle in bundles.values()),
+        Counter(bundle.target for bundle in bundles.values()),
+    )
     for box in drawn.boxes:
         face = _face(box, drawn, depth)
         if marked is not None and face.what != "end":
@@ -174,12 +178,16 @@ def _members(
         if box.inner is not None:
             title = _ICON + 6 + width(face.name, _NAME) * _BOLD + 8 + width(face.note, _SMALL)
             title += 16 + width(_LONGEST, _SMALL) if face.watched else 0
-            members = tuple(_members(box.inner, depth + 1, faces, links, marked))
+            members = tuple(_members(box.inner, depth + 1, faces, links, direction, marked))
             yield Cluster(box.id, members, title + stack, _NAME + stack)
         else:
             wide, high = _size(face)
             room = min(max(leaving[box.id], coming[box.id]) * _ROOM, _WIDEST)
-            yield Item(box.id, max(wide, room) + stack, high + stack)
+            if direction == "down":
+                wide = max(wide, room)
+            else:
+                high = max(high, room)
+            yield Item(box.id, wide + stack, high + stack)
 
 
 def _tooltip(arrow: Arrow, names: Mapping[str, str]) -> str:
@@ -310,7 +318,7 @@ def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
     yield "</g>"
 
 
-def _arrow(tie: Tie, route: Sequence[Point], look: Look) -> str:
+def _arrow(bundle: Bundle, route: Sequence[Point], look: Look) -> str:
     (near_x, near_y), (x, y) = route[-2], route[-1]
     length = max(((x - near_x) ** 2 + (y - near_y) ** 2) ** 0.5, 0.01)
     along, across = (x - near_x) / length, (y - near_y) / length
@@ -322,7 +330,7 @@ def _arrow(tie: Tie, route: Sequence[Point], look: Look) -> str:
         f"L{n(foot[0] + across * side)} {n(foot[1] - along * side)}Z"
     )
     return (
-        f"<g><title>{escape(chr(10).join(dict.fromkeys(tie.tooltip)))}</title>"
+        f"<g><title>{escape(chr(10).join(dict.fromkeys(bundle.tooltip)))}</title>"
         f'<path d="{curve}" fill="none" stroke="{look.arrow}" stroke-width="1.5"/>'
         f'<path d="{head}" fill="{look.arrow}"/></g>'
     )
@@ -342,11 +350,11 @@ def _path(points: Sequence[Point]) -> str:
     return "".join(parts)
 
 
-def _label(tie: Tie, rect: Rect, look: Look) -> str:
-    ground = look.ground if not tie.depth else look.clusters[(tie.depth - 1) % 2]
-    words = _text(rect.x + rect.width / 2, rect.y + rect.height - 4.5, tie.label, _LABEL, look.text, anchor="middle")
+def _label(bundle: Bundle, rect: Rect, look: Look) -> str:
+    ground = look.ground if not bundle.depth else look.clusters[(bundle.depth - 1) % 2]
+    words = _text(rect.x + rect.width / 2, rect.y + rect.height - 4.5, bundle.label, _LABEL, look.text, anchor="middle")
     return (
-        f"<g><title>{escape(', '.join(dict.fromkeys(tie.labels)))}</title>"
+        f"<g><title>{escape(', '.join(dict.fromkeys(bundle.labels)))}</title>"
         f'<rect x="{n(rect.x)}" y="{n(rect.y)}" width="{n(rect.width)}" height="{n(rect.height)}" fill="{ground}"/>'
         f"{words}</g>"
     )

@@ -145,7 +145,7 @@ def main(out: Path) -> None:
         for theme, look in LOOKS.items():
             text = picture(sheet.drawn, look, sheet.direction)
             (out / f"{number:02}-{sheet.name}-{theme}.svg").write_text(text, encoding="utf-8")
-        placed = layout(*boxes_and_links(sheet.drawn), sheet.direction)
+        placed = layout(*boxes_and_links(sheet.drawn, sheet.direction), sheet.direction)
         boxes = sum(len(part.boxes) for part in parts(sheet.drawn))
         print(
             f"{sheet.name:<16} {boxes:>6} {len(placed.routes):>7} {placed.crossings:>10} {sum(placed.back):>5} "

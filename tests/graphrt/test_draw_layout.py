@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrt.draw.layout import Cluster, Direction, Item, Layout, Link, Point, Rect, layout
@@ -231,6 +231,7 @@ def test_links_lead_one_way_except_those_that_lead_back(case: Case) -> None:
         assert way[0] != way[-1]
 
 
+@settings(max_examples=10)
 @given(cases())
 def test_to_the_right_is_down_with_x_and_y_changed(case: Case) -> None:
     """Both directions are one layout: what is said of one holds for the other."""
@@ -248,6 +249,7 @@ def test_to_the_right_is_down_with_x_and_y_changed(case: Case) -> None:
 # The same every time.
 
 
+@settings(max_examples=10)
 @given(cases())
 def test_the_same_graph_is_laid_out_the_same(case: Case) -> None:
     """To the bit (V1)."""
@@ -291,6 +293,20 @@ def test_crossings_that_can_be_avoided_are() -> None:
     """Given in the wrong order, the lower row is turned around."""
     drawn = layout(items("abcxyz"), [Link("a", "z"), Link("b", "y"), Link("c", "x"), Link("a", "y")])
     assert drawn.crossings == 0
+
+
+def test_links_between_clusters_keep_their_order() -> None:
+    """The lower cluster is laid out so that links come in as they leave the upper one (V1)."""
+    upper, lower = Cluster("upper", tuple(items("abc"))), Cluster("lower", tuple(items("zyx")))
+    drawn = layout([upper, lower], [Link("a", "x", 40, 12), Link("b", "y"), Link("c", "z", 40, 12)])
+    assert drawn.crossings == 0
+    assert drawn.items["x"].x < drawn.items["y"].x < drawn.items["z"].x
+
+
+def test_crossings_are_those_of_the_picture() -> None:
+    """Two on two cross once, wherever the boxes are."""
+    drawn = layout(items("abxy"), [Link(one, other) for one in "ab" for other in "xy"])
+    assert drawn.crossings == 1
 
 
 def test_a_loop_returns_to_where_it_was_entered() -> None:
@@ -399,7 +415,7 @@ def test_links_meet_a_side_in_order_and_apart(width: int, wanted: list[float]) -
     placed = spread(width, sorted(wanted))
     assert all(abs(x) <= width / 2 - 0.02 * width for x in placed)
     gaps = [other - one for one, other in pairwise(placed)]
-    assert not gaps or min(gaps) >= min(14, 0.59 * width / len(gaps)) - 0.001
+    assert not gaps or min(gaps) >= min(12, 0.59 * width / len(gaps)) - 0.001
     if len(wanted) == 1:
         reach = width * (0.45 if width > 400 else 0.3)
         assert placed[0] == pytest.approx(min(max(wanted[0], -reach), reach))

@@ -17,6 +17,8 @@ class Grid:
     dummy: list[bool] = field(default_factory=list)
     rows: list[list[int]] = field(default_factory=list)
     chains: list[list[int]] = field(default_factory=list)
+    kept: bool = False
+    """Whether the first row is in order already."""
     ups: list[list[int]] = field(default_factory=list)
     """Each node's neighbours in the row above, once for each link."""
     downs: list[list[int]] = field(default_factory=list)

@@ -6,8 +6,9 @@ at a place of its own. So no link runs through a box that is not its end, and no
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -64,6 +65,8 @@ class Level:
     exits: list[Exit] = field(default_factory=list)
     fixed: dict[tuple[int, int], float] = field(default_factory=dict)
     """By box and link."""
+    kept: bool = False
+    """Whether links come in at the top in the order of `exits`."""
 
 
 @dataclass(slots=True)
@@ -97,43 +100,32 @@ def arrange(level: Level) -> Placed:
     """Lay out one level."""
     loops = _loops(level)
     grid, runs, boxes = _rows(level, loops)
-    crossings = order(grid)
+    order(grid)
     middles = places(grid)
     low = min((x - reach for x, reach in zip(middles, grid.left, strict=True)), default=0.0)
     x = [round(middle - low, 2) for middle in middles]
-    placed = Placed(crossings=crossings)
+    placed = Placed()
     placed.width = max((x + reach for x, reach in zip(x, grid.right, strict=True)), default=0.0)
     ports = _ports(level, runs, x, boxes)
-    tops, bottoms = _heights(grid, runs, x, ports)
-    placed.height = bottoms[-1] if bottoms else 0.0
     row_of = {node: number for number, row in enumerate(grid.rows) for node in row}
-    for box, node in enumerate(boxes):
-        row = row_of[node]
-        width, height = level.sizes[box]
-        # hundredths, so that sums of them round to the same ones wherever they are added
-        space = bottoms[row] - tops[row] - grid.height[node]
-        # near its neighbours, if they are all above it or all below
-        share = 0.5 if bool(grid.ups[node]) == bool(grid.downs[node]) else 0.0 if grid.ups[node] else 1.0
-        top = tops[row] + space * share + (grid.height[node] - height) / 2
-        placed.corners.append((round(x[node] - width / 2, 2), round(top, 2)))
-    for run, (upper, lower) in zip(runs, ports, strict=True):
-        first = row_of[run.nodes[0]]
-        knots: list[Point] = []
-        for index, node in enumerate(run.nodes):
-            top, bottom, where = tops[first + index], bottoms[first + index], x[node]
-            if index == 0:
-                where = upper
-                if run.upper is not None:
-                    top = placed.corners[run.upper][1] + level.sizes[run.upper][1]
-                bottom += _HEAD
-            elif index == len(run.nodes) - 1:
-                where = lower
-                bottom = top if run.lower is None else placed.corners[run.lower][1]
-                top -= _HEAD
-            knots += [(where, top), (where, bottom)]
-        placed.knots[run.number] = _fewest(knots[::-1] if run.up else knots)
+    xs_of = [
+        [upper, *(x[node] for node in run.nodes[1:-1]), lower] for run, (upper, lower) in zip(runs, ports, strict=True)
+    ]
+    bends: list[list[tuple[float, float]]] = [[] for _ in grid.rows]
+    for run, xs in zip(runs, xs_of, strict=True):
+        for row, bend in enumerate(pairwise(xs), row_of[run.nodes[0]]):
+            bends[row].append(bend)
+    placed.crossings = sum(map(_crossings, bends))
+    tops, bottoms = _heights(grid, bends, {row_of[run.label] for run in runs if run.label is not None})
+    placed.height = bottoms[-1] if bottoms else 0.0
+    for node, size in zip(boxes, level.sizes, strict=True):
+        placed.corners.append(_corner(node, size, x[node], (tops[row_of[node]], bottoms[row_of[node]]), grid))
+    for run, xs in zip(runs, xs_of, strict=True):
+        rows = [(tops[row_of[node]], bottoms[row_of[node]]) for node in run.nodes]
+        knots = _knots(run, xs, rows, level, placed)
+        placed.knots[run.number] = knots[::-1] if run.up else knots
         if run.upper is None or run.lower is None:
-            placed.exits[run.number] = upper if run.upper is None else lower
+            placed.exits[run.number] = xs[0 if run.upper is None else -1]
         if run.label is not None:
             row = row_of[run.label]
             width, height = 2 * grid.left[run.label], grid.height[run.label]
@@ -141,6 +133,28 @@ def arrange(level: Level) -> Placed:
             placed.labels[run.number] = Rect(x[run.label] - width / 2, middle - height / 2, width, height)
     _place_loops(level, loops, placed)
     return placed
+
+
+def _corner(node: int, size: tuple[float, float], x: float, row: tuple[float, float], grid: Grid) -> Point:
+    """Return where a box begins: in the middle of its row, or near its neighbours if they are all on one side.
+
+    In hundredths, so that sums of such numbers round to the same ones wherever they are added.
+    """
+    space = row[1] - row[0] - grid.height[node]
+    share = 0.5 if bool(grid.ups[node]) == bool(grid.downs[node]) else 0.0 if grid.ups[node] else 1.0
+    return round(x - size[0] / 2, 2), round(row[0] + space * share + (grid.height[node] - size[1]) / 2, 2)
+
+
+def _knots(
+    run: _Run, xs: Sequence[float], rows: Sequence[tuple[float, float]], level: Level, placed: Placed
+) -> list[Point]:
+    """Return the points from which to which a link stands upright, downwards: through its rows and at its ends."""
+    spans = list(rows)
+    begin = rows[0][1] if run.upper is None else placed.corners[run.upper][1] + level.sizes[run.upper][1]
+    end = rows[-1][0] if run.lower is None else placed.corners[run.lower][1]
+    spans[0] = (begin, rows[0][1] + _HEAD)
+    spans[-1] = (rows[-1][0] - _HEAD, end)
+    return [(x, y) for x, span in zip(xs, spans, strict=True) for y in span]
 
 
 def _loops(level: Level) -> dict[int, list[Tie]]:
@@ -181,9 +195,15 @@ def _place_loops(level: Level, loops: Mapping[int, Sequence[Tie]], placed: Place
             y += tie.label[1] + 2
 
 
+def _fixed(level: Level, tie: Tie) -> float:
+    """Return where a link leaves its upper box, if that was laid out before: links from there begin in that order."""
+    upper, lower = (tie.target, tie.source) if tie.up else (tie.source, tie.target)
+    return level.fixed.get((upper, tie.number), level.fixed.get((lower, tie.number), 0.0))
+
+
 def _rows(level: Level, loops: Mapping[int, Sequence[Tie]]) -> tuple[Grid, list[_Run], list[int]]:
     """Put boxes, bends, labels and the places where links leave into rows."""
-    ties = [tie for tie in level.ties if tie.source != tie.target]
+    ties = sorted((tie for tie in level.ties if tie.source != tie.target), key=lambda tie: _fixed(level, tie))
     downs = [(tie.target, tie.source) if tie.up else (tie.source, tie.target) for tie in ties]
     rank = ranks(len(level.sizes), downs)
     last = max(rank, default=-1)
@@ -196,7 +216,7 @@ def _rows(level: Level, loops: Mapping[int, Sequence[Tie]]) -> tuple[Grid, list[
         rows += 2 if number in labelled else 1
     bottom = rows
     rows += 1 if any(exit_.side == "bottom" for exit_ in level.exits) else 0
-    grid = Grid(rows=[[] for _ in range(rows)])
+    grid = Grid(rows=[[] for _ in range(rows)], kept=level.kept)
     boxes = []
     for box, (width, height) in enumerate(level.sizes):
         beside, tall = _loop_room(loops.get(box, ()))
@@ -258,34 +278,27 @@ def _ports(level: Level, runs: Sequence[_Run], x: Sequence[float], boxes: Sequen
     return [(round(upper, 2), round(lower, 2)) for upper, lower in ends]
 
 
+def _crossings(bends: Sequence[tuple[float, float]]) -> int:
+    """Count the pairs of links that change sides between two rows."""
+    count = 0
+    seen: list[float] = []
+    for _, lower in sorted(bends):
+        at = bisect_right(seen, lower)
+        count += len(seen) - at
+        seen.insert(at, lower)
+    return count
+
+
 def _heights(
-    grid: Grid, runs: Sequence[_Run], x: Sequence[float], ports: Sequence[tuple[float, float]]
+    grid: Grid, bends: Sequence[Sequence[tuple[float, float]]], labels: Container[int]
 ) -> tuple[list[float], list[float]]:
     """Return the top and bottom of each row: further apart where a link has far to go to the side."""
-    row_of = {node: number for number, row in enumerate(grid.rows) for node in row}
-    bends = [0.0] * len(grid.rows)
-    for run, (upper, lower) in zip(runs, ports, strict=True):
-        xs = [upper, *(x[node] for node in run.nodes[1:-1]), lower]
-        row = row_of[run.nodes[0]]
-        for index, (one, other) in enumerate(pairwise(xs)):
-            bends[row + index] = max(bends[row + index], abs(one - other))
-    label_rows = {row_of[run.label] for run in runs if run.label is not None}
     tops, bottoms, y = [], [], 0.0
     for number, nodes in enumerate(grid.rows):
         tops.append(y)
         y += max((grid.height[node] for node in nodes), default=0.0)
         bottoms.append(y)
-        gap = _LABEL_GAP if {number, number + 1} & label_rows else _GAP
-        y = round(y + gap + min(bends[number] * _STEEP, _MOST), 2)
+        gap = _LABEL_GAP if number in labels or number + 1 in labels else _GAP
+        widest = max((abs(upper - lower) for upper, lower in bends[number]), default=0.0)
+        y = round(y + gap + min(widest * _STEEP, _MOST), 2)
     return tops, bottoms
-
-
-def _fewest(knots: Sequence[Point]) -> list[Point]:
-    """Leave out what lies on a straight line between two others."""
-    kept: list[Point] = []
-    for knot in knots:
-        if len(kept) > 1 and kept[-2][0] == kept[-1][0] == knot[0]:
-            kept[-1] = knot
-        elif not kept or kept[-1] != knot:
-            kept.append(knot)
-    return kept

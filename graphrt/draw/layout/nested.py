@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -11,6 +11,9 @@ from graphrt.draw.layout.facts import Cluster, Direction, Item, Layout, Link, Po
 from graphrt.draw.layout.level import Exit, Level, Placed, Tie, arrange
 
 _PAD = 18.0
+_PASSES = 2
+"""How often clusters are laid out anew, so that fewer links cross between them."""
+_SMALL = 500
 _NEAR = 0.05
 """Pieces of a link on two levels meet up to rounding."""
 
@@ -50,11 +53,18 @@ def layout(members: Sequence[Item | Cluster], links: Sequence[Link], direction: 
         turned = back_edges(len(inside.cluster.members), [(tie.source, tie.target) for tie in ties])
         for tie, up in zip(ties, turned, strict=True):
             back[tie.number] = up and tie.source != tie.target
-    for inside in insides.values():
-        _turn(inside.level, back)
     turn = direction == "right"
-    for inside in reversed(insides.values()):  # a cluster comes after the one it is in
-        _lay_out(inside, insides, turn=turn)
+    for inside in insides.values():
+        _turn(inside.level, back, turn=turn)
+    _lay_out(insides, turn=turn)
+    for _ in range(_PASSES if len(parents) <= _SMALL else 1):
+        again = _follow(insides, back)
+        if not any(inside.level.kept for inside in again.values()):
+            break
+        _lay_out(again, turn=turn)
+        if _crossings(again) >= _crossings(insides):
+            break
+        insides = again
     return _assemble(insides, links, pieces, back, turn=turn)
 
 
@@ -96,20 +106,63 @@ def _path(id_: str, parents: dict[str, str]) -> list[str]:
     return path[::-1]
 
 
-def _turn(level: Level, back: Sequence[bool]) -> None:
-    """Say of each link whether it leads up here: what leads back leaves at the top and comes in from below."""
-    level.ties = [Tie(tie.number, tie.source, tie.target, back[tie.number], tie.label) for tie in level.ties]
+def _turn(level: Level, back: Sequence[bool], *, turn: bool) -> None:
+    """Say of each link whether it leads up here: what leads back leaves at the top and comes in from below.
+
+    With `turn`, x and y change places from here on.
+    """
+    level.ties = [
+        Tie(tie.number, tie.source, tie.target, back[tie.number], (tie.label[1], tie.label[0]) if turn else tie.label)
+        for tie in level.ties
+    ]
     level.exits = [
         Exit(exit_.number, exit_.box, "bottom" if exit_.out != back[exit_.number] else "top", exit_.out)
         for exit_ in level.exits
     ]
 
 
-def _lay_out(inside: _Inside, insides: dict[str, _Inside], *, turn: bool) -> None:
-    """Lay out a level whose clusters have been. With `turn`, x and y have changed places."""
+def _follow(insides: Mapping[str, _Inside], back: Sequence[bool]) -> dict[str, _Inside]:
+    """Begin anew, so that links come into the top of a cluster in the order in which they leave what is above it."""
+    origins = _origins(insides)
+    leaves = {
+        number: origins[id_][0] + knots[-1 if back[number] else 0][0]
+        for id_, inside in insides.items()
+        for number, knots in ((tie.number, inside.placed.knots.get(tie.number)) for tie in inside.level.ties)
+        if knots
+    }
+    again = {}
+    for id_, inside in insides.items():
+        exits = sorted(inside.level.exits, key=lambda exit_: leaves[exit_.number])
+        kept = sum(exit_.side == "top" for exit_ in exits) > 1
+        again[id_] = _Inside(inside.cluster, Level(ties=inside.level.ties, exits=exits, kept=kept))
+    return again
+
+
+def _crossings(insides: Mapping[str, _Inside]) -> int:
+    return sum(inside.placed.crossings for inside in insides.values())
+
+
+def _origins(insides: Mapping[str, _Inside]) -> dict[str, Point]:
+    """Return where the inside of each cluster begins."""
+    origins = {"": (0.0, 0.0)}
+    for id_, inside in insides.items():  # a cluster comes after the one it is in
+        for (x, y), member in zip(inside.placed.corners, inside.cluster.members, strict=True):
+            if isinstance(member, Cluster):
+                within = insides[member.id]
+                origins[member.id] = (origins[id_][0] + x + within.left, origins[id_][1] + y + within.top)
+    return origins
+
+
+def _lay_out(insides: Mapping[str, _Inside], *, turn: bool) -> None:
+    """Lay out all levels, the innermost first."""
+    for inside in [*insides.values()][::-1]:
+        _size(inside, insides, turn=turn)
+        inside.placed = arrange(inside.level)
+
+
+def _size(inside: _Inside, insides: Mapping[str, _Inside], *, turn: bool) -> None:
+    """Take the sizes of a level's boxes, whose insides have been laid out."""
     level = inside.level
-    if turn:
-        level.ties = [Tie(tie.number, tie.source, tie.target, tie.up, tie.label[::-1]) for tie in level.ties]
     for number, member in enumerate(inside.cluster.members):
         if isinstance(member, Item):
             level.sizes.append((member.height, member.width) if turn else (member.width, member.height))
@@ -127,11 +180,10 @@ def _lay_out(inside: _Inside, insides: dict[str, _Inside], *, turn: bool) -> Non
             width = max(width, least)
         level.sizes.append((width, height))
         level.fixed.update(((number, link), within.left + x) for link, x in within.placed.exits.items())
-    inside.placed = arrange(level)
 
 
 def _assemble(
-    insides: dict[str, _Inside],
+    insides: Mapping[str, _Inside],
     links: Sequence[Link],
     pieces: Sequence[Sequence[str]],
     back: Sequence[bool],
@@ -139,7 +191,7 @@ def _assemble(
     turn: bool,
 ) -> Layout:
     """Put all levels where they belong."""
-    origins: dict[str, Point] = {"": (0.0, 0.0)}
+    origins = _origins(insides)
     items: dict[str, Rect] = {}
     clusters: dict[str, Rect] = {}
     labels: list[Rect | None] = [None] * len(links)
@@ -150,8 +202,6 @@ def _assemble(
             (x, y), (width, height) = inside.placed.corners[number], inside.level.sizes[number]
             rect = _rect(left + x, top + y, width, height, turn=turn)
             if isinstance(member, Cluster):
-                within = insides[member.id]
-                origins[member.id] = (left + x + within.left, top + y + within.top)
                 clusters[member.id] = rect
             else:
                 items[member.id] = rect
@@ -170,8 +220,9 @@ def _assemble(
         routes.append(tuple((_round(y), _round(x)) if turn else (_round(x), _round(y)) for x, y in points))
     placed = insides[""].placed
     size = _rect(0.0, 0.0, placed.width, placed.height, turn=turn)
-    crossings = sum(inside.placed.crossings for inside in insides.values())
-    return Layout(size.width, size.height, items, clusters, tuple(routes), tuple(labels), tuple(back), crossings)
+    return Layout(
+        size.width, size.height, items, clusters, tuple(routes), tuple(labels), tuple(back), _crossings(insides)
+    )
 
 
 def _curves(knots: Sequence[Point]) -> list[Point]:

@@ -10,17 +10,16 @@ from graphrt.draw.layout.grid import Grid
 
 _SMALL = 2_000
 """Up to how many nodes the last crossing is worth looking for."""
-_SWEEPS = 24
-_PATIENCE = 6
+_SWEEPS = 16
+_PATIENCE = 4
 """How many sweeps may pass without a better order."""
-_SWAPS = 4
 
 
 def order(grid: Grid) -> int:
     """Bring every row into order and return how many crossings are left.
 
-    Sweeps down and up sort each row by the mean place of a node's neighbours; then neighbours change places as long as
-    that saves a crossing. The best order of all sweeps is kept. A small graph is swept twice, from two first orders.
+    Sweeps down and up sort each row by the mean place of a node's neighbours; then neighbours change places where
+    that saves crossings. The best order of all sweeps is kept. A small graph is swept twice, from two first orders.
     """
     small = len(grid.left) <= _SMALL
     best, fewest = _improve(_depth_first(grid), grid, small=small)
@@ -37,10 +36,8 @@ def _improve(rows: list[list[int]], grid: Grid, *, small: bool) -> tuple[list[li
     since, sweep = 0, 0
     while fewest and since < _PATIENCE and sweep < (_SWEEPS if small else _SWEEPS // 2):
         down, turned = sweep % 2 == 0, sweep % 4 >= 2  # noqa: PLR2004 - two sweeps each way
-        rows = _sweep(rows, grid.ups if down else grid.downs, down=down, turned=turned)
-        for _ in range(_SWAPS if small else 1):
-            if not _swap(rows, grid):
-                break
+        rows = _sweep(rows, grid, down=down, turned=turned)
+        _swap(rows, grid)
         count = crossings(rows, grid.downs)
         since += 1
         if count < fewest:
@@ -65,10 +62,11 @@ def _depth_first(grid: Grid) -> list[list[int]]:
     return rows
 
 
-def _sweep(rows: list[list[int]], near: Sequence[Sequence[int]], *, down: bool, turned: bool) -> list[list[int]]:
+def _sweep(rows: list[list[int]], grid: Grid, *, down: bool, turned: bool) -> list[list[int]]:
     """Sort each row by the row before it. Nodes without neighbours there stay where they are."""
     sorted_ = [list(row) for row in rows]
-    numbers = range(1, len(rows)) if down else range(len(rows) - 2, -1, -1)
+    near = grid.ups if down else grid.downs
+    numbers = range(1, len(rows)) if down else range(len(rows) - 2, 0 if grid.kept else -1, -1)
     place: dict[int, int] = {}
     for number in numbers:
         place.update((node, index) for index, node in enumerate(sorted_[number - 1 if down else number + 1]))
@@ -80,27 +78,24 @@ def _sweep(rows: list[list[int]], near: Sequence[Sequence[int]], *, down: bool, 
     return sorted_
 
 
-def _swap(rows: list[list[int]], grid: Grid) -> bool:
-    """Let neighbours in a row change places where that saves crossings; tell whether any did."""
-    swapped = False
+def _swap(rows: list[list[int]], grid: Grid) -> None:
+    """Let neighbours in a row change places where that saves crossings."""
     place = {node: index for row in rows for index, node in enumerate(row)}
-    for row in rows:
-        above = {node: sorted([place[other] for other in grid.ups[node]]) for node in row}
-        below = {node: sorted([place[other] for other in grid.downs[node]]) for node in row}
+    for row in rows[grid.kept :]:
+        above = {node: [place[other] for other in grid.ups[node]] for node in row}
+        below = {node: [place[other] for other in grid.downs[node]] for node in row}
         for index in range(len(row) - 1):
             first, second = row[index], row[index + 1]
             saved = 0
             for near in above, below:
                 one, other = near[first], near[second]
-                if one and other and one[-1] > other[0]:
+                if len(one) == len(other) == 1:  # most nodes are bends of long links
+                    saved += (one[0] > other[0]) - (one[0] < other[0])
+                elif one and other:
                     saved += _pairs(one, other) - _pairs(other, one)
-                elif one and other and one[0] < other[-1]:
-                    saved -= 1
             if saved > 0:
                 row[index], row[index + 1] = second, first
                 place[first], place[second] = index + 1, index
-                swapped = True
-    return swapped
 
 
 def _pairs(one: Sequence[int], other: Sequence[int]) -> int:

@@ -16,7 +16,7 @@ from graphrt.draw.layout.grid import Grid
 
 ITEM_GAP = 30.0
 DUMMY_GAP = 14.0
-_ROUNDS = 8
+_ROUNDS = 5
 _EQUAL = 0.01
 
 

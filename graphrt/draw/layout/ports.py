@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_STEP = 14.0
+_STEP = 12.0
 """How far apart links are on a side that has room."""
 _WIDE = 400.0
 _REACH = {False: 0.3, True: 0.45}
 """How much of a side links may use on each side of its middle; more where the box is wide."""
+_NEAR = 4.0
 _STRAIGHT = 12.0
 """How far from the middle of a side a link may be to be straight."""
 
@@ -16,20 +17,26 @@ _STRAIGHT = 12.0
 def spread(width: float, wanted: Sequence[float]) -> list[float]:
     """Place the links of a side, in order: as near as can be to what each wants, relative to the side's middle.
 
-    The sum of squared distances is least under the condition that they are in order and apart (isotonic regression).
+    The sum of distances is least under the condition that they are in order and apart: isotonic regression by medians,
+    so that of two links that are in each other's way one is straight, rather than both nearly so.
     """
     reach = width * _REACH[width > _WIDE]
     count = len(wanted)
     step = min(_STEP, 2 * reach / max(count - 1, 1))
-    blocks: list[tuple[float, int]] = []
+    blocks: list[list[float]] = []
     for index, want in enumerate(wanted):
-        total, size = min(max(want, -reach), reach) - index * step, 1
-        while blocks and blocks[-1][0] / blocks[-1][1] >= total / size:
-            before = blocks.pop()
-            total, size = total + before[0], size + before[1]
-        blocks.append((total, size))
-    placed = [total / size for total, size in blocks for _ in range(size)]
+        block = [min(max(want, -reach), reach) - index * step]
+        while blocks and _middle(blocks[-1]) >= _middle(block):
+            block = sorted(blocks.pop() + block)
+        blocks.append(block)
+    placed = [_middle(block) for block in blocks for _ in block]
     return [min(max(x, -reach), reach - (count - 1) * step) + index * step for index, x in enumerate(placed)]
+
+
+def _middle(block: Sequence[float]) -> float:
+    """Return the median; of two that are near each other the first."""
+    low, high = block[(len(block) - 1) // 2], block[len(block) // 2]
+    return low if high - low < _NEAR else (low + high) / 2
 
 
 def alone(width: float, wanted: float) -> float:
