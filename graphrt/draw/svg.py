@@ -66,9 +66,9 @@ def svg(
 
 def picture(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str, Mark] | None = None) -> str:
     """Draw a sketch as SVG; `marked` has what a run says of its boxes."""
-    faces: dict[str, Face] = {}
-    links: list[Bundle] = []
-    members = tuple(_members(drawn, 0, faces, links, direction, marked))
+    scene = Scene(direction, marked)
+    faces, links = scene.faces, scene.links
+    members = tuple(_members(drawn, 0, scene))
     placed = layout(members, [Link(bundle.source, bundle.target, *bundle.size) for bundle in links], direction)
     title = shorten(f"{drawn.kind} {drawn.signature}", _LABEL, max(placed.width, 320.0))
     wide = max(placed.width, width(title, _LABEL)) + 2 * _MARGIN
@@ -98,9 +98,9 @@ def picture(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str
 
 def boxes_and_links(drawn: Sketch, direction: Direction) -> tuple[tuple[Item | Cluster, ...], list[Link]]:
     """Return what is laid out for a sketch."""
-    links: list[Bundle] = []
-    members = tuple(_members(drawn, 0, {}, links, direction))
-    return members, [Link(bundle.source, bundle.target, *bundle.size) for bundle in links]
+    scene = Scene(direction)
+    members = tuple(_members(drawn, 0, scene))
+    return members, [Link(bundle.source, bundle.target, *bundle.size) for bundle in scene.links]
 
 
 # What is to be seen of a box and of an arrow.
@@ -148,14 +148,18 @@ class Bundle:
         return (width(self.label, _LABEL) + 8, _LABEL + 5) if self.label else (0.0, 0.0)
 
 
-def _members(
-    drawn: Sketch,
-    depth: int,
-    faces: dict[str, Face],
-    links: list[Bundle],
-    direction: Direction,
-    marked: Mapping[str, Mark] | None = None,
-) -> Iterator[Item | Cluster]:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is collected on the way through a sketch and the graphs inside it."""
+
+    direction: Direction
+    marked: Mapping[str, Mark] | None = None
+    """What a run says of the boxes, if there is one."""
+    faces: dict[str, Face] = field(default_factory=dict)
+    links: list[Bundle] = field(default_factory=list)
+
+
+def _members(drawn: Sketch, depth: int, scene: Scene) -> Iterator[Item | Cluster]:
     bundles: dict[tuple[str, str], Bundle] = {}
     shapes = {box.id: box.shape for box in drawn.boxes}
     names = {box.id: box.label for box in drawn.boxes}
@@ -164,26 +168,26 @@ def _members(
         if arrow.label and shapes[arrow.target] == "choice":
             bundle.labels.append(arrow.label)
         bundle.tooltip.append(_tooltip(arrow, names))
-    links.extend(bundles.values())
+    scene.links.extend(bundles.values())
     leaving, coming = (
         Counter(bundle.source for bundle in bundles.values()),
         Counter(bundle.target for bundle in bundles.values()),
     )
     for box in drawn.boxes:
         face = _face(box, drawn, depth)
-        if marked is not None and face.what != "end":
-            face = replace(face, watched=True, mark=marked.get(box.id))
-        faces[box.id] = face
+        if scene.marked is not None and face.what != "end":
+            face = replace(face, watched=True, mark=scene.marked.get(box.id))
+        scene.faces[box.id] = face
         stack = _STACK if face.many else 0.0
         if box.inner is not None:
             title = _ICON + 6 + width(face.name, _NAME) * _BOLD + 8 + width(face.note, _SMALL)
             title += 16 + width(_LONGEST, _SMALL) if face.watched else 0
-            members = tuple(_members(box.inner, depth + 1, faces, links, direction, marked))
+            members = tuple(_members(box.inner, depth + 1, scene))
             yield Cluster(box.id, members, title + stack, _NAME + stack)
         else:
             wide, high = _size(face)
             room = min(max(leaving[box.id], coming[box.id]) * _ROOM, _WIDEST)
-            if direction == "down":
+            if scene.direction == "down":
                 wide = max(wide, room)
             else:
                 high = max(high, room)
