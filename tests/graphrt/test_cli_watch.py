@@ -200,9 +200,13 @@ def histories(draw: st.DrawFn) -> list[Entry]:
                 intent = draw(st.sampled_from([None, "intent"]))
                 outcomes = [StepStarted(key, 1, intent), StepWaiting(key, 1, "signal", "s"), RunResumed()]
         facts.append(draw(st.sampled_from(outcomes)))
-        record = [Counted(RunId("r"), Entry(seq, float(seq), fact)) for seq, fact in enumerate(facts, 1)]
-        status |= {StepKey(step): row["status"] for step, row in rows_of(record).items()}
-    return [entry for _, entry in record]
+        status |= {StepKey(step): row["status"] for step, row in rows_of(recorded(facts)).items()}
+    return [entry for _, entry in recorded(facts)]
+
+
+def recorded(facts: list[Fact]) -> list[Counted]:
+    """A record of these facts, a second apart."""
+    return [Counted(RunId("r"), Entry(seq, float(seq), fact)) for seq, fact in enumerate(facts, 1)]
 
 
 PART: list[Fact] = [
@@ -215,7 +219,7 @@ PART: list[Fact] = [
 
 
 @given(histories())
-@example([Entry(seq, float(seq), fact) for seq, fact in enumerate(PART, 1)])
+@example([entry for _, entry in recorded(PART)])
 def test_watching_and_show_say_the_same_of_a_run(entries: list[Entry]) -> None:
     """Two folds of one history, one of them entry by entry."""
     watched = Progress(None)
@@ -238,13 +242,12 @@ async def test_what_was_in_flight_when_a_run_was_left_is_interrupted_until_it_is
         await runtime.resume(run.id, write)
         with pytest.raises(RunFailed):
             await (await runtime.get(run.id)).result()
-        watched = Progress(write)
+        watched, cut_short = Progress(write), Progress(write)
         for _, entry in await counted(runtime.journal, run.id):
             watched.take(entry)
             if isinstance(entry.fact, RunResumed):
                 assert watched.status == "running"
             if isinstance(entry.fact, StepStarted) and entry.fact.step == "split":
-                cut_short = Progress(write)
                 cut_short.take(entry)
                 cut_short.leave(entry.at)
     assert watched.places["split"].counts["finished"] == 1
