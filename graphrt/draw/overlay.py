@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from graphrt.draw.progress import Place, Progress, telling
 from graphrt.draw.sketch import Box, Sketch
+from graphrt.facts import AttemptFailed, StepFailed, StepUnknown
 
 AT_WORK = frozenset({"running", "retrying", "waiting"})
 _MINUTE, _HOUR = 60, 3600
@@ -20,7 +21,7 @@ class Mark:
     status: str
     words: str
     details: str = ""
-    """What there is no room for: tokens and money, the tries."""
+    """What there is no room for: what went wrong last, tokens and money."""
 
 
 def marks(drawn: Sketch, progress: Progress, spent: Mapping[str, str] | None = None) -> dict[str, Mark]:
@@ -88,7 +89,9 @@ def _mark(box: Box, place: Place, expected: int | None, spent: str) -> Mark:
         parts.append(f"+{place.tries} {'try' if place.tries == 1 else 'tries'}")
     if finished:
         parts.append(lasting(place.spent))
-    return Mark(parts[0], " · ".join(parts), spent)
+    wrong = place.last.failure if isinstance(place.last, (AttemptFailed, StepFailed, StepUnknown)) else None
+    told = [] if wrong is None else [f"{wrong.type}: {wrong.message}"]
+    return Mark(parts[0], " · ".join(parts), "\n".join([*told, *filter(None, [spent])]))
 
 
 def lasting(seconds: float) -> str:

@@ -150,6 +150,7 @@ async def test_a_failure_and_its_tries_are_seen_and_so_is_the_graph_around_it() 
     found = seen(story, await record_of(story, text="a", loud=False))
     assert found["shout"].status == "failed"
     assert found["shout"].words == "failed · 0 of 1 · +1 try"
+    assert found["shout"].details == "OSError: too quiet"
     assert "glue" not in found
 
 
