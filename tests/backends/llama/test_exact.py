@@ -23,6 +23,9 @@ from tests.backends.llama.conftest import LOOKUP, WEATHER, answer, ask, json_of,
 from tests.backends.llama.random_weights import quantize
 from tests.backends.llama.writers import Writer, alike, run
 
+WEIGHTS = [*("F16", "Q4_0"), *(pytest.param(each, marks=pytest.mark.endurance) for each in ("BF16", "Q5_0"))]
+"""One whose kernels differ by the number of rows, and one whose do not; the others of each kind take their time."""
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
@@ -94,14 +97,14 @@ def test_sixty_requests_see_the_same_bits_alone_and_in_a_crowd() -> None:
     assert all(alike(*pair) for pair in zip(expected, crowded(tiny_model(), makers, seed=2), strict=True))
 
 
-@pytest.mark.parametrize("weights", ["F16", "BF16", "Q4_0", "Q5_0"])
+@pytest.mark.parametrize("weights", WEIGHTS)
 def test_whatever_the_weights_a_crowd_changes_nothing(models: Callable[[str], Path], weights: str) -> None:
     makers = requests(10, seed=3)
     expected = alone(models(weights), makers)
     assert all(alike(*pair) for pair in zip(expected, crowded(models(weights), makers, seed=4), strict=True))
 
 
-@pytest.mark.parametrize("weights", ["F16", "BF16", "Q4_0", "Q5_0"])
+@pytest.mark.parametrize("weights", WEIGHTS)
 def test_the_number_of_rows_that_makes_no_difference_is_found(models: Callable[[str], Path], weights: str) -> None:
     model = Model(models(weights))
     context = Context(model, cells=4 * 256, rows=CHUNK, threads=1, sequences=4)
