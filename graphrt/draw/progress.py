@@ -96,7 +96,7 @@ class Place:
     spent: float = 0.0
     """Seconds that its finished steps took in all."""
     last: Fact | None = None
-    """What was last heard from it: what a step came to, or waits for."""
+    """What was last heard from it: what a step came to, or waits for; what went wrong, until it is mended."""
 
     @property
     def begun(self) -> int:
@@ -202,7 +202,8 @@ class Progress:
         step.status = status
         (self._running.add if status == "running" else self._running.discard)(key)
         place.counts[status] += 1
-        if fact is not None:
+        wrong = any(place.counts[each] for each in _OF_FAILURES.values())
+        if fact is not None and not (wrong and status == "finished"):
             place.last = fact
         return step
 

@@ -144,6 +144,22 @@ async def test_a_node_is_said_to_be_what_is_worst_among_its_steps() -> None:
     assert told_of(last)["polish/glue"] == ["·", "not", "begun"]
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_what_went_wrong_is_heard_until_it_is_mended(late: bool) -> None:
+    """Whichever of two items comes last."""
+    one, other = StepKey("each:b[0]"), StepKey("each:b[1]")
+    facts: list[Fact] = [StepStarted(one, 1), StepStarted(other, 1)]
+    ends: list[Fact] = [AttemptFailed(one, 1, FAILURE, 0.0), StepFinished(other, 1, b"2")]
+    facts += ends[::-1] if late else ends
+    watched = Progress(None)
+    for _, entry in recorded(facts):
+        watched.take(entry)
+    assert isinstance(watched.places["each:b"].last, AttemptFailed)
+    for _, entry in recorded([StepStarted(one, 2), StepFinished(one, 2, b"1")]):
+        watched.take(entry)
+    assert isinstance(watched.places["each:b"].last, StepFinished)
+
+
 async def test_a_node_that_waits_says_for_what() -> None:
     """The question is its words, and the run is suspended."""
     last = (await pictures(asks, "this"))[-1]
