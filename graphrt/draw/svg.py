@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphrt.draw.layout import Cluster, Direction, Item, Link, Point, Rect, layout
+from graphrt.draw.layout import Cluster, Direction, Item, Layout, Link, Point, Rect, layout
 from graphrt.draw.lettering import escape, shorten, width
 from graphrt.draw.look import BADGES, ICONS, LOOKS, OUTLINES, Look, Theme, n, outline
 from graphrt.draw.overlay import Mark, marks
@@ -67,9 +67,8 @@ def svg(
 def picture(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str, Mark] | None = None) -> str:
     """Draw a sketch as SVG; `marked` has what a run says of its boxes."""
     scene = Scene(direction, marked)
+    placed = arrange(drawn, scene)
     faces, links = scene.faces, scene.links
-    members = tuple(_members(drawn, 0, scene))
-    placed = layout(members, [Link(bundle.source, bundle.target, *bundle.size) for bundle in links], direction)
     title = shorten(f"{drawn.kind} {drawn.signature}", _LABEL, max(placed.width, 320.0))
     wide = max(placed.width, width(title, _LABEL)) + 2 * _MARGIN
     high = placed.height + 2 * _MARGIN + _HEADER
@@ -96,11 +95,11 @@ def picture(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str
     return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
 
 
-def boxes_and_links(drawn: Sketch, direction: Direction) -> tuple[tuple[Item | Cluster, ...], list[Link]]:
-    """Return what is laid out for a sketch."""
-    scene = Scene(direction)
+def arrange(drawn: Sketch, scene: Scene) -> Layout:
+    """Lay out a sketch; what there is to draw is in `scene` afterwards."""
     members = tuple(_members(drawn, 0, scene))
-    return members, [Link(bundle.source, bundle.target, *bundle.size) for bundle in scene.links]
+    links = [Link(bundle.source, bundle.target, *bundle.size) for bundle in scene.links]
+    return layout(members, links, scene.direction)
 
 
 # What is to be seen of a box and of an arrow.

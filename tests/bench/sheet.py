@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphrt.demo import agent
-from graphrt.draw.layout import Direction, layout
+from graphrt.draw.layout import Direction
 from graphrt.draw.look import LOOKS
 from graphrt.draw.sketch import Arrow, Box, Shape, Sketch, sketch
-from graphrt.draw.svg import boxes_and_links, picture
+from graphrt.draw.svg import Scene, arrange, picture
 from tests.graphrt import test_draw
 
 
@@ -145,7 +145,7 @@ def main(out: Path) -> None:
         for theme, look in LOOKS.items():
             text = picture(sheet.drawn, look, sheet.direction)
             (out / f"{number:02}-{sheet.name}-{theme}.svg").write_text(text, encoding="utf-8")
-        placed = layout(*boxes_and_links(sheet.drawn, sheet.direction), sheet.direction)
+        placed = arrange(sheet.drawn, Scene(sheet.direction))
         boxes = sum(len(part.boxes) for part in parts(sheet.drawn))
         print(
             f"{sheet.name:<16} {boxes:>6} {len(placed.routes):>7} {placed.crossings:>10} {sum(placed.back):>5} "
