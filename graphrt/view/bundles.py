@@ -201,7 +201,8 @@ def _html(table: Sequence[Column], tail: str) -> str:
         return f"<tr>{inner}</tr>"
 
     foot = f"<p>{escape(tail)}</p>" if tail else ""
-    return f"<table><thead>{line('th', heads)}</thead><tbody>{''.join(line('td', row) for row in rows)}</tbody></table>{foot}"
+    body = "".join(line("td", row) for row in rows)
+    return f"<table><thead>{line('th', heads)}</thead><tbody>{body}</tbody></table>{foot}"
 
 
 _COLOURS = {"+": LOOKS["light"].statuses["finished"], "-": LOOKS["light"].statuses["failed"]}
