@@ -7,6 +7,22 @@ from typing import Protocol
 
 import anyio
 
+_SECOND, _MINUTE = 1, 60
+
+
+def lasted(seconds: float) -> str:
+    """Write how long something took, in the unit that says it best: `143 ms`, `3.21 s`, `2 m 5 s`, `1 d 3 h`."""
+    if round(seconds, 3) < _SECOND:
+        return f"{1000 * seconds:.0f} ms"
+    if round(seconds, 1) < _MINUTE:
+        return f"{seconds:.2f} s" if seconds < 10 * _SECOND else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} m" if hours else f"{minutes} m {rest} s"
+
 
 class Clock(Protocol):
     """Tells the time and waits."""

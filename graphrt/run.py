@@ -85,7 +85,8 @@ class Run(Generic[R_co]):
     def __init__(self, home: Home, run: RunId, graph: Graph[..., Any] | None, driver: Driver | None) -> None:
         self.id = run
         self.graph = graph
-        self._home = home
+        self.home = home
+        """Where it lives."""
         self._driver = driver
 
     def __repr__(self) -> str:
@@ -122,7 +123,7 @@ class Run(Generic[R_co]):
 
     async def waiting(self) -> list[str]:
         """Return a line for everything the run waits for from outside, with what gives it that."""
-        return [hint(self.id, each) for each in await self._home.pending(self.id)]
+        return [hint(self.id, each) for each in await self.home.pending(self.id)]
 
     async def _end(self, *, wait: bool) -> Entry:
         """Return the last entry, once nobody here drives the run any more."""
@@ -130,25 +131,25 @@ class Run(Generic[R_co]):
             while await self._settled(wait=wait):
                 pass
             entry = await self._last()
-            sleeper = self._home.sleeper_of(self.id)
-            woken = self._home.driver_of(self.id) is not None or (sleeper is not None and sleeper.roused)
+            sleeper = self.home.sleeper_of(self.id)
+            woken = self.home.driver_of(self.id) is not None or (sleeper is not None and sleeper.roused)
             if not woken or isinstance(entry.fact, (RunFinished, RunFailed, RunCancelled)):
                 return entry  # else it was woken while its last entry was read, which is not its end
 
     async def _settled(self, *, wait: bool) -> bool:
         """Wait for the driver to stop; return whether another one is to be waited for."""
-        driver = self._driver = self._home.driver_of(self.id) or self._driver
+        driver = self._driver = self.home.driver_of(self.id) or self._driver
         if driver is not None:
             await driver.done.wait()
             if driver.error is not None:
                 raise driver.error
-        sleeper = self._home.sleeper_of(self.id)
+        sleeper = self.home.sleeper_of(self.id)
         if sleeper is not None and (wait or sleeper.patient):
             await sleeper.moved.wait()
             if sleeper.error is not None:
                 raise sleeper.error
             return True
-        return self._home.driver_of(self.id) is not None
+        return self.home.driver_of(self.id) is not None
 
     def events(self, after: int = 0) -> Events:
         """Yield the recorded facts after `after`, in order, until the run ends; each has its sequence number.
@@ -157,7 +158,7 @@ class Run(Generic[R_co]):
         gone. Where nobody drives the run here, or it waits for more than time to pass, they end with what is recorded.
         Leaving the loop early leaves nothing behind.
         """
-        return Events(self._home, self.id, after)
+        return Events(self, after)
 
     async def live(self) -> AsyncGenerator[Live]:
         """Yield what running attempts show, such as streamed tokens, from now until the run ends here. Nothing of it is
@@ -181,11 +182,11 @@ class Run(Generic[R_co]):
     async def cancel(self) -> None:
         """Cancel the run, wait for the cleanup of its attempts, and record it (E8). A run that has ended stays as it
         is."""
-        await self._home.cancel(self.id)
+        await self.home.cancel(self.id)
 
     async def info(self) -> RunInfo:
         """Read what a list shows of this run."""
-        return await self._home.journal.info(self.id)
+        return await self.home.journal.info(self.id)
 
     async def status(self) -> Status:
         """Read where the run stands."""
@@ -193,7 +194,7 @@ class Run(Generic[R_co]):
 
     async def _last(self) -> Entry:
         info = await self.info()
-        return (await self._home.journal.read(self.id, info.seq - 1, 1))[0]
+        return (await self.home.journal.read(self.id, info.seq - 1, 1))[0]
 
 
 class Events:
@@ -202,10 +203,10 @@ class Events:
     Cancelling a wait for the next one loses none: ask again.
     """
 
-    def __init__(self, home: Home, run: RunId, after: int) -> None:
-        self._home = home
-        self._journal = home.journal
-        self._run = run
+    def __init__(self, run: Run[Any], after: int) -> None:
+        self._home = run.home
+        self._journal = run.home.journal
+        self._run = run.id
         self._after = after
         self._page: deque[Entry] = deque()
 

@@ -21,7 +21,7 @@ from graphrt.cli.inputs import read_value
 from graphrt.cli.looking import reading
 from graphrt.cli.running import Begun, execute, graph_of, take_up
 from graphrt.cli.runs import existing, find, one_of
-from graphrt.cli.screen import SHOWN, command, note, paint, print_json, row_of_wait, when
+from graphrt.cli.screen import SHOWN, command, print_json, row_of_wait
 from graphrt.cli.target import load
 from graphrt.dag import as_graph
 from graphrt.decide import Pending
@@ -32,6 +32,8 @@ from graphrt.node import WaitNode
 from graphrt.ports import Port
 from graphrt.runtime import Runtime
 from graphrt.types import ENDED, StepKey
+from graphrt.view.terminal import note, paint
+from graphrt.view.words import when
 
 CANCEL_PATIENCE = 1.0
 """Seconds after which a cancellation says whom it waits for."""

@@ -19,11 +19,13 @@ import anyio
 
 from graphrt import draw
 from graphrt.cli.exits import CONFIGURATION, FAILED, OK
-from graphrt.cli.screen import Progress, note, print_json
+from graphrt.cli.screen import print_json
 from graphrt.errors import RunNotFound, StoreError, UsageError
 from graphrt.facts import Entry, RunFinished, StepFinished, StepStarted
 from graphrt.runtime import Runtime
 from graphrt.types import RunId
+from graphrt.view.lines import Lines
+from graphrt.view.terminal import note
 
 RUN = RunId("demo")
 TARGET = "graphrt.demo.agent:inbox"
@@ -101,7 +103,7 @@ async def _demo(stage: _Stage, as_json: bool, quiet: bool) -> int:
         prospect = await runtime.prospect(RUN, agent.inbox)
         say(f"   re-executes {len(prospect.again)}, reuses {prospect.reused}")
         run = await runtime.resume(RUN, agent.inbox)
-        progress = Progress(quiet=quiet)
+        progress = Lines(quiet=quiet)
         after: list[Entry] = []
         async for entry in run.events(after=len(before)):
             after.append(entry)

@@ -16,7 +16,7 @@ import anyio
 
 from graphrt.cli.exits import CONFIGURATION, OK, TargetBroken, TargetNotFound
 from graphrt.cli.runs import existing
-from graphrt.cli.screen import command, note, paint, print_json, when
+from graphrt.cli.screen import command, print_json
 from graphrt.cli.target import load
 from graphrt.cli.transfer import put
 from graphrt.dag import as_graph
@@ -29,6 +29,8 @@ from graphrt.run import need, remedy
 from graphrt.runtime import Runtime
 from graphrt.state import apply
 from graphrt.types import RunId
+from graphrt.view.terminal import note, paint
+from graphrt.view.words import when
 
 if TYPE_CHECKING:
     from graphrt.checkpoints.doctor import Examined, Finding

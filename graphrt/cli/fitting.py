@@ -14,7 +14,9 @@ from dataclasses import asdict
 from graphrt.backends.llama.native.fitness import HERE, Finding, commands, judge, options
 from graphrt.backends.llama.native.survey import look_around, try_out
 from graphrt.cli.exits import CONFIGURATION, OK
-from graphrt.cli.screen import note, paint, print_json, wrapped
+from graphrt.cli.screen import print_json
+from graphrt.view.terminal import note, paint
+from graphrt.view.words import wrapped
 
 
 def doctor_llama(arguments: argparse.Namespace) -> int:

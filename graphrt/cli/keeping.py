@@ -13,7 +13,9 @@ import anyio
 from graphrt.checkpoints import Pruned, Size, SqliteJournal, measure, prune, vacuum
 from graphrt.cli.exits import OK
 from graphrt.cli.runs import existing
-from graphrt.cli.screen import MARKS, note, paint, print_json
+from graphrt.cli.screen import print_json
+from graphrt.view.terminal import note, paint
+from graphrt.view.words import MARKS
 
 
 def size(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

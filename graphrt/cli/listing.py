@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from graphrt.cli.screen import MARKS, command, faint, lasted, most_of, paint, short, when, when_shortly, width_of
-from graphrt.cli.steps import Row
-from graphrt.cli.table import Column, lines_of
+from graphrt.cli.screen import command
+from graphrt.clock import lasted
 from graphrt.decide import Pending
 from graphrt.errors import who
 from graphrt.journal import RunInfo
 from graphrt.lease import is_dead
 from graphrt.run import need
 from graphrt.types import ENDED
+from graphrt.view.steps import Row
+from graphrt.view.table import Column, lines_of
+from graphrt.view.terminal import faint, most_of, paint, width_of
+from graphrt.view.words import MARKS, short, when, when_shortly
 
 if TYPE_CHECKING:
     from graphrt.backends.accounting import Spent, Total

@@ -15,22 +15,9 @@ from graphrt.cli.exits import OK, USAGE, TargetNotFound
 from graphrt.cli.formats import PICTURES, drawn
 from graphrt.cli.listing import driver, run_columns, step_columns, write_table
 from graphrt.cli.runs import existing, find, one_of
-from graphrt.cli.screen import (
-    MARKS,
-    command,
-    lasted,
-    note,
-    paint,
-    print_json,
-    rows_of_waits,
-    short,
-    waits_text,
-    when,
-    width_of,
-)
-from graphrt.cli.steps import Row, rows_of
-from graphrt.cli.table import flowed, plain
+from graphrt.cli.screen import command, print_json, rows_of_waits, waits_text
 from graphrt.cli.target import load, mistakes_of, names
+from graphrt.clock import lasted
 from graphrt.dag import as_graph
 from graphrt.decide import Pending
 from graphrt.errors import GraphError, UsageError
@@ -40,6 +27,10 @@ from graphrt.history import PAGE, counted
 from graphrt.journal import Journal, Message, RunInfo
 from graphrt.runtime import Runtime
 from graphrt.types import ENDED
+from graphrt.view.steps import Row, rows_of
+from graphrt.view.table import flowed, plain
+from graphrt.view.terminal import note, paint, width_of
+from graphrt.view.words import MARKS, short, when
 
 if TYPE_CHECKING:
     from graphrt.backends.accounting import Spent, Total

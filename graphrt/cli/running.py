@@ -14,10 +14,9 @@ import anyio
 from graphrt.cli.exits import FAILED, INTERRUPTED, OK, WAITING, TargetNotFound, code_of
 from graphrt.cli.inputs import list_inputs, pairs, read_inputs
 from graphrt.cli.runs import existing, find
-from graphrt.cli.screen import Progress, command, note, print_json, print_value, rows_of_waits, waits_text
+from graphrt.cli.screen import command, event, print_json, print_value, rows_of_waits, waits_text
 from graphrt.cli.stopping import until_stopped
 from graphrt.cli.target import load
-from graphrt.cli.watch import can_watch, event, watch
 from graphrt.config import load_config
 from graphrt.errors import RunError, RunTaken, StoreError, Suspended
 from graphrt.graph import nodes_of
@@ -26,6 +25,9 @@ from graphrt.lease import is_dead
 from graphrt.node import FunctionNode, Node
 from graphrt.run import Run
 from graphrt.runtime import Prospect, Runtime
+from graphrt.view.lines import Lines
+from graphrt.view.live import watch
+from graphrt.view.terminal import can_watch, note
 
 GRACE = 10.0
 """Seconds that steps in flight are given to finish once the process is asked to end."""
@@ -158,7 +160,7 @@ def execute(arguments: argparse.Namespace, start: Start) -> int:
             return begun
         begun_id = begun.run.id
         note(f"run {begun_id}", quiet=arguments.quiet)
-        await _follow(runtime, begun, arguments)
+        await _follow(begun, arguments)
         return await _report(runtime, begun.run, arguments)
 
     async def main() -> int | None:
@@ -188,13 +190,15 @@ def execute(arguments: argparse.Namespace, start: Start) -> int:
     return INTERRUPTED
 
 
-async def _follow(runtime: Runtime, begun: Begun, arguments: argparse.Namespace) -> None:
+async def _follow(begun: Begun, arguments: argparse.Namespace) -> None:
     """Show what happens to a run, in the way that was asked for, until it ends or is suspended."""
     watching = getattr(arguments, "watch", False)
     if watching and not arguments.json and not arguments.quiet and can_watch(sys.stderr):
-        await watch(runtime, begun.run)
+        async with watch(begun.run):
+            async for _ in begun.run.events(begun.after):
+                pass
         return
-    progress = Progress(quiet=arguments.quiet)
+    progress = Lines(quiet=arguments.quiet)
     async for entry in begun.run.events(begun.after):
         if watching and arguments.json:
             print_json(event(begun.run.id, entry), one_line=True)

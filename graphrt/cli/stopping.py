@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import anyio
 
-from graphrt.cli.screen import note
 from graphrt.errors import GraphrtError
 from graphrt.runtime import Runtime
+from graphrt.view.terminal import note
 
 T = TypeVar("T")
 

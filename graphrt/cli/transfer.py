@@ -12,11 +12,12 @@ import anyio
 
 from graphrt.cli.exits import OK, TargetNotFound
 from graphrt.cli.runs import existing, find
-from graphrt.cli.screen import command, note, print_json
+from graphrt.cli.screen import command, print_json
 from graphrt.config import load_config
 from graphrt.errors import UsageError
 from graphrt.journal import OVER
 from graphrt.types import Json, RunId
+from graphrt.view.terminal import note
 
 
 def export(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

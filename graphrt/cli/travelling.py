@@ -17,7 +17,7 @@ from graphrt.cli.inputs import pairs, read_option, read_value
 from graphrt.cli.looking import reading
 from graphrt.cli.running import Begun, check_models, execute, graph_of
 from graphrt.cli.runs import existing, find
-from graphrt.cli.screen import note, paint, print_json, short
+from graphrt.cli.screen import print_json
 from graphrt.dag import as_graph
 from graphrt.difference import Comparison, Difference, Row
 from graphrt.errors import UsageError
@@ -28,6 +28,8 @@ from graphrt.runtime import Runtime
 from graphrt.state import find as find_step
 from graphrt.travel import UNCHANGED, Plan, plan_fork, plan_retry
 from graphrt.types import Json, StepKey
+from graphrt.view.terminal import note, paint
+from graphrt.view.words import short
 
 VERDICTS = {"shared": "=", "same": "✓", "differs": "✗", "only in a": "-", "only in b": "+"}
 

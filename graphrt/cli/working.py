@@ -15,12 +15,13 @@ import anyio
 
 from graphrt.cli.exits import INTERRUPTED, OK, TargetNotFound
 from graphrt.cli.running import check_models, open_runtime, roles_of
-from graphrt.cli.screen import clock_time, note
 from graphrt.cli.stopping import until_stopped
 from graphrt.cli.target import load, load_module, names
 from graphrt.dag import as_graph
 from graphrt.graph import Graph
 from graphrt.runtime import Runtime
+from graphrt.view.terminal import note
+from graphrt.view.words import clock_time
 
 log = logging.getLogger("graphrt")
 

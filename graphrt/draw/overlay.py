@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from graphrt.clock import lasted
 from graphrt.draw.progress import Place, Progress, telling
 from graphrt.draw.sketch import Box, Sketch
 from graphrt.facts import AttemptFailed, StepFailed, StepUnknown
 
 AT_WORK = frozenset({"running", "retrying", "waiting"})
-_MINUTE, _HOUR = 60, 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +88,7 @@ def _mark(box: Box, place: Place, expected: int | None, spent: str) -> Mark:
     if place.tries:
         parts.append(f"+{place.tries} {'try' if place.tries == 1 else 'tries'}")
     if finished:
-        parts.append(lasting(place.spent))
+        parts.append(lasted(place.spent))
     wrong = place.last.failure if isinstance(place.last, (AttemptFailed, StepFailed, StepUnknown)) else None
     told = [] if wrong is None else [f"{wrong.type}: {wrong.message}"]
     return Mark(parts[0], " · ".join(parts), "\n".join([*told, *filter(None, [spent])]))
-
-
-def lasting(seconds: float) -> str:
-    """Write how long something took, in as few letters as say it."""
-    if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    if seconds < _HOUR:
-        return f"{seconds // 60:.0f} m {seconds % 60:.0f} s"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} m"

@@ -10,7 +10,7 @@ import pytest
 
 from graphrt import Final, Machine, Runtime, State, Suspended, dag, each, node
 from graphrt.draw.look import BADGES, LOOKS
-from graphrt.draw.overlay import Mark, lasting, marks
+from graphrt.draw.overlay import Mark, marks
 from graphrt.draw.progress import TELLING, Progress
 from graphrt.draw.sketch import Sketch, sketch
 from graphrt.draw.svg import svg
@@ -191,16 +191,6 @@ def test_every_status_has_a_look() -> None:
     for look in LOOKS.values():
         assert set(TELLING) <= look.statuses.keys()
     assert set(TELLING) == BADGES.keys()
-
-
-def test_times_are_short() -> None:
-    assert [lasting(each) for each in (0.0004, 0.25, 3.21, 75.0, 7384.0)] == [
-        "0 ms",
-        "250 ms",
-        "3.2 s",
-        "1 m 15 s",
-        "2 h 3 m",
-    ]
 
 
 async def test_inside_a_fan_out_steps_are_counted_against_its_items() -> None:

@@ -1,14 +1,50 @@
-"""What became of each node of a graph in a run, as a picture of so many lines. Pure: a fold in, lines out."""
+"""What became of each node of a graph in a run, as lines, and drawn in place on a terminal while it happens.
+
+The picture is as high as the graph has nodes and stays so, and its last state remains. What nodes and others write
+meanwhile goes above it. Only lines are drawn over, never the whole screen: a process that is killed leaves a terminal
+as it should be.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TextIO
 
-from graphrt.cli.screen import MARKS, asked, faint, lasted, paint, short
-from graphrt.cli.table import Column, cut, flowed, lines_of
+from graphrt.clock import lasted
 from graphrt.draw.progress import TELLING, Place, Progress
-from graphrt.facts import AttemptFailed, Fact, StepFailed, StepFinished, StepUnknown, StepWaiting
+from graphrt.facts import AttemptFailed, Entry, Fact, StepFailed, StepFinished, StepUnknown, StepWaiting
+from graphrt.run import Run
+from graphrt.view.table import Column, cut, flowed, lines_of
+from graphrt.view.terminal import Canvas, above, faint, paint, size_of
+from graphrt.view.words import MARKS, asked, short
+
+
+class Watched:
+    """A view of a run on a stream that is a terminal."""
+
+    def __init__(self, run: Run[Any], stream: TextIO) -> None:
+        self._name = "?" if run.graph is None else run.graph.name
+        self._stream = stream
+        self._canvas = Canvas(stream)
+        self._height = min(len(Progress(run.graph).places) + 2, max(3, self._size().lines - 1))
+
+    def opened(self) -> AbstractContextManager[object]:
+        """See View.opened."""
+        return above(self._canvas)
+
+    def take(self, entry: Entry) -> None:
+        """See View.take."""
+
+    def draw(self, progress: Progress, now: float, *, last: bool) -> None:
+        """See View.draw."""
+        width = max(1, self._size().columns - 1)  # a full line may move a terminal to the next
+        self._canvas.draw(picture(progress, self._name, now=now, width=width, height=self._height))
+
+    def _size(self) -> os.terminal_size:
+        return size_of(self._stream) or os.terminal_size((80, 24))
 
 
 def picture(watched: Progress, name: str, *, now: float, width: int, height: int) -> list[str]:

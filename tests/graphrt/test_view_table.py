@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrt.cli.screen import lasted, when_shortly
-from graphrt.cli.table import Column, cut, flowed, lines_of, plain, wide
+from graphrt.clock import lasted
+from graphrt.view.table import Column, cut, flowed, lines_of, plain, wide
+from graphrt.view.words import when_shortly
 from tests.graphrt.command import Cli, Terminal
 
 TEXT = st.text(st.characters(codec="utf-8", categories=["L", "M", "N", "P", "Z", "So", "Cc"]), max_size=30)
@@ -103,7 +104,17 @@ def test_words_that_belong_together_stay_on_one_line() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.004, "0.00 s"), (59.99, "59.99 s"), (61, "1 m 1 s"), (3_700, "1 h 1 m"), (90_000, "1 d 1 h")],
+    [
+        (0.0004, "0 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.00 s"),
+        (3.21, "3.21 s"),
+        (12.34, "12.3 s"),
+        (59.99, "1 m 0 s"),
+        (61, "1 m 1 s"),
+        (3_700, "1 h 1 m"),
+        (90_000, "1 d 1 h"),
+    ],
 )
 def test_a_duration_is_told_in_the_unit_that_says_it_best(seconds: float, words: str) -> None:
     assert lasted(seconds) == words

@@ -1,9 +1,4 @@
-"""`--watch`: the state of each node of a run, drawn in place on a terminal while it happens.
-
-The picture is as high as the graph has nodes and stays so; it is drawn at most ten times a second, and its last state
-remains. What nodes and others write meanwhile goes above it. Only lines are drawn over, never the whole screen: a
-process that is killed leaves a terminal as it should be.
-"""
+"""A terminal: what it can show, and lines that are drawn over in place while others are written above them."""
 
 from __future__ import annotations
 
@@ -12,23 +7,60 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import fields
+from collections.abc import Iterator
 from typing import Any, TextIO
 
-import anyio
-from pydantic_core import from_json
+_COLOURS = {"✓": "32", "✗": "31", "▸": "36", "○": "33", "↻": "33", "…": "35", "?": "33"}
 
-from graphrt.cli.screen import size_of
-from graphrt.cli.watched import picture
-from graphrt.draw.progress import Progress
-from graphrt.facts import Entry
-from graphrt.history import counted
-from graphrt.run import Run
-from graphrt.runtime import Runtime
 
-EVERY = 0.1
-"""Seconds between two pictures."""
+def note(line: str, *, quiet: bool = False) -> None:
+    """Write a line of progress."""
+    if not quiet:
+        sys.stdout.flush()  # where both go to one place, they are in order
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+def paint(mark: str, stream: Any = None) -> str:
+    """Colour a mark, on a terminal that wants it. The mark and the words say the same without."""
+    if not coloured(stream or sys.stderr):
+        return mark
+    return f"\x1b[{_COLOURS.get(mark, '0')}m{mark}\x1b[0m"
+
+
+def faint(words: str, stream: Any = None) -> str:
+    """Write words that are only to be seen where somebody looks for them, on a terminal that wants it."""
+    stream = stream or sys.stderr
+    return f"\x1b[2m{words}\x1b[0m" if words and coloured(stream) else words
+
+
+def coloured(stream: Any) -> bool:
+    """Whether a stream is a terminal on which colours are wanted."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def size_of(stream: Any) -> os.terminal_size | None:
+    """Return the columns and lines of the terminal that a stream is; None if it is none, where nothing is cut."""
+    if not stream.isatty():
+        return None
+    try:
+        real = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        real = os.terminal_size((0, 0))
+    named = os.environ.get("COLUMNS", "")
+    columns = int(named) if named.isdecimal() else 0
+    return os.terminal_size((columns or real.columns or 80, real.lines or 24))
+
+
+def width_of(stream: Any) -> int | None:
+    """Return how many columns there are for a line; None for as many as it needs."""
+    size = size_of(stream)
+    return None if size is None else size.columns
+
+
+def most_of(stream: Any) -> int:
+    """Return how many letters of a value are told: on a terminal, more than there is room for in its line."""
+    return 60 if width_of(stream) is None else 400
 
 
 class Canvas:
@@ -92,7 +124,7 @@ class Above(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def _above(canvas: Canvas) -> Iterator[None]:
+def above(canvas: Canvas) -> Iterator[None]:
     """Let all that is written to this process's terminal meanwhile go above the picture."""
     out = Above(sys.stdout, canvas) if sys.stdout.isatty() else None
     err = Above(sys.stderr, canvas)
@@ -105,54 +137,6 @@ def _above(canvas: Canvas) -> Iterator[None]:
         yield
 
 
-def event(run: str, entry: Entry) -> dict[str, Any]:
-    """Return an entry, as a line of JSON shows it."""
-    fact = entry.fact
-    told = {each.name: getattr(fact, each.name) for each in fields(fact)}
-    read = {name: from_json(value) if isinstance(value, bytes) else value for name, value in told.items()}
-    return {"run": run, "seq": entry.seq, "at": entry.at, "kind": fact.kind, **read}
-
-
 def can_watch(stream: TextIO) -> bool:
     """Whether a stream is a terminal on which lines can be drawn over."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-async def watch(runtime: Runtime, run: Run[Any]) -> None:
-    """Draw a run on stderr, a terminal, until it ends or is suspended. Interrupted, it leaves its last picture."""
-    watched = Progress(run.graph)
-    name = (await run.info()).graph
-    screen = sys.stderr
-    canvas = Canvas(screen)
-    height = min(len(watched.places) + 2, max(3, _size(screen).lines - 1))
-
-    def draw() -> None:
-        width = max(1, _size(screen).columns - 1)  # a full line may move a terminal to the next
-        canvas.draw(picture(watched, name, now=runtime.clock.now(), width=width, height=height))
-
-    with _above(canvas):
-        draw()  # before anything is read: where there is a picture is seen at once
-        try:
-            record = await counted(runtime.journal, run.id)
-            for _, entry in record:
-                watched.take(entry)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_repeatedly, draw)
-                async for entry in run.events(max(entry.seq for owner, entry in record if owner == run.id)):
-                    watched.take(entry)
-                tasks.cancel_scope.cancel()
-        except BaseException:
-            watched.leave(runtime.clock.now())
-            raise
-        finally:
-            draw()
-
-
-def _size(stream: TextIO) -> os.terminal_size:
-    return size_of(stream) or os.terminal_size((80, 24))
-
-
-async def _repeatedly(draw: Callable[[], None]) -> None:
-    while True:
-        draw()
-        await anyio.sleep(EVERY)

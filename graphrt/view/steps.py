@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from graphrt.cli.screen import asked, short
 from graphrt.facts import (
     AttemptFailed,
     Entry,
@@ -28,6 +27,7 @@ from graphrt.facts import (
     SubstepStarted,
 )
 from graphrt.history import Counted
+from graphrt.view.words import asked, short
 
 Row = dict[str, Any]
 
