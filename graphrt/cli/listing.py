@@ -76,11 +76,16 @@ def _standing(info: RunInfo, waits: Sequence[Pending], store: str | None) -> lis
     return said
 
 
+def driven(info: RunInfo) -> bool:
+    """Whether somebody drives a run now."""
+    return info.driver is not None and not is_dead(info.driver) and (info.lease or 0) > time.time()
+
+
 def driver(info: RunInfo, store: str | None) -> str:
     """Say who drives a run that is under way, or how it goes on where nobody does."""
-    if info.driver is None or is_dead(info.driver) or (info.lease or 0) <= time.time():
+    if not driven(info):
         return f"nobody drives it: {command(f'graphrt resume {info.id}', store)}"
-    return f"driven by {who(info.driver)}, lease until {when(info.lease or 0)}"
+    return f"driven by {who(info.driver or '')}, lease until {when(info.lease or 0)}"
 
 
 def step_columns(rows: Mapping[str, Row], spent: Spent) -> list[Column]:

@@ -59,6 +59,8 @@ class Lane:
     @property
     def name(self) -> str:
         """What it is called."""
+        if self.place == REST:
+            return f"{len({place_of(track.step) for track in self.tracks})} nodes more"
         return self.place.rpartition("/")[2]
 
     @property
@@ -167,6 +169,8 @@ class Bar:
     @property
     def status(self) -> str:
         """What it came to; of several steps the most telling."""
+        if len(self.spans) == 1:
+            return self.spans[0].status
         return telling(Counter({span.step: span.status for span in self.spans}.values()))
 
     @property
@@ -184,28 +188,33 @@ class Bar:
 _ORDINALS = re.compile(r"\[\d+\]|#\d+")
 
 
-def bars_of(row: Sequence[Track], scale: Scale, *, least: float, gap: float, limit: float) -> list[Bar]:
-    """Place the spans of a row, none narrower than `least` nor beyond `limit`, a `gap` between two.
+def placed(row: Sequence[Track], scale: Scale) -> list[tuple[float, float, Span]]:
+    """Return where each span of a row begins and ends, in time."""
+    spans = sorted((span for track in row for span in track.spans), key=lambda each: each.began)
+    return [(scale.at(span.began), scale.at(span.ended), span) for span in spans]
+
+
+def bars_of(row: Sequence[tuple[float, float, Span]], *, least: float, gap: float, limit: float) -> list[Bar]:
+    """Make bars of the spans of a row, none narrower than `least` nor beyond `limit`, a `gap` between two.
 
     What there is no room for is drawn in one piece with what is before it. A bar begins where its span does, or a
     little later where another one is in its way.
     """
     bars: list[Bar] = []
-    spans = [span for track in row for span in track.spans]
-    for span in sorted(spans, key=lambda each: each.began):
-        left, right = scale.at(span.began), scale.at(span.ended)
-        if span.what == "pause" and right - left < least:
+    reach = -gap
+    for begin, end, span in row:
+        if span.what == "pause" and end - begin < least:
             continue
-        if bars and left < bars[-1].right + gap:
-            start = bars[-1].right + gap
-            near = start - left <= least + 2 * gap
-            if start + least > limit or not (near or right - start >= max(least, (right - left) / 2)):
+        start = max(begin, reach + gap)
+        if bars and start > begin:
+            near = start - begin <= least + 2 * gap
+            if start + least > limit or not (near or end - start >= max(least, (end - begin) / 2)):
                 bars[-1].spans.append(span)
-                bars[-1].right = min(limit, max(bars[-1].right, right))
+                reach = bars[-1].right = min(limit, max(reach, end))
                 continue
-            left = start
-        left = min(left, limit - least)
-        bars.append(Bar(left, min(limit, max(right, left + least)), [span]))
+        start = min(start, limit - least)
+        reach = min(limit, max(end, start + least))
+        bars.append(Bar(start, reach, [span]))
     return bars
 
 

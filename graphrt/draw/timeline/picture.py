@@ -5,68 +5,46 @@ Presentation attributes only, as the pictures of graphs have, and the same colou
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 
+from graphrt.clock import lasted
 from graphrt.draw.lettering import escape, shorten, width
 from graphrt.draw.look import BADGES, ICONS, LOOKS, Look, Theme, n
-from graphrt.draw.overlay import lasting
 from graphrt.draw.progress import TELLING
-from graphrt.draw.timeline.lanes import Bar, Lane, Track, bars_of, crowd_of, lanes_of, rows_of
-from graphrt.draw.timeline.scale import Scale, Stretch, scale_of, ticks, told
-from graphrt.draw.timeline.spans import Course, Moment, Span, course_of
+from graphrt.draw.timeline.lanes import Bar, Lane
+from graphrt.draw.timeline.plan import (
+    BOLD,
+    CROWD,
+    GROUP,
+    HEAD,
+    HIGH,
+    LINE,
+    MARGIN,
+    NARROWEST,
+    PAD,
+    SMALL,
+    STUB,
+    Placed,
+    Plan,
+)
+from graphrt.draw.timeline.spans import Moment, course_of
+from graphrt.draw.timeline.words import WAITS, all_of, instant, of_bar, of_counts, of_course, of_lane, on_bar
 from graphrt.errors import UsageError
 from graphrt.history import Counted
 from graphrt.types import StepKey
 
-NARROWEST = 560.0
-"""Pixels: with less, there would be no room beside the names."""
-MOST_ROWS = 24
-"""Rows of a lane. The steps beyond are drawn as how many there are at once."""
-MOST_BARS = 2000
-"""With more, those that are near each other are drawn in one piece."""
-
-_MARGIN = 20.0
-_NAMES = 250.0
-"""How wide the names of the lanes are, with what is said beside them."""
-_END = 14.0
-"""Room at the end for bars that are wider than what they stand for."""
-_HEAD = 62.0
-_TICK = 72.0
-"""How far apart ticks are at least."""
-_TITLE, _NAME, _SMALL = 14.0, 12.0, 10.5
-_LINE = 14.0
-_BOLD = 1.08
-_LEAST, _GAP = 3.0, 1.0
-_ROW, _LOW = (18.0, 3.0), (7.0, 2.0)
-"""A row's height, and what is between two: of a few, and of many."""
-_FEW = 4
-_PAD = 4.0
-_GROUP = 24.0
-_CROWD = 30.0
-_COLUMN = 4.0
+_TITLE, _NAME = 14.0, 12.0
 _INDENT = 12.0
+_DEEPEST = 6
+"""What is deeper is not indented further."""
+_NARROW = 56.0
+"""Room that a name has at least."""
 _SIGN = 10.0
-_STUB = 9.0
-"""How much of what crosses a cut is seen at each of its sides."""
-_TOLD = 400
-"""Letters of what went wrong that a tooltip has."""
-
-_WAITS = {
-    "person": "waits for a person",
-    "signal": "waits for a signal",
-    "timer": "sleeps",
-    "pause": "pauses before another try",
-    "decision": "waits for a decision",
-}
 _STATUSES = {"suspended": "waiting"}
 """What a status of a run looks like, where it is none of a step."""
-_QUIET = ("suspended", "waiting")
-"""Why nobody worked, where no moment says it."""
-_ENDS = ("driver lost", "failed", "cancelled")
 _TONES = {"driver lost": "interrupted", "resumed": "running", "failed": "failed", "cancelled": "cancelled"}
+_POINT = 8
+"""Pixels: a bar that is narrower has no room for a point, or for teeth."""
 
 
 def timeline(
@@ -88,119 +66,34 @@ def timeline(
         raise UsageError(f"theme {theme!r} is neither 'light' nor 'dark'")
     if wide < NARROWEST:
         raise UsageError(f"a timeline is at least {NARROWEST:.0f} pixels wide, not {wide}")
-    course = course_of(record, now)
-    return "\n".join(_Picture(course, LOOKS[theme], wide, spent or {}).lines()) + "\n"
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """A lane in its place."""
-
-    lane: Lane
-    top: float
-    row: float
-    step: float
-    rows: Sequence[Sequence[Bar]]
-    crowd: Sequence[tuple[float, float, int]]
-    beyond: Counter[str]
-    """What became of the steps for which there is no row."""
-
-    @property
-    def height(self) -> float:
-        """How high it is."""
-        if self.lane.group and not self.rows:
-            return _GROUP
-        head = _GROUP if self.lane.group else 0.0
-        crowd = _CROWD if self.crowd else 0.0
-        return max(_ROW[0] + 2 * _PAD, head + len(self.rows) * self.step + crowd + 2 * _PAD)
-
-
-@dataclass(slots=True)
-class _Line:
-    """Where words are already on a line."""
-
-    taken: list[tuple[float, float]] = field(default_factory=list)
-
-    def put(self, left: float, right: float) -> bool:
-        """Take a place, unless something is there."""
-        if any(left < end and begin < right for begin, end in self.taken):
-            return False
-        self.taken.append((left, right))
-        return True
+    plan = Plan(course_of(record, now), wide)
+    return "\n".join(_Picture(plan, LOOKS[theme], spent or {}).lines()) + "\n"
 
 
 class _Picture:
-    def __init__(self, course: Course, look: Look, wide: float, spent: Mapping[tuple[StepKey, int], str]) -> None:
-        self.course = course
+    def __init__(self, plan: Plan, look: Look, spent: Mapping[tuple[StepKey, int], str]) -> None:
+        self.plan = plan
+        self.course = plan.course
+        self.scale = plan.scale
         self.look = look
-        self.wide = wide
         self.spent = spent
-        self.left = _MARGIN + _NAMES
-        self.right = wide - _MARGIN - _END
-        self.limit = wide - _MARGIN - 4
-        self.scale = scale_of(course, self.left, self.right, _room)
-        self.said = self._said()
-        moments = [self.scale.at(moment.at) for moment in course.moments]
-        self.walls = sorted([*moments, *(cut.left + _STUB - 2 for cut in self.scale.cuts)])
-        """What no words are written across."""
-        self.top = _HEAD + _LINE * (1 + max((line for _, _, line in self.said), default=-1)) + 18
-        self.lanes = self._placed()
-        last = self.lanes[-1] if self.lanes else None
-        self.bottom = self.top + 8 if last is None else last.top + last.height + 6
-
-    def _placed(self) -> list[_Drawn]:
-        lanes = lanes_of(self.course)
-        rows = [_shown(rows_of(lane.tracks)) for lane in lanes]
-        least = _LEAST
-        while True:
-            bars = [
-                [bars_of(row, self.scale, least=least, gap=_GAP, limit=self.limit) for row in shown] for shown, _ in rows
-            ]
-            if sum(len(row) for each in bars for row in each) <= MOST_BARS or least > self.right - self.left:
-                break
-            least *= 2
-        placed, y = [], self.top
-        for lane, (_, beyond), drawn in zip(lanes, rows, bars, strict=True):
-            high, between = _ROW if len(drawn) <= _FEW and not beyond else _LOW
-            crowd = crowd_of(beyond, self.scale, column=_COLUMN)
-            statuses = Counter(track.status for row in beyond for track in row)
-            found = _Drawn(lane, y, high, high + between, drawn, crowd, statuses)
-            placed.append(found)
-            y += found.height
-        return placed
-
-    def _said(self) -> list[tuple[Stretch | Moment, float, int]]:
-        """Place the words above the lanes: where each is, and on which line; -1 where there is no room for it."""
-        lines = [_Line(), _Line(), _Line()]
-        found: list[tuple[Stretch | Moment, float, int]] = []
-        cuts = [cut for cut in self.scale.cuts if cut.why in _QUIET]
-        for each in [*self.course.moments, *cuts]:
-            words = each.word if isinstance(each, Moment) else each.why
-            half = width(words, _SMALL) / 2
-            middle = (each.left + each.right) / 2 if isinstance(each, Stretch) else self.scale.at(each.at)
-            if isinstance(each, Moment):  # what ends something stands before its line, what begins something after it
-                middle += -half - 2 if each.word in _ENDS else half - 4
-            middle = min(max(middle, self.left + half), self.wide - _MARGIN - half)
-            free = (place for place, line in enumerate(lines) if line.put(middle - half - 4, middle + half + 4))
-            found.append((each, middle, next(free, -1)))
-        return found
 
     def lines(self) -> Iterator[str]:
         """Write the picture."""
         legend = list(self._legend())
-        high = self.bottom + (22 if legend else 0) + _MARGIN - 6
+        high = self.plan.bottom + (22 if legend else 0) + MARGIN - 6
         name = f"timeline of run {self.course.run} of {self.course.graph}"
         yield (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{n(self.wide)}" height="{n(high)}" '
-            f'viewBox="0 0 {n(self.wide)} {n(high)}" role="img" aria-label="{escape(name)}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{n(self.plan.wide)}" height="{n(high)}" '
+            f'viewBox="0 0 {n(self.plan.wide)} {n(high)}" role="img" aria-label="{escape(name)}" '
             f'font-family="Helvetica, Arial, Liberation Sans, sans-serif" font-size="{n(_NAME)}" '
             f'stroke-linejoin="round" stroke-linecap="round">'
         )
-        yield f'<rect width="{n(self.wide)}" height="{n(high)}" fill="{self.look.ground}"/>'
+        yield f'<rect width="{n(self.plan.wide)}" height="{n(high)}" fill="{self.look.ground}"/>'
         yield from self._head()
         yield from self._groups()
         yield from self._grid()
-        for drawn in self.lanes:
+        for drawn in self.plan.lanes:
             yield from self._lane(drawn)
         yield from self._cuts()
         yield from self._moments()
@@ -214,113 +107,101 @@ class _Picture:
         course, look = self.course, self.look
         status = _STATUSES.get(course.status, course.status)
         tone = look.statuses[status]
-        took = "" if course.ended <= course.began else f" · {lasting(course.ended - course.began)}"
+        took = "" if course.ended <= course.began else f" · {lasted(course.ended - course.began)}"
         said = f"{course.status}{took}"
-        title = shorten(f"{course.graph} · run {course.run}", _TITLE, self.wide - 2 * _MARGIN - width(said, _NAME) - 60)
-        x = _MARGIN + width(title, _TITLE) * _BOLD + 22
-        yield _text(_MARGIN, _MARGIN + 12, title, _TITLE, look.text, bold=True)
-        yield f'<circle cx="{n(x)}" cy="{n(_MARGIN + 7)}" r="8" fill="{tone}"/>'
-        yield _sign(status, x - 7, _MARGIN, 14, look.statuses["badge"])
-        yield _text(x + 14, _MARGIN + 12, said, _NAME, tone)
-        steps = len({span.step for span in course.spans})
-        tries = sum(span.what == "work" and span.attempt > 1 for span in course.spans)
-        words = [f"began {_instant(course.began)}", f"{steps:,} step{'' if steps == 1 else 's'}"]
-        if tries:
-            words.append(f"+{tries:,} {'try' if tries == 1 else 'tries'}")
-        yield _text(_MARGIN, _MARGIN + 30, " · ".join(words), _SMALL, look.quiet)
+        title = shorten(
+            f"{course.graph} · run {course.run}", _TITLE, self.plan.wide - 2 * MARGIN - width(said, _NAME) - 60
+        )
+        x = MARGIN + width(title, _TITLE) * BOLD + 22
+        yield _text(MARGIN, MARGIN + 12, title, _TITLE, look.text, bold=True)
+        yield f'<circle cx="{n(x)}" cy="{n(MARGIN + 7)}" r="8" fill="{tone}"/>'
+        yield _sign(status, x - 7, MARGIN, 14, look.statuses["badge"])
+        yield _text(x + 14, MARGIN + 12, said, _NAME, tone)
+        yield _text(MARGIN, MARGIN + 30, of_course(course), SMALL, look.quiet)
 
     def _groups(self) -> Iterator[str]:
-        for place, drawn in enumerate(self.lanes):
+        for place, drawn in enumerate(self.plan.lanes):
             if not drawn.lane.group:
                 continue
             depth = drawn.lane.depth
             last = place
-            while last + 1 < len(self.lanes) and self.lanes[last + 1].lane.depth > depth:
+            while last + 1 < len(self.plan.lanes) and self.plan.lanes[last + 1].lane.depth > depth:
                 last += 1
-            end = self.lanes[last].top + self.lanes[last].height
+            end = self.plan.lanes[last].top + self.plan.lanes[last].height
             inset = min(depth, 3) * 3.0
-            x = _MARGIN + depth * _INDENT
+            x = MARGIN + _indent(depth)
             yield (
-                f'<rect x="{n(x)}" y="{n(drawn.top + 1)}" width="{n(self.wide - _MARGIN - inset - x)}" '
+                f'<rect x="{n(x)}" y="{n(drawn.top + 1)}" width="{n(self.plan.wide - MARGIN - inset - x)}" '
                 f'height="{n(end - drawn.top - 2)}" rx="4" fill="{self.look.clusters[depth % 2]}" '
                 f'stroke="{self.look.frame}" stroke-width="1"/>'
             )
 
     def _grid(self) -> Iterator[str]:
-        look, line = self.look, _Line()
-        y = self.top - 8
+        look, y = self.look, self.plan.top - 8
         for cut in self.scale.cuts:
-            middle, words = (cut.left + cut.right) / 2, lasting(cut.ended - cut.began)
-            half = width(words, _SMALL) / 2
-            line.put(middle - half - 4, middle + half + 4)
-            yield _text(middle, y, words, _SMALL, look.text, anchor="middle", bold=True)
-        for stretch in self.scale.stretches:
-            if stretch.cut or stretch.ended <= stretch.began:
-                continue
-            first = stretch is self.scale.stretches[0]
-            step, found = ticks(stretch, self.scale.unit, _TICK)
-            for seconds in found:
-                x = stretch.at(stretch.began + seconds)
-                words = told(seconds, step) if first else f"+{told(seconds, step)}"
-                half = width(words, _SMALL) / 2
-                if line.put(x - half - 4, x + half + 4) and x + half <= self.wide - 2:
-                    yield _text(x, y, words, _SMALL, look.quiet, anchor="middle")
-                yield (
-                    f'<path d="M{n(x)} {n(self.top - 3)}V{n(self.bottom - 2)}" stroke="{look.frame}" '
-                    f'stroke-width="1" stroke-opacity="0.35"/>'
-                )
+            words = lasted(cut.ended - cut.began)
+            yield _text((cut.left + cut.right) / 2, y, words, SMALL, look.text, anchor="middle", bold=True)
+        for x, words in self.plan.ticks:
+            if words:
+                yield _text(x, y, words, SMALL, look.quiet, anchor="middle")
+            yield (
+                f'<path d="M{n(x)} {n(self.plan.top - 3)}V{n(self.plan.bottom - 2)}" stroke="{look.frame}" '
+                f'stroke-width="1" stroke-opacity="0.35"/>'
+            )
 
     # Lanes.
 
-    def _lane(self, drawn: _Drawn) -> Iterator[str]:
+    def _lane(self, drawn: Placed) -> Iterator[str]:
         lane, look = drawn.lane, self.look
-        if not lane.group and (drawn.top > self.top):
+        if not lane.group and (drawn.top > self.plan.top):
             yield (
-                f'<path d="M{n(_MARGIN + lane.depth * _INDENT + 4)} {n(drawn.top)}H{n(self.left - 8)}" '
+                f'<path d="M{n(MARGIN + _indent(lane.depth) + 4)} {n(drawn.top)}H{n(self.plan.left - 8)}" '
                 f'stroke="{look.frame}" stroke-width="1" stroke-opacity="0.35"/>'
             )
-        y = drawn.top + _PAD
+        y = drawn.below
         if lane.group:
             yield from self._bracket(lane, drawn.top)
-            y = drawn.top + _GROUP if drawn.rows else y
         for row in drawn.rows:
             for place, bar in enumerate(row):
-                following = row[place + 1].left if place + 1 < len(row) else self.limit
-                yield from self._bar(bar, y, drawn.row, following)
-            y += drawn.step
+                following = row[place + 1].left if place + 1 < len(row) else self.plan.limit
+                yield from self._bar(bar, y, drawn.row[0], following)
+            y += sum(drawn.row)
         if drawn.crowd:
             yield from self._crowd(drawn, y)
 
     def _bracket(self, lane: Lane, top: float) -> Iterator[str]:
         left = self.scale.at(lane.began)
-        right = max(left + _LEAST, self.scale.at(lane.ended))
-        y = top + _GROUP / 2 - 2
+        right = max(left + 3, self.scale.at(lane.ended))
+        y = top + GROUP / 2 - 2
         yield (
-            f"<g><title>{escape(self._tooltip_of_lane(lane))}</title>"
+            f"<g><title>{escape(of_lane(lane))}</title>"
             f'<path d="M{n(left)} {n(y + 7)}V{n(y)}H{n(right)}V{n(y + 7)}" fill="none" '
             f'stroke="{self.look.statuses[lane.status]}" stroke-width="2.5"/></g>'
         )
 
-    def _crowd(self, drawn: _Drawn, top: float) -> Iterator[str]:
+    def _crowd(self, drawn: Placed, top: float) -> Iterator[str]:
         most = max(count for _, _, count in drawn.crowd)
-        floor = top + _CROWD - 4
+        floor = top + CROWD - 4
         path = []
         for left, right, count in drawn.crowd:
-            high = (_CROWD - 10) * count / most
-            left, right = max(left, self.left), min(right, self.limit)
-            path.append(f"M{n(left)} {n(floor)}V{n(floor - high)}H{n(right)}V{n(floor)}Z")
+            high = (CROWD - 10) * count / most
+            begin, end = max(left, self.plan.left), min(right, self.plan.limit)
+            path.append(f"M{n(begin)} {n(floor)}V{n(floor - high)}H{n(end)}V{n(floor)}Z")
         words = f"{drawn.beyond.total():,} more, up to {most:,} at once"
         tone = self.look.statuses[drawn.beyond.most_common(1)[0][0]]
         yield (
-            f"<g><title>{escape(f'{words}: {_all_of(drawn.beyond)}')}</title>"
+            f"<g><title>{escape(f'{words}: {all_of(drawn.beyond)}')}</title>"
             f'<path d="{"".join(path)}" fill="{tone}" fill-opacity="0.6"/></g>'
         )
-        yield _text(self.left - 10, floor - 3, shorten(words, _SMALL, _NAMES - 30), _SMALL, self.look.quiet, anchor="end")
+        yield _text(self.plan.left - 10, floor - 3, words, SMALL, self.look.quiet, anchor="end")
 
     def _bar(self, bar: Bar, y: float, high: float, following: float) -> Iterator[str]:
         look, what = self.look, bar.what
         tone = look.statuses[bar.status]
-        yield f"<g><title>{escape(self._tooltip(bar))}</title>"
+        span = bar.spans[-1]
+        spent = self.spent.get((span.step, span.attempt), "") if what == "work" else ""
+        told = of_bar(bar, self.course, spent)
+        yield f"<g><title>{escape(told)}</title>"
         if what == "pause":
             yield (
                 f'<path d="M{n(bar.left)} {n(y + high / 2)}H{n(bar.right)}" stroke="{tone}" stroke-width="1.5" '
@@ -333,7 +214,7 @@ class _Picture:
                 f'<rect x="{n(bar.left + 0.75)}" y="{n(y + 0.75)}" width="{n(max(0.5, bar.right - bar.left - 1.5))}" '
                 f'height="{n(high - 1.5)}" rx="2" fill="{look.ground}" stroke="{tone}" stroke-width="1.5"/>'
             )
-        if high >= _ROW[0] and what != "pause":
+        if high >= HIGH[0] and what != "pause":
             yield from self._words(bar, y, high, following)
         elif what == "work" and bar.right - bar.left >= high + 3:
             yield _sign(bar.status, bar.left + 2, y, high, look.statuses["badge"])
@@ -344,66 +225,57 @@ class _Picture:
         look, work = self.look, bar.what == "work"
         tone = look.statuses[bar.status]
         on = look.statuses["badge"] if work else look.text
-        signed = bar.right - bar.left >= _SIGN + 6
         left = bar.left + 4
+        signed = self.plan.visible(bar.left, bar.right)[0][1] - bar.left >= _SIGN + 6
         if signed:
             icon = _sign(bar.status, left, y + (high - _SIGN) / 2, _SIGN, on if work else tone)
             if not work and bar.what in ICONS and bar.status in {"finished", "waiting"}:
                 icon = _icon(bar.what, left - 1, y + 3, 12, look.kinds[bar.what])
             yield icon
             left += _SIGN + 4
-        texts = list(_texts(bar))
-        room = max(self._visible(left, bar.right - 4), key=lambda each: each[1] - each[0], default=(0.0, 0.0))
-        found = next((text for text in texts if width(text, _SMALL) <= room[1] - room[0]), None)
+        texts = list(on_bar(bar))
+        room = max(self.plan.visible(left, bar.right - 4), key=lambda each: each[1] - each[0], default=(0.0, 0.0))
+        found = next((text for text in texts if width(text, SMALL) <= room[1] - room[0]), None)
         if found is not None:
-            yield _text(room[0], y + high / 2 + 3.7, found, _SMALL, on)
+            yield _text(room[0], y + high / 2 + 3.7, found, SMALL, on)
             return
-        beside = bar.right + 4
-        free = min([following, self.limit + 8, *(each for each in self.walls if each > bar.right)]) - 4 - beside
+        beside, free = bar.right + 4, self.plan.room_beside(bar, following)
         sign = 0.0 if signed or bar.status == "finished" else _SIGN + 3
-        found = next((text for text in texts if width(text, _SMALL) + sign <= free), None)
+        found = next((text for text in texts if width(text, SMALL) + sign <= free), None)
         if found is None:
             return
         if sign:
             yield _sign(bar.status, beside, y + (high - _SIGN) / 2, _SIGN, tone)
-        yield _text(beside + sign, y + high / 2 + 3.7, found, _SMALL, look.text)
-
-    def _visible(self, left: float, right: float) -> list[tuple[float, float]]:
-        """Return the parts of a stretch that no cut is in front of."""
-        found, begin = [], left
-        for cut in self.scale.cuts:
-            if cut.right <= begin or cut.left >= right:
-                continue
-            found.append((begin, cut.left + _STUB - 6))
-            begin = cut.right - _STUB + 6
-        return [*found, (begin, right)]
+        yield _text(beside + sign, y + high / 2 + 3.7, found, SMALL, look.text)
 
     def _labels(self) -> Iterator[str]:
         look = self.look
-        for drawn in self.lanes:
+        for drawn in self.plan.lanes:
             lane = drawn.lane
             tone = look.statuses[lane.status]
-            x = _MARGIN + 8 + lane.depth * _INDENT
-            middle = drawn.top + (_GROUP if lane.group else _ROW[0] + 2 * _PAD) / 2
-            words = _counted(lane.inside)
-            wide = width(words, _SMALL)
-            room = self.left - 10 - wide - _SIGN - 4 - 8 - (x + 18)
-            yield f"<g><title>{escape(self._tooltip_of_lane(lane))}</title>"
+            x = MARGIN + 8 + _indent(lane.depth)
+            middle = drawn.top + (GROUP if lane.group else HIGH[0] + 2 * PAD) / 2
+            end = self.plan.left - 10 - _SIGN - 8 - (x + 20)
+            words = next((each for each in of_counts(lane.inside) if width(each, SMALL) <= end - _NARROW), "")
+            wide = width(words, SMALL)
+            size = _NAME * (BOLD if lane.group else 1)
+            yield f"<g><title>{escape(of_lane(lane))}</title>"
             yield _icon(lane.kind, x, middle - 7, 14, look.kinds[lane.kind])
-            yield _text(x + 20, middle + 4, shorten(lane.name, _NAME, room), _NAME, look.text, bold=lane.group)
-            yield _text(self.left - 10, middle + 3.7, words, _SMALL, tone, anchor="end")
-            yield _sign(lane.status, self.left - 10 - wide - _SIGN - 3, middle - _SIGN / 2, _SIGN, tone)
+            yield _text(x + 20, middle + 4, shorten(lane.name, size, end - wide), _NAME, look.text, bold=lane.group)
+            if words:
+                yield _text(self.plan.left - 10, middle + 3.7, words, SMALL, tone, anchor="end")
+            yield _sign(lane.status, self.plan.left - 10 - wide - _SIGN - 3, middle - _SIGN / 2, _SIGN, tone)
             yield "</g>"
 
     # What lies over the lanes.
 
     def _cuts(self) -> Iterator[str]:
-        top, bottom = self.top - 4, self.bottom
+        top, bottom = self.plan.top - 4, self.plan.bottom
         for cut in self.scale.cuts:
-            words = f"{cut.why}: {lasting(cut.ended - cut.began)}, cut short\nfrom {_instant(cut.began)}"
-            left, right = cut.left + _STUB, cut.right - _STUB
+            words = f"{cut.why}: {lasted(cut.ended - cut.began)}, cut short\nfrom {instant(cut.began)}"
+            left, right = cut.left + STUB, cut.right - STUB
             yield (
-                f"<g><title>{escape(words)}\nto {_instant(cut.ended)}</title>"
+                f"<g><title>{escape(words)}\nto {instant(cut.ended)}</title>"
                 f'<path d="{_torn(left, top, bottom)}{_torn(right, bottom, top, "L")}Z" fill="{self.look.ground}"/>'
                 f'<path d="{_torn(left, top, bottom)}{_torn(right, top, bottom)}" fill="none" '
                 f'stroke="{self.look.arrow}" stroke-width="1.2"/></g>'
@@ -411,37 +283,41 @@ class _Picture:
 
     def _moments(self) -> Iterator[str]:
         look = self.look
-        for each, middle, line in self.said:
+        drawn: set[int] = set()
+        for each, middle, line in self.plan.said:
             if isinstance(each, Moment):
-                x, words = self.scale.at(each.at), each.word
+                x, words, low = self.scale.at(each.at), each.word, self.plan.bottom
+                if round(x) in drawn and line < 0:
+                    continue
+                drawn.add(round(x))
                 tone = look.statuses[_TONES[each.word]] if each.word in _TONES else look.text
-                told_ = f"{each.word}, {_instant(each.at)}" + (f"\n{each.details}" if each.details else "")
+                told = f"{each.word}, {instant(each.at)}" + (f"\n{each.details}" if each.details else "")
                 yield (
-                    f"<g><title>{escape(told_)}</title>"
-                    f'<path d="M{n(x)} {n(self.top - 4)}V{n(self.bottom)}" stroke="{tone}" stroke-width="1.5" '
+                    f"<g><title>{escape(told)}</title>"
+                    f'<path d="M{n(x)} {n(self.plan.top - 4)}V{n(low)}" stroke="{tone}" stroke-width="1.5" '
                     f'stroke-dasharray="5 3"/></g>'
                 )
             else:
                 words, tone = each.why, look.quiet
             if line >= 0:
-                yield _text(middle, _HEAD + 8 + line * _LINE, words, _SMALL, tone, anchor="middle")
+                yield _text(middle, HEAD + 8 + line * LINE, words, SMALL, tone, anchor="middle")
 
     def _legend(self) -> Iterator[str]:
         """Say what the colours, signs and outlines mean, of those that are there."""
-        look, x, y = self.look, _MARGIN + 8, self.bottom + 8
+        look, x, y = self.look, MARGIN + 8, self.plan.bottom + 8
         spans = self.course.spans
         worked = {span.status for span in spans if span.what == "work"}
         for status in TELLING:
-            if status in worked and x + 100 < self.wide:
+            if status in worked and x + 100 < self.plan.wide:
                 yield (
                     f'<rect x="{n(x)}" y="{n(y)}" width="14" height="14" rx="2" fill="{look.statuses[status]}"/>'
                     f"{_sign(status, x, y, 14, look.statuses['badge'])}"
-                    f"{_text(x + 20, y + 11, status, _SMALL, look.quiet)}"
+                    f"{_text(x + 20, y + 11, status, SMALL, look.quiet)}"
                 )
-                x += 20 + width(status, _SMALL) + 16
-        for what, words in _WAITS.items():
+                x += 20 + width(status, SMALL) + 16
+        for what, words in WAITS.items():
             here = [span.status for span in spans if span.what == what]
-            if not here or x + 20 + width(words, _SMALL) > self.wide - _MARGIN:
+            if not here or x + 20 + width(words, SMALL) > self.plan.wide - MARGIN:
                 continue
             tone = look.statuses["waiting" if what != "pause" else "retrying"]
             if what == "pause":
@@ -453,97 +329,12 @@ class _Picture:
                 )
                 if what in ICONS:
                     yield _icon(what, x + 2, y + 2, 10, look.kinds[what])
-            yield _text(x + 20, y + 11, words, _SMALL, look.quiet)
-            x += 20 + width(words, _SMALL) + 16
-
-    # Words.
-
-    def _tooltip(self, bar: Bar) -> str:
-        began = min(span.began for span in bar.spans)
-        ended = max(span.ended for span in bar.spans)
-        when = f"{_seconds(ended - began)}, from {_instant(began)} (+{_seconds(began - self.course.began)})"
-        if len(bar.spans) > 1:
-            steps = {span.step: span.status for span in bar.spans}
-            first, *_, last = bar.spans
-            named = first.step if len(steps) == 1 else f"{len(steps)} steps, {first.step} to {last.step}"
-            return f"{named}\n{_all_of(Counter(steps.values()))}, in {len(bar.spans)} attempts or waits\n{when}"
-        span = bar.spans[0]
-        said = [span.step, _said_of(span), when]
-        said += [self.spent.get((span.step, span.attempt), "")] if span.what == "work" else []
-        said += [span.details if len(span.details) <= _TOLD else span.details[: _TOLD - 1] + "…"]
-        said += [f"shared with run {span.shared_with}" if span.shared_with else ""]
-        return "\n".join(filter(None, said))
-
-    def _tooltip_of_lane(self, lane: Lane) -> str:
-        said = [lane.place, _all_of(lane.inside)]
-        if lane.tries:
-            said.append(f"{lane.tries:,} attempts beyond the first")
-        if lane.seconds:
-            said.append(f"{lasting(lane.seconds)} at work in all")
-        return "\n".join(said)
+            yield _text(x + 20, y + 11, words, SMALL, look.quiet)
+            x += 20 + width(words, SMALL) + 16
 
 
-def _said_of(span: Span) -> str:
-    if span.what == "work":
-        return f"{span.status} · attempt {span.attempt}"
-    return f"{_WAITS[span.what]} · {span.status}"
-
-
-def _texts(bar: Bar) -> Iterator[str]:
-    """Yield what can be written on a bar, the longest first."""
-    took = lasting(max(span.ended for span in bar.spans) - min(span.began for span in bar.spans))
-    if len({span.step for span in bar.spans}) > 1:
-        yield f"{len({span.step for span in bar.spans})} steps · {took}"
-        return
-    span = bar.spans[-1]
-    if bar.what != "work":
-        yield f"{bar.ordinal} {_WAITS[bar.what]} · {took}".strip()
-        yield took
-        return
-    parts = [bar.ordinal, bar.status if bar.status != "finished" else ""]
-    parts += [f"try {span.attempt}" if span.attempt > 1 or bar.status == "failed" else "", took]
-    for skipped in range(4):
-        # the ordinal goes first, then the word, whose sign is there, then the attempt
-        rest = [part for part in parts[skipped:] if part]
-        if skipped == 0 or parts[skipped - 1]:
-            yield " · ".join(rest)
-
-
-def _shown(rows: Sequence[Sequence[Track]]) -> tuple[Sequence[Sequence[Track]], Sequence[Sequence[Track]]]:
-    """Choose the rows that are drawn, of too many those that tell the most, and return the others as well."""
-    if len(rows) <= MOST_ROWS:
-        return rows, ()
-    weight = [min(TELLING.index(track.status) for track in row) for row in rows]
-    chosen = set(sorted(range(len(rows)), key=lambda place: weight[place])[: MOST_ROWS - 1])
-    return [row for place, row in enumerate(rows) if place in chosen], [
-        row for place, row in enumerate(rows) if place not in chosen
-    ]
-
-
-def _all_of(counts: Counter[str]) -> str:
-    return ", ".join(f"{counts[status]:,} {status}" for status in TELLING if counts[status])
-
-
-def _counted(counts: Counter[str]) -> str:
-    """Say what became of several steps: of those that differ, of the most telling."""
-    total = counts.total()
-    status = next(status for status in TELLING if counts[status])
-    if total == 1:
-        return status
-    return f"{total:,} {status}" if counts[status] == total else f"{counts[status]:,} of {total:,} {status}"
-
-
-def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.3f} s" if seconds < 60 else lasting(seconds)  # noqa: PLR2004 - a minute
-
-
-def _room(gone: float) -> float:
-    """How wide a cut of so many seconds is: its length is written over it, and what crosses it shows at its sides."""
-    return max(40.0 + _STUB, width(lasting(gone), _SMALL) * _BOLD + 12)
+def _indent(depth: int) -> float:
+    return min(depth, _DEEPEST) * _INDENT
 
 
 # Shapes.

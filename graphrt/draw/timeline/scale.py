@@ -59,7 +59,7 @@ def scale_of(course: Course, left: float, right: float, room: Callable[[float], 
     time, width = course.ended - course.began, right - left
     for began, ended in sorted(pauses, key=lambda each: (each[0] - each[1], each[0]))[:MOST_CUT]:
         wide = room(ended - began)
-        if ended - began <= _SHARE * time or width - wide < (right - left) / 2:
+        if ended - began <= _SHARE * time or width - wide < (right - left) / 3:
             break
         chosen.append((began, ended))
         time, width = time - (ended - began), width - wide
@@ -132,6 +132,13 @@ def round_step(least: float) -> float:
     return float(next(each for each in (days // 5 or 1, days // 2 or 1, days) if each * _DAY >= least) * _DAY)
 
 
+def tick(seconds: float, step: float, *, first: bool) -> str:
+    """Write a tick of a stretch: of one after a cut, how long after it; its beginning is where the cut ends."""
+    if first:
+        return told(seconds, step)
+    return f"+{told(seconds, step)}" if seconds else ""
+
+
 def told(seconds: float, step: float) -> str:
     """Write a multiple of a round length of time, no finer than that."""
     if seconds == 0:
@@ -158,5 +165,3 @@ def _number(value: float, step: float) -> str:
         digits += 1
     text = f"{value:.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-

@@ -114,6 +114,20 @@ class _Open:
     parts: dict[str, str] = field(default_factory=dict)
     intents: set[str] = field(default_factory=set)
 
+    def hear(self, fact: StepFact) -> None:
+        """Take what neither ends nor begins a span."""
+        match fact:
+            case MessageRefused(failure=failure):
+                self.told.append(f"refused: {failure.message}")
+            case SubstepStarted(name=name):
+                self.parts[name] = "running"
+                self.intents.add(name)
+            case SubstepFinished(name=name) | SubstepFailed(name=name):
+                self.parts[name] = "finished" if isinstance(fact, SubstepFinished) else "failed"
+                self.intents.discard(name)
+            case _:
+                pass
+
 
 class _Fold:
     def __init__(self, run: RunId) -> None:
@@ -229,16 +243,8 @@ class _Fold:
                 self._tell(key, f"{failure.type}: {failure.message}")
             case StepCancelled(note=note):
                 self._close(key, at, "cancelled", note=note)
-            case MessageRefused(failure=failure):
-                self._tell(key, f"refused: {failure.message}")
-            case SubstepStarted(name=name):
-                self._part(key, name, "running")
-            case SubstepFinished(name=name):
-                self._part(key, name, "finished")
-            case SubstepFailed(name=name):
-                self._part(key, name, "failed")
-            case _:
-                pass
+            case _ if key in self.open:
+                self.open[key][1].hear(fact)
 
     def _begin(self, run: RunId, key: StepKey, attempt: int, what: What, at: float, status: str) -> None:  # noqa: PLR0917
         if key in self.open:
@@ -263,12 +269,6 @@ class _Fold:
     def _tell(self, key: StepKey, words: str) -> None:
         if words and key in self.open:
             self.open[key][1].told.append(words)
-
-    def _part(self, key: StepKey, name: str, status: str) -> None:
-        if key in self.open:
-            opened = self.open[key][1]
-            opened.parts[name] = status
-            (opened.intents.add if status == "running" else opened.intents.discard)(name)
 
     def course(self, now: float | None) -> Course:
         last = max(self.seen or 0.0, self.began or 0.0, *(moment.at for moment in self.moments), 0.0)
