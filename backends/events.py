@@ -19,6 +19,7 @@ from pydantic import ConfigDict
 from graphrt.backends.errors import BackendError, StreamProtocolError
 from graphrt.backends.messages import Frozen, Message, Part, Reasoning, Refusal, ServerTool, Text, ToolCall
 from graphrt.backends.wire.ratelimits import RateLimit
+from graphrt.shown import Shown
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other"]
 """A closed set; the provider's own word stays beside it in `raw_reason` (M4). `pause`: the provider wants the answer
@@ -138,7 +139,7 @@ class Choice(Frozen):
     wasted: Usage | None = None
 
 
-class Answer(Frozen):
+class Answer(Shown, Frozen):
     """A finished answer: the assistant's message and how it came about."""
 
     message: Message

@@ -7,7 +7,6 @@ each name when it is first asked for: `import graphrt` and `graphrt --help` cost
 """
 
 import sys
-from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -77,15 +76,8 @@ _HOMES = {
 }
 
 
-@cache
-def _draw_in_notebooks() -> None:
-    import_module("graphrt.draw.notebook").register()
-
-
 def _exported(name: str, home: str) -> property:
     def get(_: ModuleType) -> Any:
-        if "IPython" in sys.modules:
-            _draw_in_notebooks()
         return getattr(import_module(f"graphrt.{home}"), name)
 
     def keep(module: ModuleType, value: Any) -> None:

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 
 from graphrt.facts import Failure, RunFailed, RunFinished, RunForked, RunStarted, StepFact, StepFailed, StepFinished
 from graphrt.history import Counted, newest
+from graphrt.shown import Shown
 from graphrt.types import Json
 
 LINES = 200
@@ -24,7 +25,7 @@ _LARGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Shown):
     """How two JSON values differ."""
 
     pointer: str
@@ -100,7 +101,7 @@ Verdict = Literal["shared", "same", "differs", "only in a", "only in b"]
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Shown):
     """One step in two runs: what it came to in each, as JSON; None where it came to nothing."""
 
     step: str
@@ -116,7 +117,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Shown):
     """Two runs, step by step, in the order in which the first began them; then what only the second has."""
 
     rows: tuple[Row, ...]

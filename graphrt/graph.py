@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic_core import from_json, to_json
 
 from graphrt.node import Node, P, R_co
+from graphrt.shown import Shown
 from graphrt.types import Json
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def split_object(text: Json) -> dict[str, Json]:
     return {name: to_json(value) for name, value in from_json(text).items()}
 
 
-class Graph(Node[P, R_co]):
+class Graph(Node[P, R_co], Shown):
     """A dag or a machine. Immutable once it is checked; a node like any other."""
 
     on_failure: Literal["cancel", "finish"] = "cancel"

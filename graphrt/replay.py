@@ -44,6 +44,7 @@ from graphrt.node import FunctionNode, Leaf
 from graphrt.outcome import describe, written
 from graphrt.ports import upcast
 from graphrt.rewind import same_definition
+from graphrt.shown import Shown
 from graphrt.state import apply, find
 from graphrt.tree import READY, State, Step, Value, input_values
 from graphrt.types import ENDED, Json, RunId, StepKey
@@ -68,7 +69,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Shown):
     """What a replay found."""
 
     agree: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from datetime import UTC, datetime
 from shlex import quote
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
@@ -17,10 +17,12 @@ from graphrt.clock import Clock
 from graphrt.decide import Pending
 from graphrt.facts import Entry, Failure, RunCancelled, RunFailed, RunFinished, RunSuspended
 from graphrt.graph import Graph
-from graphrt.history import newest
+from graphrt.history import counted, newest
 from graphrt.journal import Journal, Message, RunInfo
 from graphrt.ports import Port, type_name
 from graphrt.scheduler import Driver, Live
+from graphrt.shown import Showing, Shown, showing
+from graphrt.steps import Steps, steps_of
 from graphrt.types import Json, RunId, Status
 
 R_co = TypeVar("R_co", covariant=True)
@@ -79,8 +81,12 @@ class Home(Protocol):
         """Cancel a run."""
 
 
-class Run(Generic[R_co]):
-    """A handle to one durable execution. It may be driven here, or only be read."""
+class Run(Shown, Generic[R_co]):
+    """A handle to one durable execution. It may be driven here, or only be read.
+
+    `await run` is its result. In a notebook, a run is the picture of its graph with its state on it, and whoever waits
+    for it, or reads its events, sees that picture change.
+    """
 
     def __init__(self, home: Home, run: RunId, graph: Graph[..., Any] | None, driver: Driver | None) -> None:
         self.id = run
@@ -103,6 +109,18 @@ class Run(Generic[R_co]):
         Raises RunFailed (Deadlock, BudgetExceeded), RunCancelled, or the StoreError that stopped its driver. Cancelling
         the wait does not touch the run.
         """
+        shown = showing(self)
+        try:
+            return await self._result(wait=wait)
+        finally:
+            if shown is not None:
+                await shown.end()
+
+    def __await__(self) -> Generator[Any, Any, R_co]:
+        """See `result`."""
+        return self.result().__await__()
+
+    async def _result(self, *, wait: bool) -> R_co:
         entry = await self._end(wait=wait)
         match newest(entry.fact):
             case RunFinished(value=text, type=tag):
@@ -158,7 +176,11 @@ class Run(Generic[R_co]):
         gone. Where nobody drives the run here, or it waits for more than time to pass, they end with what is recorded.
         Leaving the loop early leaves nothing behind.
         """
-        return Events(self, after)
+        return Events(self, after, show=True)
+
+    async def steps(self) -> Steps:
+        """Read what became of each step by now, in the order in which they began, what a fork shares included."""
+        return steps_of(await counted(self.home.journal, self.id))
 
     async def live(self) -> AsyncGenerator[Live]:
         """Yield what running attempts show, such as streamed tokens, from now until the run ends here. Nothing of it is
@@ -203,7 +225,9 @@ class Events:
     Cancelling a wait for the next one loses none: ask again.
     """
 
-    def __init__(self, run: Run[Any], after: int) -> None:
+    def __init__(self, run: Run[Any], after: int, *, show: bool = False) -> None:
+        self._shown: Showing | Run[Any] | None = run if show else None
+        """What is to be shown, until the first event is asked for; then what shows it."""
         self._home = run.home
         self._journal = run.home.journal
         self._run = run.id
@@ -214,6 +238,8 @@ class Events:
         return self
 
     async def __anext__(self) -> Entry:
+        if isinstance(self._shown, Run):
+            self._shown = showing(self._shown)
         while not self._page:
             driver, sleeper = self._home.driver_of(self._run), self._home.sleeper_of(self._run)
             changed = sleeper.moved if sleeper is not None and sleeper.patient else None
@@ -222,6 +248,8 @@ class Events:
             self._page.extend(await self._journal.read(self._run, self._after))
             if not self._page:
                 if changed is None:
+                    if self._shown is not None:
+                        await self._shown.end()
                     raise StopAsyncIteration
                 await changed.wait()
         entry = self._page.popleft()

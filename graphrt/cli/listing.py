@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pydantic_core import to_json
-
 from graphrt.cli.screen import command
 from graphrt.clock import lasted
 from graphrt.decide import Pending
@@ -16,8 +14,9 @@ from graphrt.errors import who
 from graphrt.journal import RunInfo
 from graphrt.lease import is_dead
 from graphrt.run import need
+from graphrt.steps import Steps
 from graphrt.types import ENDED
-from graphrt.view.steps import Row
+from graphrt.view.steps import columns, lines
 from graphrt.view.table import Column, lines_of
 from graphrt.view.terminal import faint, most_of, paint, width_of
 from graphrt.view.words import MARKS, short, when, when_shortly
@@ -88,40 +87,11 @@ def driver(info: RunInfo, store: str | None) -> str:
     return f"driven by {who(info.driver or '')}, lease until {when(info.lease or 0)}"
 
 
-def step_columns(rows: Mapping[str, Row], spent: Spent) -> list[Column]:
+def step_columns(steps: Steps, spent: Spent) -> list[Column]:
     """Return the steps of a run as columns, the parts of each beneath it."""
     totals = spent.by("step")
-    flat: list[tuple[str, Row, Total | None]] = []
-    for key, row in rows.items():
-        flat.append((key, row, totals.get(key)))
-        flat += [(f"{key}/{name}", part, None) for name, part in row["substeps"].items()]
-    took = [row.get("seconds") for _, row, _ in flat]
-    return [
-        Column("  STEP", [f"{MARKS[row['status']]} {key}" for key, row, _ in flat], 0, least=1, paint=_paint_mark),
-        Column("STATUS", [row["status"] for _, row, _ in flat], 1),
-        Column("TOOK", ["" if seconds is None else f"{lasted(seconds):>7}" for seconds in took], 4, right=True),
-        Column("TRIES", [_tries(row) for _, row, _ in flat], 3, right=True),
-        *_spent_columns([total for _, _, total in flat]),
-        Column("OUTPUT", [_words(row) for _, row, _ in flat], 2, least=16),
-    ]
-
-
-def _tries(row: Row) -> str:
-    return str(row["attempts"]) if row.get("attempts", 1) > 1 else ""
-
-
-def _words(row: Row) -> str:
-    """Say what a step, or a part of one, came to."""
-    most = most_of(sys.stdout)
-    if row.get("error"):
-        words = short(f"{row['error']['type']}: {row['error']['message']}", most)
-    elif row["status"] == "unknown":
-        words = "its process ended before the outcome was recorded"
-    elif row.get("waits_for") and row["status"] in {"waiting", "cancelled"}:
-        words = row["shown"]
-    else:
-        words = "" if row.get("output") is None else short(to_json(row["output"], inf_nan_mode="constants"), most)
-    return words + (f"  (shared with {row['shared_with']})" if row.get("shared_with") else "")
+    more = _spent_columns([totals.get(key) if key in steps else None for key, _ in lines(steps)])
+    return columns(steps, more, most=most_of(sys.stdout), paint=_paint_mark)
 
 
 def _spent_columns(totals: Sequence[Total | None]) -> list[Column]:

@@ -26,8 +26,8 @@ from graphrt.graph import Graph
 from graphrt.history import PAGE, counted
 from graphrt.journal import Journal, Message, RunInfo
 from graphrt.runtime import Runtime
+from graphrt.steps import Steps, steps_of
 from graphrt.types import ENDED
-from graphrt.view.steps import Row, rows_of
 from graphrt.view.table import flowed, plain
 from graphrt.view.terminal import note, paint, width_of
 from graphrt.view.words import MARKS, short, when
@@ -114,7 +114,7 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         from graphrt.cli import spending  # what `ls` has no use for takes a while to import
 
         info = await find(journal, word)
-        rows = rows_of(await counted(journal, info.id))
+        rows = steps_of(await counted(journal, info.id))
         spent = await spending.of(journal, info.id)
         steps = spent.by("step")
         for key, row in rows.items():
@@ -139,7 +139,7 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _write_run(  # noqa: PLR0917 - what there is to say of a run
     info: RunInfo,
-    rows: Mapping[str, Row],
+    rows: Steps,
     spent: Spent,
     waits: Sequence[Pending],
     mail: Sequence[Message],
@@ -282,7 +282,7 @@ def reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[i
     return anyio.run(main)
 
 
-def _show_step(steps: Mapping[str, Row], spent: Mapping[str, str], wanted: str, *, as_json: bool) -> int:
+def _show_step(steps: Steps, spent: Mapping[str, str], wanted: str, *, as_json: bool) -> int:
     key = one_of(list(steps), wanted)
     if key is None:
         raise TargetNotFound(f"the run has no step {wanted!r}; `graphrt show RUN` lists its steps")

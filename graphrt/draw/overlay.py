@@ -33,6 +33,17 @@ def marks(drawn: Sketch, progress: Progress, spent: Mapping[str, str] | None = N
     return {} if progress.began is None else dict(_marks(drawn, "", None, progress, spent or {}))
 
 
+def standing(progress: Progress) -> Mark | None:
+    """Return a mark for the run as a whole; None if it has not begun."""
+    if progress.began is None:
+        return None
+    counts = sum((place.counts for place in progress.places.values()), Counter[str]())
+    parts = [progress.status, f"{counts['finished']} of {counts.total()} steps"]
+    if progress.ended is not None:
+        parts.append(lasted(progress.ended - progress.began))
+    return Mark("waiting" if progress.status == "suspended" else progress.status, " · ".join(parts))
+
+
 def _marks(
     drawn: Sketch, prefix: str, items: int | None, progress: Progress, spent: Mapping[str, str]
 ) -> Iterator[tuple[str, Mark]]:

@@ -14,7 +14,7 @@ from typing import Any
 from graphrt.draw.layout import Cluster, Direction, Item, Layout, Link, Point, Rect, layout
 from graphrt.draw.lettering import escape, shorten, width
 from graphrt.draw.look import BADGES, ICONS, LOOKS, OUTLINES, Look, Theme, n, outline
-from graphrt.draw.overlay import Mark, marks
+from graphrt.draw.overlay import Mark, marks, standing
 from graphrt.draw.progress import Progress
 from graphrt.draw.sketch import Arrow, Box, Sketch, sketch
 from graphrt.errors import UsageError
@@ -38,6 +38,8 @@ _MARKED = 172.0
 _LINE = 15.0
 _LONGEST = "interrupted"
 _DISC = 8.0
+_BADGE, _STANDING = 24.0, 220.0
+"""Room for the sign and the words of where a run stands as a whole."""
 
 _TIMES = "\N{MULTIPLICATION SIGN} n"
 _WORDS = {"node": "function", "llm": "model", "dag": "graph", "machine": "graph"}
@@ -56,43 +58,65 @@ def svg(
     Pictures of one graph have one size, however far a run is. Raises UsageError for a theme or a direction that there
     is not.
     """
-    if theme not in LOOKS:
-        raise UsageError(f"theme {theme!r} is neither 'light' nor 'dark'")
-    if direction not in {"down", "right"}:
-        raise UsageError(f"direction {direction!r} is neither 'down' nor 'right'")
-    drawn = sketch(graph)
-    return picture(drawn, LOOKS[theme], direction, None if run is None else marks(drawn, run, spent))
+    return Drawing(graph, watched=run is not None, theme=theme, direction=direction).draw(run, spent)
 
 
-def picture(drawn: Sketch, look: Look, direction: Direction, marked: Mapping[str, Mark] | None = None) -> str:
-    """Draw a sketch as SVG; `marked` has what a run says of its boxes."""
-    scene = Scene(direction, marked)
-    placed = arrange(drawn, scene)
-    faces, links = scene.faces, scene.links
-    title = shorten(f"{drawn.kind} {drawn.signature}", _LABEL, max(placed.width, 320.0))
-    wide = max(placed.width, width(title, _LABEL)) + 2 * _MARGIN
-    high = placed.height + 2 * _MARGIN + _HEADER
-    shift = (wide - placed.width) / 2
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{n(wide)}" height="{n(high)}" '
-        f'viewBox="0 0 {n(wide)} {n(high)}" role="img" aria-label="{escape(f"{drawn.kind} {drawn.name}")}" '
-        f'font-family="Helvetica, Arial, Liberation Sans, sans-serif" font-size="{n(_NAME)}" '
-        f'stroke-linejoin="round" stroke-linecap="round">',
-        f'<rect width="{n(wide)}" height="{n(high)}" fill="{look.ground}"/>',
-        f"<g><title>{escape(f'{drawn.kind} {drawn.signature}')}</title>"
-        f"{_text(_MARGIN, _MARGIN + 8, title, _LABEL, look.quiet)}</g>",
-        f'<g transform="translate({n(shift)} {n(_MARGIN + _HEADER)})">',
-    ]
-    for id_, rect in placed.clusters.items():
-        lines += _cluster(faces[id_], rect, look)
-    for bundle, route in zip(links, placed.routes, strict=True):
-        lines.append(_arrow(bundle, route, look))
-    for bundle, label in zip(links, placed.labels, strict=True):
-        if label is not None:
-            lines.append(_label(bundle, label, look))
-    for id_, rect in placed.items.items():
-        lines += _item(faces[id_], rect, look, turned=direction == "right")
-    return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
+class Drawing:
+    """A graph that is laid out once and drawn as often as one likes. `watched` leaves room for what a run says of it.
+
+    Raises UsageError for a theme or a direction that there is not.
+    """
+
+    def __init__(
+        self,
+        graph: Graph[..., Any] | Sketch,
+        *,
+        watched: bool = False,
+        theme: Theme = "light",
+        direction: Direction = "down",
+    ) -> None:
+        if theme not in LOOKS:
+            raise UsageError(f"theme {theme!r} is neither 'light' nor 'dark'")
+        if direction not in {"down", "right"}:
+            raise UsageError(f"direction {direction!r} is neither 'down' nor 'right'")
+        self._sketch = graph if isinstance(graph, Sketch) else sketch(graph)
+        self._look = LOOKS[theme]
+        self._scene = Scene(direction, watched=watched)
+        self._placed = arrange(self._sketch, self._scene)
+
+    def draw(self, run: Progress | None = None, spent: Mapping[str, str] | None = None) -> str:
+        """Draw it as SVG; with `run`, where a run of it stands, and with `spent`, what its places spent on models."""
+        drawn, placed, look, links = self._sketch, self._placed, self._look, self._scene.links
+        faces = dict(self._scene.faces)
+        for id_, mark in ({} if run is None else marks(drawn, run, spent)).items():
+            faces[id_] = replace(faces[id_], mark=mark)
+        title = shorten(f"{drawn.kind} {drawn.signature}", _LABEL, max(placed.width, 320.0))
+        said = (_BADGE + _STANDING) if self._scene.watched else 0.0
+        wide = max(placed.width, width(title, _LABEL) + said) + 2 * _MARGIN
+        high = placed.height + 2 * _MARGIN + _HEADER
+        shift = (wide - placed.width) / 2
+        lines = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{n(wide)}" height="{n(high)}" '
+            f'viewBox="0 0 {n(wide)} {n(high)}" role="img" aria-label="{escape(f"{drawn.kind} {drawn.name}")}" '
+            f'font-family="Helvetica, Arial, Liberation Sans, sans-serif" font-size="{n(_NAME)}" '
+            f'stroke-linejoin="round" stroke-linecap="round">',
+            f'<rect width="{n(wide)}" height="{n(high)}" fill="{look.ground}"/>',
+            f"<g><title>{escape(f'{drawn.kind} {drawn.signature}')}</title>"
+            f"{_text(_MARGIN, _MARGIN + 8, title, _LABEL, look.quiet)}</g>",
+        ]
+        if run is not None and (whole := standing(run)) is not None:
+            lines += _whole(whole, wide - _MARGIN, _MARGIN + 8, look)
+        lines.append(f'<g transform="translate({n(shift)} {n(_MARGIN + _HEADER)})">')
+        for id_, rect in placed.clusters.items():
+            lines += _cluster(faces[id_], rect, look)
+        for bundle, route in zip(links, placed.routes, strict=True):
+            lines.append(_arrow(bundle, route, look))
+        for bundle, label in zip(links, placed.labels, strict=True):
+            if label is not None:
+                lines.append(_label(bundle, label, look))
+        for id_, rect in placed.items.items():
+            lines += _item(faces[id_], rect, look, turned=self._scene.direction == "right")
+        return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
 
 
 def arrange(drawn: Sketch, scene: Scene) -> Layout:
@@ -152,8 +176,8 @@ class Scene:
     """What is collected on the way through a sketch and the graphs inside it."""
 
     direction: Direction
-    marked: Mapping[str, Mark] | None = None
-    """What a run says of the boxes, if there is one."""
+    watched: bool = False
+    """Whether there is room for what a run says of the boxes."""
     faces: dict[str, Face] = field(default_factory=dict)
     links: list[Bundle] = field(default_factory=list)
 
@@ -174,8 +198,8 @@ def _members(drawn: Sketch, depth: int, scene: Scene) -> Iterator[Item | Cluster
     )
     for box in drawn.boxes:
         face = _face(box, drawn, depth)
-        if scene.marked is not None and face.what != "end":
-            face = replace(face, watched=True, mark=scene.marked.get(box.id))
+        if scene.watched and face.what != "end":
+            face = replace(face, watched=True)
         scene.faces[box.id] = face
         stack = _STACK if face.many else 0.0
         if box.inner is not None:
@@ -272,6 +296,13 @@ def _item(face: Face, rect: Rect, look: Look, *, turned: bool) -> Iterator[str]:
             yield _text(centre, y + high - 7, words, _SMALL, tone, anchor="middle")
             yield from _badge(face.mark, x + wide - 4, y + 2, look)
     yield "</g>"
+
+
+def _whole(mark: Mark, right: float, line: float, look: Look) -> Iterator[str]:
+    """What is said of the run as a whole, up to a point on the right."""
+    words = shorten(mark.words, _LABEL, _STANDING)
+    yield from _badge(mark, right - width(words, _LABEL) - _BADGE / 2, line - 4, look)
+    yield _text(right, line, words, _LABEL, look.statuses[mark.status], anchor="end")
 
 
 def _badge(mark: Mark, x: float, y: float, look: Look) -> Iterator[str]:

@@ -32,7 +32,7 @@ from graphrt.facts import (
 )
 from graphrt.view.table import cut, plain
 from graphrt.view.terminal import most_of, note, paint, width_of
-from graphrt.view.words import asked, short, when
+from graphrt.view.words import asked_by, short, when
 
 
 class Lines:
@@ -59,7 +59,7 @@ class Lines:
                 self._line("?", step, entry.at, f"{words}: {failure.type}: {short(failure.message)}")
             case StepWaiting(step=step):
                 self._began[step] = entry.at
-                self._put("…", f"{step}  {asked(entry.fact)}")
+                self._put("…", f"{step}  {asked_by(entry.fact)}")
             case MessageRefused(step=step, failure=failure):
                 self._put("✗", f"{step}  refused: {short(failure.message, 100)}")
             case SubstepFinished(step=step, name=name, value=value):

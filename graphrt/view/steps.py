@@ -1,124 +1,57 @@
-"""From facts to rows: what `show` knows of each step of a run."""
+"""The steps of a run as the columns of a table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import to_json
 
-from graphrt.facts import (
-    AttemptFailed,
-    Entry,
-    Failure,
-    MessageRefused,
-    RunCancelled,
-    RunFinished,
-    RunResumed,
-    RunRewound,
-    StepCancelled,
-    StepFailed,
-    StepFinished,
-    StepStarted,
-    StepUnknown,
-    StepWaiting,
-    SubstepFailed,
-    SubstepFinished,
-    SubstepStarted,
-)
-from graphrt.history import Counted
-from graphrt.view.words import asked, short
-
-Row = dict[str, Any]
+from graphrt.clock import lasted
+from graphrt.view.table import Column
+from graphrt.view.words import MARKS, asked, short
 
 
-def rows_of(record: Sequence[Counted]) -> dict[str, Row]:
-    """Fold a run's history as it counts into one row a step, in the order in which they began."""
-    rows: dict[str, Row] = {}
-    own = record[0].run
-    for run, entry in record:
-        match entry.fact:
-            case StepStarted() | StepWaiting():
-                _begin(rows, entry, entry.fact)
-                rows[entry.fact.step]["shared_with"] = None if run == own else run
-            case StepFinished(step=key) | StepFailed(step=key) | AttemptFailed(step=key) | StepUnknown(step=key):
-                _settle(rows[key], entry.at, entry.fact)
-            case StepCancelled(step=key):
-                rows[key].update(status="cancelled")
-            case MessageRefused(step=key, failure=failure):
-                rows[key]["refused"].append(failure.message)
-            case SubstepStarted(step=key, name=name, intent=intent):
-                rows[key]["substeps"][name] = {"status": "running", "intent": intent}
-            case SubstepFinished(step=key, name=name, value=value):
-                rows[key]["substeps"][name] = {"status": "finished", "output": from_json(value)}
-            case SubstepFailed(step=key, name=name, failure=failure):
-                rows[key]["substeps"][name] = {"status": "failed", "error": _error(failure)}
-            case RunResumed() | RunRewound():
-                for row in rows.values():
-                    _interrupt(row)
-            case RunFinished() | RunCancelled():
-                for row in rows.values():
-                    if row["status"] == "waiting":
-                        row.update(status="cancelled")  # nobody needs its output any more
-            case _:
-                pass
-    return rows
+def lines(steps: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield what has a line of its own: each step, and its parts beneath it."""
+    for key, step in steps.items():
+        yield key, step
+        yield from ((f"{key}/{name}", part) for name, part in step["substeps"].items())
 
 
-def _begin(rows: dict[str, Row], entry: Entry, fact: StepStarted | StepWaiting) -> None:
-    row = rows.setdefault(
-        fact.step,
-        {
-            "step": fact.step,
-            "began": entry.at,
-            "seconds": None,
-            "output": None,
-            "shown": "",
-            "note": None,
-            "waits_for": None,
-            "intent": None,
-            "substeps": {},
-            "refused": [],
-        },
-    )
-    row.update(attempts=fact.attempt, error=None)
-    if isinstance(fact, StepStarted):
-        row.update(status="running", intent=fact.intent)
-        return
-    question = None if fact.note is None else from_json(fact.note)
-    waits = {"what": fact.what, "name": fact.name or None, "until": fact.until, "asked": question}
-    row.update(status="waiting", shown=asked(fact), waits_for=waits)
+def columns(
+    steps: Mapping[str, Mapping[str, Any]],
+    more: Sequence[Column] = (),
+    *,
+    most: int = 400,
+    paint: Callable[[str], str] | None = None,
+) -> list[Column]:
+    """Return steps as columns; `more` stand before what came of them, of which `most` letters are told."""
+    rows = list(lines(steps))
+    took = [row.get("seconds") for _, row in rows]
+    return [
+        Column("  STEP", [f"{MARKS[row['status']]} {key}" for key, row in rows], 0, least=1, paint=paint),
+        Column("STATUS", [row["status"] for _, row in rows], 1),
+        Column("TOOK", ["" if seconds is None else f"{lasted(seconds):>7}" for seconds in took], 4, right=True),
+        Column("TRIES", [_tries(row) for _, row in rows], 3, right=True),
+        *more,
+        Column("OUTPUT", [words(row, most) for _, row in rows], 2, least=16),
+    ]
 
 
-def _settle(row: Row, at: float, fact: StepFinished | StepFailed | AttemptFailed | StepUnknown) -> None:
-    if fact.note is not None:
-        row["note"] = from_json(fact.note)
-    match fact:
-        case StepFinished(value=value, type=tag):
-            took = at - row["began"]
-            row.update(status="finished", seconds=took, output=from_json(value), shown=short(value), type=tag)
-            row["error"] = None
-        case StepFailed(failure=failure):
-            row.update(status="failed", error=_error(failure), seconds=at - row["began"])
-        case AttemptFailed(failure=failure):
-            row.update(status="retrying", error=_error(failure), intent=None)
-        case StepUnknown(failure=failure):
-            row.update(status="unknown", error=_error(failure))
+def _tries(row: Mapping[str, Any]) -> str:
+    return str(row["attempts"]) if row.get("attempts", 1) > 1 else ""
 
 
-def _interrupt(row: Row) -> None:
-    """What was in flight when a driver died is done again, or is unknown if it must not be."""
-    if row["status"] == "cancelled" and row["waits_for"] is not None:
-        row["status"] = "waiting"  # a cancelled run was taken up again
-    if row["status"] != "running":
-        return
-    doubtful = row["intent"] is not None
-    for part in row["substeps"].values():
-        if part["status"] == "running":
-            part["status"] = "unknown"
-            doubtful = True
-    row["status"] = "unknown" if doubtful else "interrupted"
-
-
-def _error(failure: Failure) -> Row:
-    return {name: getattr(failure, name) for name in failure.__slots__}
+def words(row: Mapping[str, Any], most: int) -> str:
+    """Say what a step, or a part of one, came to."""
+    if row.get("error"):
+        said = short(f"{row['error']['type']}: {row['error']['message']}", most)
+    elif row["status"] == "unknown":
+        said = "its process ended before the outcome was recorded"
+    elif row.get("waits_for") and row["status"] in {"waiting", "cancelled"}:
+        waits = row["waits_for"]
+        said = asked(waits["what"], waits["name"], waits["until"], waits["asked"])
+    else:
+        said = "" if row.get("output") is None else short(to_json(row["output"], inf_nan_mode="constants"), most)
+    return said + (f"  (shared with {row['shared_with']})" if row.get("shared_with") else "")

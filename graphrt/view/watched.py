@@ -19,7 +19,7 @@ from graphrt.facts import AttemptFailed, Entry, Fact, StepFailed, StepFinished, 
 from graphrt.run import Run
 from graphrt.view.table import Column, cut, flowed, lines_of
 from graphrt.view.terminal import Canvas, above, faint, paint, size_of
-from graphrt.view.words import MARKS, asked, short
+from graphrt.view.words import MARKS, asked_by, short
 
 
 class Watched:
@@ -102,7 +102,7 @@ def _words(fact: Fact | None) -> str:
     """Say what was last heard from a node."""
     match fact:
         case StepWaiting():
-            return asked(fact)
+            return asked_by(fact)
         case StepFinished(value=value):
             return short(value, 400)
         case AttemptFailed(failure=failure) | StepFailed(failure=failure) | StepUnknown(failure=failure):

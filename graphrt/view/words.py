@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -59,14 +61,19 @@ def clock_time(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
-def asked(wait: StepWaiting) -> str:
-    """Say what a step began to wait for."""
-    match wait.what:
+def asked(what: str, name: str | None, until: float | None, question: Mapping[str, Any] | None) -> str:
+    """Say what a step waits for."""
+    match what:
         case "person":
-            noted = {} if wait.note is None else from_json(wait.note)
+            noted = question or {}
             to = f" {noted['to']}" if noted.get("to") else ""
             return f"asks{to}: {noted.get('question', '')}"
         case "signal":
-            return f"waits for the signal {wait.name}"
-        case "timer":
-            return f"sleeps until {when(wait.until or 0)}"
+            return f"waits for the signal {name}"
+        case _:
+            return f"sleeps until {when(until or 0)}"
+
+
+def asked_by(fact: StepWaiting) -> str:
+    """Say what a step began to wait for."""
+    return asked(fact.what, fact.name, fact.until, None if fact.note is None else from_json(fact.note))

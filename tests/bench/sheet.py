@@ -17,7 +17,7 @@ from graphrt.demo import agent
 from graphrt.draw.layout import Direction
 from graphrt.draw.look import LOOKS
 from graphrt.draw.sketch import Arrow, Box, Shape, Sketch, sketch
-from graphrt.draw.svg import Scene, arrange, picture
+from graphrt.draw.svg import Drawing, Scene, arrange
 from tests.graphrt import test_draw
 
 
@@ -142,8 +142,8 @@ def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     print(f"{'graph':<16} {'boxes':>6} {'arrows':>7} {'crossings':>10} {'back':>5} {'size':>12}")
     for number, sheet in enumerate(sheets(), 1):
-        for theme, look in LOOKS.items():
-            text = picture(sheet.drawn, look, sheet.direction)
+        for theme in LOOKS:
+            text = Drawing(sheet.drawn, theme=theme, direction=sheet.direction).draw()
             (out / f"{number:02}-{sheet.name}-{theme}.svg").write_text(text, encoding="utf-8")
         placed = arrange(sheet.drawn, Scene(sheet.direction))
         boxes = sum(len(part.boxes) for part in parts(sheet.drawn))

@@ -37,8 +37,8 @@ from graphrt.facts import (
 from graphrt.graph import Graph
 from graphrt.history import Counted, counted
 from graphrt.nodes import answered, person
+from graphrt.steps import steps_of
 from graphrt.types import RunId, StepKey
-from graphrt.view.steps import rows_of
 from graphrt.view.table import wide
 from graphrt.view.terminal import Above, Canvas
 from graphrt.view.watched import picture
@@ -216,7 +216,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
                 intent = draw(st.sampled_from([None, "intent"]))
                 outcomes = [StepStarted(key, 1, intent), StepWaiting(key, 1, "signal", "s"), RunResumed()]
         facts.append(draw(st.sampled_from(outcomes)))
-        status |= {StepKey(step): row["status"] for step, row in rows_of(recorded(facts)).items()}
+        status |= {StepKey(step): row["status"] for step, row in steps_of(recorded(facts)).items()}
     return [entry for _, entry in recorded(facts)]
 
 
@@ -241,7 +241,7 @@ def test_watching_and_show_say_the_same_of_a_run(entries: list[Entry]) -> None:
     watched = Progress(None)
     for entry in entries:
         watched.take(entry)
-    rows = rows_of([Counted(RunId("r"), entry) for entry in entries])
+    rows = steps_of([Counted(RunId("r"), entry) for entry in entries])
     told = {
         place: {status for status, count in found.counts.items() if count} for place, found in watched.places.items()
     }

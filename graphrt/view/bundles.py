@@ -1,0 +1,216 @@
+"""What a notebook shows of each thing, by media type: pictures as SVG, tables as HTML, and text for where there is
+neither. Pure but for a run, which is read from its store. Nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from functools import singledispatch
+from html import escape
+from typing import Any
+
+import anyio
+from pydantic_core import to_json
+
+from graphrt.backends.events import Answer
+from graphrt.clock import lasted
+from graphrt.difference import Comparison, Difference, Row
+from graphrt.draw.look import LOOKS
+from graphrt.draw.progress import Progress
+from graphrt.draw.svg import svg
+from graphrt.draw.text import text
+from graphrt.graph import Graph
+from graphrt.history import Counted, counted
+from graphrt.journal import RunInfo
+from graphrt.replay import Replayed
+from graphrt.run import Run
+from graphrt.steps import Step, Steps, steps_of
+from graphrt.view.notebook import settings
+from graphrt.view.steps import columns
+from graphrt.view.table import Column, lines_of
+from graphrt.view.words import MARKS, short, when
+
+log = logging.getLogger("graphrt")
+
+Bundle = dict[str, Any]
+MOST = 120
+"""Letters of a value that are told in a table."""
+ROWS = 200
+"""Steps that are told one by one; the others are counted."""
+
+
+@singledispatch
+def bundle(thing: Any) -> Bundle:
+    """Return a thing by media type."""
+    return {"text/plain": repr(thing)}
+
+
+@bundle.register
+def _(graph: Graph) -> Bundle:  # type: ignore[type-arg] # a class to dispatch on
+    return {"image/svg+xml": svg(graph, theme=settings.theme), "text/plain": text(graph)}
+
+
+@bundle.register
+def _(run: Run) -> Bundle:  # type: ignore[type-arg]
+    try:
+        info, record = _read(run)
+    except Exception:
+        log.debug("run %s cannot be read to be shown", run.id, exc_info=True)
+        return {"text/plain": repr(run)}  # its runtime is closed, say: what is known of it is still told
+    head = f"run {info.id} of {info.graph}: {MARKS[info.status]} {info.status}"
+    error = [f"error: {info.error}"] if info.error else []
+    told: Bundle = {"text/plain": "\n".join([head, *_table(steps_of(record)), *error])}
+    if run.graph is not None:
+        told["image/svg+xml"] = svg(run.graph, run=progress_of(run.graph, record), theme=settings.theme)
+    return told
+
+
+@bundle.register
+def _(steps: Steps) -> Bundle:
+    shown, more = dict(list(steps.items())[:ROWS]), max(0, len(steps) - ROWS)
+    tail = f"and {more} more" if more else ""
+    return {
+        "text/html": _html(columns(shown, most=MOST), tail),
+        "text/plain": "\n".join([*_table(steps), *([tail] if tail else [])]),
+    }
+
+
+@bundle.register
+def _(step: Step) -> Bundle:
+    told = [f"{MARKS[step['status']]} {step['step']}  {step['status']}"]
+    if step["seconds"] is not None:
+        told[0] += f"  {lasted(step['seconds'])}"
+    told.append(f"began {when(step['began'])}" + (f", attempt {step['attempts']}" if step["attempts"] > 1 else ""))
+    if step["error"]:
+        told.append(f"{step['error']['type']}: {step['error']['message']}")
+    told += [f"refused: {message}" for message in step["refused"]]
+    told += [f"{MARKS[part['status']]} {name}  {part['status']}" for name, part in step["substeps"].items()]
+    if step["output"] is not None:
+        told.append(to_json(step["output"], indent=2, inf_nan_mode="constants").decode())
+    return {"text/plain": "\n".join(told)}
+
+
+@bundle.register
+def _(difference: Difference) -> Bundle:
+    return {"text/html": _diff(difference), "text/plain": f"{difference.pointer or '/'}\n{difference.diff}"}
+
+
+@bundle.register
+def _(row: Row) -> Bundle:
+    if row.difference is None:
+        return {"text/plain": f"{row.step}  {row.verdict}  {_value(row.a)}  {_value(row.b)}"}
+    return {key: f"{row.step} {words}" for key, words in bundle(row.difference).items()}
+
+
+@bundle.register
+def _(comparison: Comparison) -> Bundle:
+    rows, more = comparison.rows[:ROWS], max(0, len(comparison.rows) - ROWS)
+    table = [
+        Column("STEP", [row.step for row in rows], 0),
+        Column("", [row.verdict for row in rows], 0),
+        Column("A", [_value(row.a) for row in rows], 1),
+        Column("B", [_value(row.b) for row in rows], 1),
+    ]
+    tail = f"and {more} more" if more else ""
+    first = comparison.first
+    parting = "" if first is None or first.difference is None else _diff(first.difference)
+    return {
+        "text/html": _html(table, tail) + parting,
+        "text/plain": "\n".join([*lines_of(table), *([tail] if tail else [])]),
+    }
+
+
+@bundle.register
+def _(replayed: Replayed) -> Bundle:
+    whole = "the record is complete" if replayed.complete else "the record ends before the run does"
+    head = f"{replayed.agree} steps agree, {replayed.ran} were run, {len(replayed.changes)} differ; {whole}"
+    table = [
+        Column("STEP", [change.step or "(run)" for change in replayed.changes], 0),
+        Column("KIND", [change.kind for change in replayed.changes], 0),
+        Column("", [change.what for change in replayed.changes], 0),
+    ]
+    diffs = [_diff(change.difference) for change in replayed.changes[:ROWS] if change.difference is not None]
+    return {
+        "text/html": f"<p>{escape(head)}</p>" + (_html(table, "") if replayed.changes else "") + "".join(diffs),
+        "text/plain": "\n".join([head, *lines_of(table)]),
+    }
+
+
+@bundle.register
+def _(answer: Answer) -> Bundle:
+    usage = answer.usage
+    counts = [f"{name} {count:,}" for name in ("input", "output") if (count := getattr(usage, name)) is not None]
+    foot = ", ".join([answer.model or "a model", answer.finish, *([f"tokens: {', '.join(counts)}"] if counts else [])])
+    calls = [f"{call.name}({short(call.arguments, MOST)})" for call in answer.tool_calls]
+    notes = [f"warning: {warning}" for warning in answer.warnings]
+    return {"text/plain": "\n".join([*([answer.text] if answer.text else []), *calls, *notes, f"[{foot}]"])}
+
+
+def progress_of(graph: Graph[..., Any] | None, record: Sequence[Counted]) -> Progress:
+    """Fold a record into where the run stands."""
+    progress = Progress(graph)
+    for _, entry in record:
+        progress.take(entry)
+    return progress
+
+
+def _read(run: Run[Any]) -> tuple[RunInfo, list[Counted]]:
+    """Read a run where nothing can be awaited: a notebook wants what it shows at once."""
+    found: list[tuple[RunInfo, list[Counted]]] = []
+    failed: list[BaseException] = []
+
+    async def read() -> tuple[RunInfo, list[Counted]]:
+        return await run.info(), await counted(run.home.journal, run.id)
+
+    def work() -> None:
+        try:
+            found.append(anyio.run(read))
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="graphrt reads a run")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
+def _table(steps: Steps) -> list[str]:
+    shown = dict(list(steps.items())[:ROWS])
+    return lines_of(columns(shown, most=MOST))
+
+
+def _value(text: bytes | None) -> str:
+    return "" if text is None else short(text, MOST)
+
+
+def _html(table: Sequence[Column], tail: str) -> str:
+    """Write a table. Attributes only, and few: what cleans a notebook up leaves them."""
+    shown = [column for column in table if any(column.cells)]
+    heads = "".join(f'<th align="left">{escape(column.head.strip().capitalize())}</th>' for column in shown)
+    count = max((len(column.cells) for column in shown), default=0)
+    rows = []
+    for number in range(count):
+        cells = (
+            f'<td align="{"right" if column.right else "left"}">{escape(column.cells[number].strip())}</td>'
+            for column in shown
+        )
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    foot = f"<p>{escape(tail)}</p>" if tail else ""
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{foot}"
+
+
+_COLOURS = {"+": LOOKS["light"].statuses["finished"], "-": LOOKS["light"].statuses["failed"]}
+
+
+def _diff(difference: Difference) -> str:
+    """Write a unified diff, coloured where colours are left: its signs say the same."""
+    lines = []
+    for line in difference.diff.splitlines():
+        colour = None if line.startswith(("+++", "---")) else _COLOURS.get(line[:1])
+        lines.append(escape(line) if colour is None else f'<span style="color:{colour}">{escape(line)}</span>')
+    where = f"<code>{escape(difference.pointer)}</code>" if difference.pointer else ""
+    return f"{where}<pre>{chr(10).join(lines)}</pre>"
