@@ -192,7 +192,7 @@ def _looking_commands(commands: Commands) -> None:
     show.add_argument("--theme", choices=["light", "dark"], help="light, or dark (svg, png)")
     _common(show)
 
-    graph = _add(commands, "graph", "draw a graph", "looking", "graph")
+    graph = _add(commands, "graph", "draw a graph", "drawing", "graph")
     graph.add_argument("target", metavar="TARGET", help="file.py:graph or pkg.mod:graph")
     graph.add_argument("-f", "--format", choices=list(FORMATS), default="text", help="how to draw it (text)")
     graph.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")

@@ -5,7 +5,6 @@ Pure: what happened and a width go in, lines come out. The picture of the same i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import ceil
 
 from graphrt.clock import lasted
@@ -35,8 +34,19 @@ _WORK = {
 """What is drawn of an attempt: the first that is anywhere in a column."""
 _WAITS = {"person": "░", "signal": "░", "timer": "░", "decision": "░", "pause": "·"}
 _LETTERS = {
-    **{"█": "#", "▓": ">", "▒": "~", "░": ".", "·": "-", "┆": ":", "✗": "x", "✓": "+", "▸": ">", "○": "o", "↻": "@"},
+    "█": "#",
+    "▓": ">",
+    "▒": "~",
+    "░": ".",
+    "·": "-",
+    "┆": ":",
+    "✗": "x",
+    "✓": "+",
+    "▸": ">",
+    "○": "o",
+    "↻": "@",
     "…": "~",
+    "─": "-",
 }
 _RANKS = {glyph: rank for rank, glyph in enumerate([*_WORK.values(), *_WAITS.values()])}
 
@@ -140,6 +150,6 @@ def _legend(course: Course, width: int, *, drawn: bool) -> list[str]:
 
 
 def _in_ascii(line: str) -> str:
-    return "".join(_LETTERS.get(letter, letter) for letter in line.replace("─", "-")).encode("ascii", "replace").decode()
-
-
+    return (
+        "".join(_LETTERS.get(letter, letter) for letter in line.replace("─", "-")).encode("ascii", "replace").decode()
+    )

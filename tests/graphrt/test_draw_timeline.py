@@ -111,7 +111,7 @@ def tales(draw: st.DrawFn) -> Tale:
             (waiting if happens == "unknown" else over if happens != "try" else set()).add(word)
         elif word not in over:
             attempts[word] += 1
-            begins = [
+            begins: list[Fact] = [
                 StepStarted(key, attempts[word]),
                 StepWaiting(key, attempts[word], "person", note=b'{"question": "All right?"}'),
                 StepWaiting(key, attempts[word], "timer"),
