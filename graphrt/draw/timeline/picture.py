@@ -319,7 +319,7 @@ class _Picture:
             here = [span.status for span in spans if span.what == what]
             if not here or x + 20 + width(words, SMALL) > self.plan.wide - MARGIN:
                 continue
-            tone = look.statuses["waiting" if what != "pause" else "retrying"]
+            tone = look.statuses[{"pause": "retrying", "decision": "unknown"}.get(what, "waiting")]
             if what == "pause":
                 yield f'<path d="M{n(x)} {n(y + 7)}h14" stroke="{tone}" stroke-width="1.5" stroke-dasharray="3 3"/>'
             else:
