@@ -193,7 +193,9 @@ def _looking_commands(commands: Commands) -> None:
     _common(show)
 
     graph = _add(commands, "graph", "draw a graph", "drawing", "graph")
-    graph.add_argument("target", metavar="TARGET", help="file.py:graph or pkg.mod:graph")
+    graph.add_argument(
+        "target", metavar="TARGET", nargs="?", help="file.py:graph or pkg.mod:graph (with --run: as it was recorded)"
+    )
     graph.add_argument("-f", "--format", choices=list(FORMATS), default="text", help="how to draw it (text)")
     graph.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")
     graph.add_argument("--run", metavar="RUN", help="show where a run of it stands (svg, png)")
