@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from graphrt.definition import recall
 from graphrt.errors import StoreDamaged
 from graphrt.facts import (
     Entry,
@@ -23,6 +24,7 @@ from graphrt.facts import (
     StepFinished,
     SubstepFinished,
 )
+from graphrt.graph import Graph
 from graphrt.journal import Journal
 from graphrt.ports import upcast
 from graphrt.types import RunId
@@ -108,6 +110,16 @@ def graph_of(record: Sequence[Counted]) -> tuple[str, str]:
         if isinstance(entry.fact, (RunStarted, RunForked, RunRewound)):
             return entry.fact.graph, entry.fact.fingerprint
     raise ValueError("a record without a beginning")
+
+
+async def graph_recorded(journal: Journal, fingerprint: str) -> Graph[..., Any] | None:
+    """Return a graph as it was recorded with its runs, or None if it was not: its code is not needed, and not there.
+
+    It folds, decides and draws; retries and timeouts are no part of the record. Raises ValueError for a record in a
+    newer format.
+    """
+    definition = await journal.definition(fingerprint)
+    return None if definition is None else recall(definition)
 
 
 def newest(fact: Fact) -> Fact:

@@ -18,10 +18,10 @@ import anyio.abc
 
 from graphrt import errors, lease
 from graphrt.dag import as_graph
-from graphrt.definition import define, recall
+from graphrt.definition import define
 from graphrt.facts import Fact, RunCancelled, RunForked, RunResumed, RunRewound, StepStarted, SubstepStarted
 from graphrt.graph import Graph, limits_of
-from graphrt.history import counted, newest
+from graphrt.history import counted, graph_recorded, newest
 from graphrt.journal import Claim, Message, RunInfo
 from graphrt.node import Node
 from graphrt.run import Sleeper, need
@@ -407,12 +407,12 @@ class Keeper:
         if driver is not None and driver.suspended is None:  # one that is letting go has let go of its state first
             return driver.state
         info = await self._journal.info(run)
-        definition = await self._journal.definition(info.fingerprint)
-        if definition is None:
+        graph = await graph_recorded(self._journal, info.fingerprint)
+        if graph is None:
             raise errors.UsageError(
                 f"run {run} of {info.graph!r} was begun by a graphrt that did not record its graph; resume it first"
             )
-        return (await self.fold(run, recall(definition)))[0]
+        return (await self.fold(run, graph))[0]
 
     def _check_fit(self, info: RunInfo, graph: Graph[..., Any]) -> None:
         if info.fingerprint != graph.fingerprint:

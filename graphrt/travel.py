@@ -15,7 +15,6 @@ from typing import Any
 from pydantic_core import from_json
 
 from graphrt.changes import differences
-from graphrt.definition import recall
 from graphrt.difference import Comparison, compare
 from graphrt.errors import EffectsRepeated, GraphMismatch, UsageError
 from graphrt.facts import (
@@ -28,7 +27,7 @@ from graphrt.facts import (
     StepStarted,
 )
 from graphrt.graph import Graph, join_object, split_object
-from graphrt.history import Counted, counted, graph_of
+from graphrt.history import Counted, counted, graph_of, graph_recorded
 from graphrt.journal import Journal
 from graphrt.migration import Migration, migration_from
 from graphrt.outcome import written
@@ -192,11 +191,11 @@ async def _read(journal: Journal, run: RunId, graph: Graph[..., Any]) -> _Record
     name, fingerprint = graph_of(record)
     if fingerprint == graph.fingerprint:
         return _Recorded(run, record, first, graph, info.seq, None)
-    definition = await journal.definition(fingerprint)
-    if definition is None:
+    old = await graph_recorded(journal, fingerprint)
+    if old is None:
         lines = ["the store does not say what that graph looked like"]
         raise GraphMismatch(run, name, fingerprint, graph.fingerprint, lines)
-    return _Recorded(run, record, first, recall(definition), info.seq, migration_from(graph, fingerprint))
+    return _Recorded(run, record, first, old, info.seq, migration_from(graph, fingerprint))
 
 
 def _in_place(found: _Recorded, graph: Graph[..., Any], kept: Rewind, at: str) -> Plan:

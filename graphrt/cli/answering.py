@@ -18,9 +18,8 @@ from pydantic_core import from_json
 
 from graphrt.cli.exits import OK, TargetBroken, TargetNotFound
 from graphrt.cli.inputs import read_value
-from graphrt.cli.looking import reading
 from graphrt.cli.running import Begun, execute, graph_of, take_up
-from graphrt.cli.runs import existing, find, one_of
+from graphrt.cli.runs import existing, find, one_of, reading
 from graphrt.cli.screen import SHOWN, command, print_json, row_of_wait
 from graphrt.cli.target import load
 from graphrt.dag import as_graph

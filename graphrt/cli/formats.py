@@ -15,7 +15,7 @@ FORMATS = {
 }
 """What takes a graph and returns its picture: text, or bytes that are none."""
 PICTURES = ("svg", "png")
-"""Those that have a theme and a direction, and show where a run stands."""
+"""Those that have a theme and a direction, show where a run stands, and draw its timeline."""
 
 
 def drawn(name: str, graph: Any, **options: Any) -> str | bytes:

@@ -41,7 +41,7 @@ def run_columns(
             [f"{mark} {info.status}" for mark, info in zip(marks, runs, strict=True)],
             0,
             shorter=marks,
-            paint=_paint_mark,
+            paint=paint_mark,
         ),
         Column("GRAPH", [info.graph for info in runs], 1, least=8),
         Column(
@@ -75,18 +75,23 @@ def _standing(info: RunInfo, waits: Sequence[Pending], store: str | None) -> lis
     return said
 
 
+def driven(info: RunInfo) -> bool:
+    """Whether somebody drives a run now."""
+    return info.driver is not None and not is_dead(info.driver) and (info.lease or 0) > time.time()
+
+
 def driver(info: RunInfo, store: str | None) -> str:
     """Say who drives a run that is under way, or how it goes on where nobody does."""
-    if info.driver is None or is_dead(info.driver) or (info.lease or 0) <= time.time():
+    if not driven(info):
         return f"nobody drives it: {command(f'graphrt resume {info.id}', store)}"
-    return f"driven by {who(info.driver)}, lease until {when(info.lease or 0)}"
+    return f"driven by {who(info.driver or '')}, lease until {when(info.lease or 0)}"
 
 
 def step_columns(steps: Steps, spent: Spent) -> list[Column]:
     """Return the steps of a run as columns, the parts of each beneath it."""
     totals = spent.by("step")
     more = _spent_columns([totals.get(key) if key in steps else None for key, _ in lines(steps)])
-    return columns(steps, more, most=most_of(sys.stdout), paint=_paint_mark)
+    return columns(steps, more, most=most_of(sys.stdout), paint=paint_mark)
 
 
 def _spent_columns(totals: Sequence[Total | None]) -> list[Column]:
@@ -104,7 +109,8 @@ def _spent_columns(totals: Sequence[Total | None]) -> list[Column]:
     return [column for column in columns if set(column.cells) - {"", "?"}]
 
 
-def _paint_mark(cell: str) -> str:
+def paint_mark(cell: str) -> str:
+    """Colour the mark that words on stdout begin with."""
     return paint(cell[:1], sys.stdout) + cell[1:]
 
 

@@ -1,24 +1,21 @@
-"""`ls`, `show`, `graph` and `check`: commands that only read."""
+"""`ls`, `show` and `check`: commands that only read."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from pydantic_core import from_json
 
 from graphrt.cli.exits import OK, USAGE, TargetNotFound
-from graphrt.cli.formats import PICTURES, drawn
+from graphrt.cli.formats import PICTURES
 from graphrt.cli.listing import driver, run_columns, step_columns, write_table
-from graphrt.cli.runs import existing, find, one_of
+from graphrt.cli.runs import find, one_of, reading
 from graphrt.cli.screen import command, print_json, rows_of_waits, waits_text
-from graphrt.cli.target import load, mistakes_of, names
+from graphrt.cli.target import mistakes_of, names
 from graphrt.clock import lasted
-from graphrt.dag import as_graph
 from graphrt.decide import Pending
 from graphrt.errors import GraphError, UsageError
 from graphrt.facts import Entry
@@ -108,12 +105,23 @@ async def waits_of(journal: Journal, info: RunInfo) -> list[Pending]:
 
 def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Show a run's steps, or one step whole."""
+    options = [f"--{name}" for name in ("format", "output", "theme") if getattr(arguments, name) is not None]
+    if options and not arguments.timeline:
+        raise UsageError(f"{', '.join(options)}: only with --timeline")
+    if arguments.theme is not None and arguments.format not in PICTURES:
+        raise UsageError(f"--theme: only with --format {' or '.join(PICTURES)}")
     word, at, wanted = arguments.run.rpartition("@") if "@" in arguments.run[1:] else (arguments.run, "", "")
 
+    if at and arguments.timeline:
+        raise UsageError(f"--timeline is of a run, and {arguments.run} is a step")
+
     async def work(journal: Journal) -> int:
-        from graphrt.cli import spending  # what `ls` has no use for takes a while to import
+        from graphrt.cli import drawing, spending  # what `ls` has no use for takes a while to import
 
         info = await find(journal, word)
+        if arguments.timeline:
+            await drawing.timeline(arguments, journal, info)
+            return OK
         rows = steps_of(await counted(journal, info.id))
         spent = await spending.of(journal, info.id)
         steps = spent.by("step")
@@ -183,58 +191,6 @@ def _message_words(message: Message) -> str:
     return f"{message.kind} {message.name}{value}  (since {when(message.at)})"
 
 
-def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Draw a graph."""
-    options = {name: found for name in ("theme", "direction", "run") if (found := getattr(arguments, name)) is not None}
-    if options and arguments.format not in PICTURES:
-        given = ", ".join(f"--{name}" for name in options)
-        raise UsageError(f"{given}: only with --format {' or '.join(PICTURES)}")
-    target = as_graph(load(arguments.target))
-    if "run" in options:
-        options |= _standing_of(target, arguments)
-    picture = drawn(arguments.format, target, **options)
-    if arguments.output is not None:
-        try:
-            Path(arguments.output).write_bytes(picture.encode() if isinstance(picture, str) else picture)
-        except OSError as error:
-            raise UsageError(f"--output {arguments.output}: {error.strerror}") from None
-        picture = ""
-    elif isinstance(picture, bytes) and (arguments.json or sys.stdout.isatty()):
-        raise UsageError(f"{arguments.format} is no text; write it to a file with --output FILE")
-    if arguments.json:
-        written = {"picture": picture} if arguments.output is None else {"output": arguments.output}
-        print_json({"target": arguments.target, "format": arguments.format, **written})
-    elif isinstance(picture, bytes):
-        sys.stdout.buffer.write(picture)
-    else:
-        sys.stdout.write(picture)
-    return OK
-
-
-def _standing_of(target: Graph[..., Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """Read where a run stands in its graph, and what each node of it spent on models."""
-    from graphrt.backends.accounting import Spent
-    from graphrt.cli import spending
-    from graphrt.draw.progress import Progress, place_of
-
-    progress, spent = Progress(target), dict[str, str]()
-
-    async def work(journal: Journal) -> int:
-        info = await find(journal, arguments.run)
-        if info.graph != target.name:
-            raise UsageError(f"run {info.id} is of the graph {info.graph}, and {arguments.target} is {target.name}")
-        for _, entry in await counted(journal, info.id):
-            progress.take(entry)
-        calls = (await spending.of(journal, info.id)).calls
-        for place in dict.fromkeys(place_of(call.step) for call in calls):
-            mine = Spent(tuple(call for call in calls if place_of(call.step) == place))
-            spent[place] = spending.line_of(mine.total)
-        return OK
-
-    reading(arguments, work)
-    return {"run": progress, "spent": spent}
-
-
 def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Find every mistake of a file's graphs."""
     place, _, name = arguments.target.partition(":")
@@ -264,22 +220,6 @@ def check(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         if not found:
             note(f"{paint('✓')} {', '.join(checked) or 'no graphs'}", quiet=arguments.quiet)
     return USAGE if found else OK
-
-
-def reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[int]]) -> int:
-    """Do something with a store that is not to be changed."""
-    from graphrt.checkpoints import SqliteJournal
-
-    path = existing(arguments)
-
-    async def main() -> int:
-        journal = await SqliteJournal.open(path, read_only=True)
-        try:
-            return await work(journal)
-        finally:
-            await journal.aclose()
-
-    return anyio.run(main)
 
 
 def _show_step(steps: Steps, spent: Mapping[str, str], wanted: str, *, as_json: bool) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TypeAlias
 
-from graphrt.cli.formats import FORMATS
+from graphrt.cli.formats import FORMATS, PICTURES
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -186,10 +186,16 @@ def _looking_commands(commands: Commands) -> None:
         metavar="RUN[@STEP]",
         help=f"{_RUN}; a step shows all of it",
     )
+    show.add_argument("--timeline", action="store_true", help="draw what happened when, with a lane for each node")
+    show.add_argument("-f", "--format", choices=["text", *PICTURES], help="how to draw the timeline (text)")
+    show.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")
+    show.add_argument("--theme", choices=["light", "dark"], help="light, or dark (svg, png)")
     _common(show)
 
-    graph = _add(commands, "graph", "draw a graph", "looking", "graph")
-    graph.add_argument("target", metavar="TARGET", help="file.py:graph or pkg.mod:graph")
+    graph = _add(commands, "graph", "draw a graph", "drawing", "graph")
+    graph.add_argument(
+        "target", metavar="TARGET", nargs="?", help="file.py:graph or pkg.mod:graph (with --run: as it was recorded)"
+    )
     graph.add_argument("-f", "--format", choices=list(FORMATS), default="text", help="how to draw it (text)")
     graph.add_argument("-o", "--output", metavar="FILE", help="where to (stdout)")
     graph.add_argument("--run", metavar="RUN", help="show where a run of it stands (svg, png)")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+
+import anyio
 
 from graphrt.cli.exits import TargetNotFound
 from graphrt.config import load_config
@@ -58,3 +60,19 @@ def existing(arguments: argparse.Namespace) -> str:
     if not Path(path).is_file():
         raise TargetNotFound(f"there is no store {path}; name one with --store FILE, GRAPHRT_STORE or graphrt.toml")
     return path
+
+
+def reading(arguments: argparse.Namespace, work: Callable[[Journal], Awaitable[int]]) -> int:
+    """Do something with a store that is not to be changed."""
+    from graphrt.checkpoints import SqliteJournal
+
+    path = existing(arguments)
+
+    async def main() -> int:
+        journal = await SqliteJournal.open(path, read_only=True)
+        try:
+            return await work(journal)
+        finally:
+            await journal.aclose()
+
+    return anyio.run(main)

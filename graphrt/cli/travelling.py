@@ -14,9 +14,8 @@ from pydantic_core import from_json
 
 from graphrt.cli.exits import FAILED, OK
 from graphrt.cli.inputs import pairs, read_option, read_value
-from graphrt.cli.looking import reading
 from graphrt.cli.running import Begun, check_models, execute, graph_of
-from graphrt.cli.runs import existing, find
+from graphrt.cli.runs import existing, find, reading
 from graphrt.cli.screen import print_json
 from graphrt.dag import as_graph
 from graphrt.difference import Comparison, Difference, Row

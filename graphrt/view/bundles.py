@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import singledispatch
 from html import escape
 from typing import Any
@@ -22,7 +23,7 @@ from graphrt.draw.progress import Progress
 from graphrt.draw.svg import svg
 from graphrt.draw.text import text
 from graphrt.graph import Graph
-from graphrt.history import Counted, counted
+from graphrt.history import Counted, counted, graph_recorded
 from graphrt.journal import RunInfo
 from graphrt.replay import Replayed
 from graphrt.run import Run
@@ -55,15 +56,15 @@ def _(graph: Graph) -> Bundle:  # type: ignore[type-arg] # a class to dispatch o
 @bundle.register
 def _(run: Run) -> Bundle:  # type: ignore[type-arg]
     try:
-        info, record = _read(run)
+        info, record, graph = _read(run)
     except Exception:
         log.debug("run %s cannot be read to be shown", run.id, exc_info=True)
         return {"text/plain": repr(run)}  # its runtime is closed, say: what is known of it is still told
     head = f"run {info.id} of {info.graph}: {MARKS[info.status]} {info.status}"
     error = [f"error: {info.error}"] if info.error else []
     told: Bundle = {"text/plain": "\n".join([head, *_table(steps_of(record)), *error])}
-    if run.graph is not None:
-        told["image/svg+xml"] = svg(run.graph, run=progress_of(run.graph, record), theme=settings.theme)
+    if graph is not None:
+        told["image/svg+xml"] = svg(graph, run=progress_of(graph, record), theme=settings.theme)
     return told
 
 
@@ -156,13 +157,21 @@ def progress_of(graph: Graph[..., Any] | None, record: Sequence[Counted]) -> Pro
     return progress
 
 
-def _read(run: Run[Any]) -> tuple[RunInfo, list[Counted]]:
-    """Read a run where nothing can be awaited: a notebook wants what it shows at once."""
-    found: list[tuple[RunInfo, list[Counted]]] = []
+_Read = tuple[RunInfo, list[Counted], Graph[..., Any] | None]
+
+
+def _read(run: Run[Any]) -> _Read:
+    """Read a run where nothing can be awaited: a notebook wants what it shows at once. Where the code of its graph is
+    not, the graph is the one that was recorded with it, if it can be read."""
+    found: list[_Read] = []
     failed: list[BaseException] = []
 
-    async def read() -> tuple[RunInfo, list[Counted]]:
-        return await run.info(), await counted(run.home.journal, run.id)
+    async def read() -> _Read:
+        info, graph = await run.info(), run.graph
+        if graph is None:
+            with suppress(ValueError):  # it was recorded by a newer graphrt
+                graph = await graph_recorded(run.home.journal, info.fingerprint)
+        return info, await counted(run.home.journal, run.id), graph
 
     def work() -> None:
         try:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from io import StringIO
@@ -656,3 +657,34 @@ def test_a_graph_is_drawn_as_a_picture_and_a_run_on_it(cli: Cli) -> None:
     other = cli("graph", "flows.py:lamp", "-f", "svg", "--run", "r")
     assert (other.code, "run r is of the graph greet, and flows.py:lamp is lamp" in other.err) == (2, True)
     assert cli("graph", "flows.py:greet", "-f", "svg", "--run", "nobody").code == 4
+
+
+def test_a_run_is_drawn_in_the_graph_that_was_recorded_with_it(cli: Cli, folder: Path) -> None:
+    """D13, V2: its code is not needed; where the record does not do, the way with the code is named."""
+    cli("run", "flows.py:greet", "--text", "a", "--run-id", "r")
+    with_code = [cli("graph", "flows.py:greet", "-f", "svg", "--run", "r").out, cli("graph", "flows.py:greet").out]
+    (folder / "flows.py").unlink()
+    drawn = cli("graph", "--run", "r", "-f", "svg")
+    way = "graphrt graph flows.py:greet --run r -f svg"
+    assert (drawn.out, drawn.err.endswith(f"without retries and timeouts; with them: {way}\n")) == (with_code[0], True)
+    assert cli("graph", "--run", "@last", "-q").out == with_code[1]
+    assert cli("graph", "--run", "r", "--json").data == {
+        "target": None,
+        "run": "r",
+        "format": "text",
+        "picture": with_code[1],
+    }
+    assert "name a graph, such as file.py:graph, or with --run RUN" in cli("graph").err
+    assert "--theme: only with --format" in cli("graph", "--run", "r", "--theme", "dark").err
+    with sqlite3.connect("graphrt.db") as store:
+        store.execute("UPDATE definitions SET definition = json_set(definition, '$.format', 99)")
+    newer = cli("graph", "--run", "r")
+    assert (newer.code, "a definition of format 99" in newer.err, newer.err.endswith(f"name it: {way}\n")) == (
+        2,
+        True,
+        True,
+    )
+    with sqlite3.connect("graphrt.db") as store:
+        store.execute("DELETE FROM definitions")
+    missing = cli("graph", "--run", "r")
+    assert (missing.code, missing.err) == (2, f"graphrt: the graph of run r was not recorded; name it: {way}\n")

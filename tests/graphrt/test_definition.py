@@ -13,10 +13,12 @@ from graphrt.definition import define, recall
 from graphrt.draw.mermaid import mermaid
 from graphrt.errors import UsageError
 from graphrt.graph import Graph, nodes_of
+from graphrt.journal import MemoryJournal
 from graphrt.nodes.signal import signal
 from graphrt.snapshot import dump
 from graphrt.state import apply
 from graphrt.tree import State as RunState
+from graphrt.view.bundles import bundle
 from tests.graphrt.small import Bench, Spec, begin, build, mix, specs
 from tests.graphrt.test_state import brief, chances, small
 
@@ -190,3 +192,19 @@ def test_what_is_no_definition_is_refused(text: bytes, words: str) -> None:
     """D13: a damaged record gives an error, not a wrong graph."""
     with pytest.raises(ValueError, match=words):
         recall(text)
+
+
+async def test_a_notebook_shows_a_run_whose_code_is_missing_in_the_graph_that_was_recorded() -> None:
+    """D13: also after the process that had the code has gone."""
+    journal = MemoryJournal()
+
+    @dag
+    def mixed(x: int) -> int:
+        return mix(x, 1)
+
+    async with Runtime(journal) as rt:
+        await (await rt.start_as("r", mixed, x=1)).result()
+    async with Runtime(journal) as rt:
+        run = await rt.get("r")
+        assert run.graph is None
+        assert "finished" in bundle(run)["image/svg+xml"]
