@@ -30,6 +30,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graphrt.shown import rendered
+
 
 class GraphrtError(Exception):
     """The root of every error that graphrt raises itself."""
@@ -84,6 +86,10 @@ class RunError(GraphrtError):
         self.graph = graph
         hint = f"\n  finished steps are kept; resume with: graphrt resume {run}" if resumable else ""
         super().__init__(f"run {run} of graph {graph!r}: {what}{hint}")
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows instead of all the frames between the user's code and this."""
+        return rendered(self)
 
 
 class RunFailed(RunError):

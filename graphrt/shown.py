@@ -21,7 +21,7 @@ class Shown:
 
 
 class ShownData(Shown):
-    """The same for what is a mapping, too. Put it before that among the bases: IPython would write it as the mapping."""
+    """The same for what is a mapping, too. It stands before that among the bases: else IPython writes the mapping."""
 
     __slots__ = ()
 
@@ -34,6 +34,12 @@ class Showing(Protocol):
 
     async def end(self) -> None:
         """Show what was recorded last, and nothing from then on."""
+
+
+def rendered(error: BaseException) -> list[str]:
+    """Return the lines in which a notebook shows an error."""
+    lines: list[str] = import_module("graphrt.view.trace").rendered(error)
+    return lines
 
 
 def showing(run: Any) -> Showing | None:

@@ -312,8 +312,9 @@ def _item(face: Face, rect: Rect, look: Look, *, turned: bool) -> Iterator[str]:
 def _whole(mark: Mark, right: float, line: float, look: Look) -> Iterator[str]:
     """What is said of the run as a whole, up to a point on the right."""
     words = shorten(mark.words, _LABEL, _STANDING)
-    yield from _badge(mark, right - width(words, _LABEL) - _BADGE / 2, line - 4, look)
-    yield _text(right, line, words, _LABEL, look.statuses[mark.status], anchor="end")
+    left = right - width(words, _LABEL)
+    yield from _badge(mark, left - _BADGE / 2, line - 4, look)
+    yield _text(left, line, words, _LABEL, look.statuses[mark.status])
 
 
 def _badge(mark: Mark, x: float, y: float, look: Look) -> Iterator[str]:

@@ -197,19 +197,21 @@ def _value(text: bytes | None) -> str:
 
 
 def _html(table: Sequence[Column], tail: str) -> str:
-    """Write a table. Attributes only, and few: what cleans a notebook up leaves them."""
+    """Write a table. Where styles are taken out, nothing but where its words stand is lost."""
     shown = [column for column in table if any(column.cells)]
-    heads = "".join(f'<th align="left">{escape(column.head.strip().capitalize())}</th>' for column in shown)
-    count = max((len(column.cells) for column in shown), default=0)
-    rows = []
-    for number in range(count):
-        cells = (
-            f'<td align="{"right" if column.right else "left"}">{escape(column.cells[number].strip())}</td>'
-            for column in shown
-        )
-        rows.append(f"<tr>{''.join(cells)}</tr>")
+    sides = ["right" if column.right else "left" for column in shown]
+    heads = [column.head.strip().capitalize() for column in shown]
+    rows = [[column.cells[number] for column in shown] for number in range(len(shown[0].cells) if shown else 0)]
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        style = "text-align:{};padding:2px 8px"
+        told = zip(sides, cells, strict=True)
+        inner = "".join(f'<{tag} style="{style.format(side)}">{escape(cell.strip())}</{tag}>' for side, cell in told)
+        return f"<tr>{inner}</tr>"
+
     foot = f"<p>{escape(tail)}</p>" if tail else ""
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{foot}"
+    body = "".join(line("td", row) for row in rows)
+    return f"<table><thead>{line('th', heads)}</thead><tbody>{body}</tbody></table>{foot}"
 
 
 _COLOURS = {"+": LOOKS["light"].statuses["finished"], "-": LOOKS["light"].statuses["failed"]}

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from html import escape
+from importlib import import_module
 from typing import Any, Protocol
 
 import anyio
@@ -249,7 +250,11 @@ def _place_maker() -> tuple[object, Callable[[_Cell], Place]] | None:
 
 
 def _marimo_cell() -> object:
-    return id(asyncio.current_task())
+    """Return the cell that marimo executes. It has no public name for that; without it, each run is a cell's first."""
+    try:
+        return import_module("marimo._runtime.context").get_context().execution_context.cell_id
+    except Exception:
+        return object()
 
 
 def _on_asyncio() -> bool:
