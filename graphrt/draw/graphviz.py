@@ -21,6 +21,8 @@ _INCH = 72.0
 _APART, _RANKS, _PAD = 26.0, 34.0, 14.0
 _LOOP = 16.0
 """How far a loop of a cluster reaches beyond it."""
+_STEPS, _HALVES = 16, 12
+"""How finely it is looked for where an arrow leaves a cluster."""
 
 
 def layout(members: Sequence[Item | Cluster], links: Sequence[Link], direction: Direction = "down") -> Layout:
@@ -47,7 +49,6 @@ class _Drawing:
         self.graph: Any = _pygraphviz().AGraph(directed=True, strict=False)
         self.graph.graph_attr.update(
             rankdir="LR" if direction == "right" else "TB",
-            compound="true",
             nodesep=_APART / _INCH,
             ranksep=_RANKS / _INCH,
             margin=0,
@@ -95,10 +96,6 @@ class _Drawing:
         options: dict[str, Any] = {}
         if link.label_width:
             options["label"] = _table(link.label_width, link.label_height)
-        if source in self.clusters:
-            options["ltail"] = self.clusters[source].name
-        if target in self.clusters:
-            options["lhead"] = self.clusters[target].name
         self.graph.add_edge(self.ends[source][1], self.ends[target][0], key=str(number), **options)
 
     def read(self, links: Sequence[Link], back: Sequence[bool]) -> Layout:
@@ -117,7 +114,9 @@ class _Drawing:
                 route, label = _around(clusters[link.source], link)
             else:
                 route, label = self._arrow(number, link, back=back[number])
-            routes.append(route)
+                # Graphviz would do this, and ends the process where it cannot
+                route = _outside(route, clusters.get(link.source), clusters.get(link.target))
+            routes.append(tuple((_round(x), _round(y)) for x, y in route))
             labels.append(label)
         size = (_round(right - left), _round(self.top - low))
         return Layout(*size, items, clusters, tuple(routes), tuple(labels), tuple(back), _crossings(routes))
@@ -128,17 +127,17 @@ class _Drawing:
         width, height = float(node.attr["width"]) * _INCH, float(node.attr["height"]) * _INCH
         return Rect(*map(_round, (x - width / 2, y - height / 2, width, height)))
 
-    def _arrow(self, number: int, link: Link, *, back: bool) -> tuple[tuple[Point, ...], Rect | None]:
+    def _arrow(self, number: int, link: Link, *, back: bool) -> tuple[Sequence[Point], Rect | None]:
         source, target = (link.target, link.source) if back else (link.source, link.target)
         edge = self.graph.get_edge(self.ends[source][1], self.ends[target][0], key=str(number))
         spline = edge.attr["pos"].split(";")[0].split()
         route = [self._point(point) for point in spline if point[0] not in "se"]
-        route = [(_round(x), _round(y)) for x, y in (route[::-1] if back else route)]
+        route = route[::-1] if back else route
         if not link.label_width:
-            return tuple(route), None
+            return route, None
         x, y = self._point(edge.attr["lp"])
         wide, high = link.label_width, link.label_height
-        return tuple(route), Rect(_round(x - wide / 2), _round(y - high / 2), wide, high)
+        return route, Rect(_round(x - wide / 2), _round(y - high / 2), wide, high)
 
     def _point(self, written: str) -> Point:
         x, y = _numbers(written)
@@ -148,10 +147,10 @@ class _Drawing:
 def _table(width: float, height: float) -> str:
     """A label of a size: Graphviz is told of no letters."""
     size = f'WIDTH="{width:.0f}" HEIGHT="{height:.0f}"'
-    return f'<<TABLE FIXEDSIZE="TRUE" {size} BORDER="0" CELLBORDER="0" CELLPADDING="0"><TR><TD></TD></TR></TABLE>>'
+    return f'<<TABLE FIXEDSIZE="TRUE" {size} BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD></TD></TR></TABLE>>'
 
 
-def _around(box: Rect, link: Link) -> tuple[tuple[Point, ...], Rect | None]:
+def _around(box: Rect, link: Link) -> tuple[Sequence[Point], Rect | None]:
     """Lead an arrow from a cluster to itself, at its right side."""
     right, middle = box.x + box.width, box.y + box.height / 2
     out = right + _LOOP * 4 / 3 - 4
@@ -178,12 +177,53 @@ def _crossings(routes: Sequence[Sequence[Point]]) -> int:
 
 def _points(route: Sequence[Point]) -> Iterator[Point]:
     yield route[0]
-    for number in range(0, len(route) - 3, 3):
-        a, b, c, d = route[number : number + 4]
+    for curve in _curves(route):
         for t in (0.25, 0.5, 0.75, 1.0):
-            parts = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-            x, y = (sum(part * point[axis] for part, point in zip(parts, (a, b, c, d), strict=True)) for axis in (0, 1))
-            yield x, y
+            yield _split(curve, t)[0][3]
+
+
+def _curves(route: Sequence[Point]) -> Iterator[Sequence[Point]]:
+    return (route[number : number + 4] for number in range(0, len(route) - 3, 3))
+
+
+def _split(curve: Sequence[Point], t: float) -> tuple[Sequence[Point], Sequence[Point]]:
+    """Cut a curve in two, by de Casteljau."""
+    a, b, c, d = curve
+    ab, bc, cd = _between(a, b, t), _between(b, c, t), _between(c, d, t)
+    abc, bcd = _between(ab, bc, t), _between(bc, cd, t)
+    middle = _between(abc, bcd, t)
+    return (a, ab, abc, middle), (middle, bcd, cd, d)
+
+
+def _between(a: Point, b: Point, t: float) -> Point:
+    return a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t
+
+
+def _outside(route: Sequence[Point], source: Rect | None, target: Rect | None) -> Sequence[Point]:
+    """Take away what of a route is inside the clusters that it joins."""
+    if source is not None:
+        route = _leaving(route, source)
+    return route if target is None else _leaving(route[::-1], target)[::-1]
+
+
+def _leaving(route: Sequence[Point], box: Rect) -> Sequence[Point]:
+    """Let a route begin where it leaves a box for good."""
+    curves = list(_curves(route))
+    for number in range(len(curves) - 1, -1, -1):
+        inside = [t / _STEPS for t in range(_STEPS + 1) if _is_in(_split(curves[number], t / _STEPS)[0][3], box)]
+        if not inside:
+            continue
+        low, high = inside[-1], min(1.0, inside[-1] + 1 / _STEPS)
+        for _ in range(_HALVES):
+            middle = (low + high) / 2
+            low, high = (middle, high) if _is_in(_split(curves[number], middle)[0][3], box) else (low, middle)
+        rest = _split(curves[number], low)[1]
+        return [*rest, *(point for curve in curves[number + 1 :] for point in curve[1:])]
+    return route
+
+
+def _is_in(point: Point, box: Rect) -> bool:
+    return box.x <= point[0] <= box.x + box.width and box.y <= point[1] <= box.y + box.height
 
 
 def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
