@@ -114,7 +114,8 @@ class Run(Shown, Generic[R_co]):
             return await self._result(wait=wait)
         finally:
             if shown is not None:
-                await shown.end()
+                with anyio.CancelScope(shield=True):
+                    await shown.end()
 
     def __await__(self) -> Generator[Any, Any, R_co]:
         """See `result`."""
