@@ -146,8 +146,8 @@ class _Drawing:
 
 def _table(width: float, height: float) -> str:
     """A label of a size: Graphviz is told of no letters."""
-    size = f'WIDTH="{width:.0f}" HEIGHT="{height:.0f}"'
-    return f'<<TABLE FIXEDSIZE="TRUE" {size} BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD></TD></TR></TABLE>>'
+    bare = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
+    return f'<<TABLE FIXEDSIZE="TRUE" WIDTH="{width:.0f}" HEIGHT="{height:.0f}" {bare}><TR><TD></TD></TR></TABLE>>'
 
 
 def _around(box: Rect, link: Link) -> tuple[Sequence[Point], Rect | None]:
