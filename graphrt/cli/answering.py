@@ -7,7 +7,6 @@ up in one commit, once.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from pydantic_core import from_json
 
 from graphrt.cli.exits import OK, TargetBroken, TargetNotFound
 from graphrt.cli.inputs import read_value
+from graphrt.cli.listing import asked_columns, write_table
 from graphrt.cli.running import Begun, execute, graph_of, take_up
 from graphrt.cli.runs import existing, find, one_of, reading
 from graphrt.cli.screen import SHOWN, command, print_json, row_of_wait
@@ -31,8 +31,7 @@ from graphrt.node import WaitNode
 from graphrt.ports import Port
 from graphrt.runtime import Runtime
 from graphrt.types import ENDED, StepKey
-from graphrt.view.terminal import note, paint
-from graphrt.view.words import when
+from graphrt.view.terminal import note
 
 CANCEL_PATIENCE = 1.0
 """Seconds after which a cancellation says whom it waits for."""
@@ -51,21 +50,12 @@ def inbox(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         if arguments.json:
             print_json([row_of_wait(info.id, wait, arguments.store) | {"graph": info.graph} for info, wait in asked])
             return OK
-        for info, wait in asked:
-            sys.stdout.write(_asked(info, wait))
+        write_table(asked_columns(asked))
         if not asked:
             note("nobody is asked anything", quiet=arguments.quiet)
         return OK
 
     return reading(arguments, work)
-
-
-def _asked(info: RunInfo, wait: Pending) -> str:
-    mark = paint("…" if wait.what == "person" else "?", sys.stdout)
-    noted = {} if wait.note is None else from_json(wait.note)
-    to = f"  to {noted['to']}" if noted.get("to") else ""
-    words = wait.name if wait.what == "person" else f"was it done? {wait.name}"
-    return f"{mark} {info.id}  {wait.step}{to}  since {when(wait.since or info.updated)}  {words}\n"
 
 
 def answer(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -30,7 +30,7 @@ def graph(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Draw a graph."""
     if arguments.target is None and arguments.run is None:
         raise UsageError("name a graph, such as file.py:graph, or with --run RUN a run whose graph was recorded")
-    only = ("theme", "direction") if arguments.target is None else ("theme", "direction", "run")
+    only = ["theme", "direction", "engine", *(["run"] if arguments.target is not None else [])]
     options = {name: found for name in only if (found := getattr(arguments, name)) is not None}
     if options and arguments.format not in PICTURES:
         given = ", ".join(f"--{name}" for name in options)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict
 
 import anyio
 
-from graphrt.checkpoints import Pruned, Size, SqliteJournal, measure, prune, vacuum
+from graphrt.checkpoints import Pruned, RunSize, Size, SqliteJournal, measure, prune, vacuum
 from graphrt.cli.exits import OK
+from graphrt.cli.listing import paint_mark, write_table
 from graphrt.cli.runs import existing
 from graphrt.cli.screen import print_json
-from graphrt.view.terminal import note, paint
+from graphrt.view.table import Column
+from graphrt.view.terminal import note
 from graphrt.view.words import MARKS
 
 
@@ -91,21 +93,37 @@ def _print_size(found: Size, most: int) -> None:
     sys.stdout.write(f"{found.path}: {_bytes(found.file)}{log}, of which {_bytes(found.free)} are free\n")
     if found.unused:
         sys.stdout.write(f"nobody's: {_bytes(found.unused)}, left over where removing was interrupted\n")
-    for name, taken in found.tables.items():
-        sys.stdout.write(f"  {name:<20} {_bytes(taken):>9}\n")
-    runs = sorted(found.runs, key=lambda run: -(run.facts + run.snapshot + run.blobs))
+    tables = found.tables
+    write_table(
+        [Column("TABLE", [*tables], 0), Column("SIZE", [_bytes(each) for each in tables.values()], 0, right=True)]
+    )
+    runs = sorted(found.runs, key=lambda run: -_whole(run))
     if runs:
         sys.stdout.write(f"{_count(len(runs), 'run')}, the largest first:\n")
-    width = max((len(run.run) for run in runs[:most]), default=0)
-    for run in runs[:most]:
-        parts = [f"{_bytes(run.facts)} in {_count(run.entries, 'entry', 'entries')}"]
-        parts += [f"{_bytes(run.snapshot)} snapshot"] if run.snapshot else []
-        parts += [f"{_bytes(run.blobs)} large values"] if run.blobs else []
-        parts += [f"{_bytes(run.shared)} shared"] if run.shared else []
-        mark = paint(MARKS[run.status], sys.stdout)
-        sys.stdout.write(f"  {run.run:<{width}}  {mark} {run.status:<9}  {run.graph}  {', '.join(parts)}\n")
+        write_table(_columns(runs[:most]))
     if len(runs) > most:
-        sys.stdout.write(f"  … and {len(runs) - most} more\n")
+        sys.stdout.write(f"… and {len(runs) - most} more\n")
+
+
+def _whole(run: RunSize) -> int:
+    return run.facts + run.snapshot + run.blobs
+
+
+def _columns(runs: Sequence[RunSize]) -> list[Column]:
+    def sizes(numbers: Iterable[int]) -> list[str]:
+        return [_bytes(number) if number else "" for number in numbers]
+
+    return [
+        Column("  RUN", [f"{MARKS[run.status]} {run.run}" for run in runs], 0, least=1, paint=paint_mark),
+        Column("STATUS", [run.status for run in runs], 3),
+        Column("GRAPH", [run.graph for run in runs], 2, least=8),
+        Column("SIZE", [_bytes(_whole(run)) for run in runs], 1, right=True),
+        Column("ENTRIES", [f"{run.entries:,}" for run in runs], 4, right=True),
+        Column("FACTS", sizes(run.facts for run in runs), 5, right=True),
+        Column("SNAPSHOT", sizes(run.snapshot for run in runs), 6, right=True),
+        Column("LARGE VALUES", sizes(run.blobs for run in runs), 7, right=True),
+        Column("SHARED", sizes(run.shared for run in runs), 8, right=True),
+    ]
 
 
 def _print_pruned(done: Pruned) -> None:

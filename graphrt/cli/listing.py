@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pydantic_core import from_json
+
 from graphrt.cli.screen import command
 from graphrt.clock import lasted
 from graphrt.decide import Pending
@@ -107,6 +109,31 @@ def _spent_columns(totals: Sequence[Total | None]) -> list[Column]:
         Column("COST", costs, 4, right=True),
     ]
     return [column for column in columns if set(column.cells) - {"", "?"}]
+
+
+_ASKED = 400
+"""Letters of a question that are told."""
+
+
+def asked_columns(asked: Sequence[tuple[RunInfo, Pending]]) -> list[Column]:
+    """Return what people are asked as columns: where, whom, since when, and what."""
+    now = time.time()
+    since = [wait.since or info.updated for info, wait in asked]
+    noted = [{} if wait.note is None else from_json(wait.note) for _, wait in asked]
+    marks = [MARKS["waiting" if wait.what == "person" else "unknown"] for _, wait in asked]
+    return [
+        Column(
+            "  RUN", [f"{mark} {info.id}" for mark, (info, _) in zip(marks, asked, strict=True)], 0, paint=paint_mark
+        ),
+        Column("STEP", [wait.step for _, wait in asked], 0, least=1, keep_end=True),
+        Column("TO", [each.get("to") or "" for each in noted], 2),
+        Column("SINCE", [when(at) for at in since], 3, shorter=[when_shortly(at, now) for at in since]),
+        Column("QUESTION", [_question(wait) for _, wait in asked], 1, least=16),
+    ]
+
+
+def _question(wait: Pending) -> str:
+    return short(wait.name if wait.what == "person" else f"was it done? {wait.name}", _ASKED)
 
 
 def paint_mark(cell: str) -> str:

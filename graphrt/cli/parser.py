@@ -201,6 +201,9 @@ def _looking_commands(commands: Commands) -> None:
     graph.add_argument("--run", metavar="RUN", help="show where a run of it stands (svg, png)")
     graph.add_argument("--theme", choices=["light", "dark"], help="light, or dark (svg, png)")
     graph.add_argument("--direction", choices=["down", "right"], help="down, or right (svg, png)")
+    graph.add_argument(
+        "--engine", choices=["graphrt", "graphviz"], help="what lays it out: graphrt, or the extra graphviz (svg, png)"
+    )
     _common(graph)
 
     check = _add(commands, "check", "find every mistake of a file's graphs", "looking", "check")

@@ -26,6 +26,7 @@ from graphrt.backends.uri import key_variable, open_backend
 from graphrt.cli.exits import CONFIGURATION, OK
 from graphrt.cli.screen import print_json
 from graphrt.cli.spending import line_of, total_of
+from graphrt.clock import lasted
 from graphrt.config import Config, load_config
 from graphrt.errors import UsageError
 from graphrt.types import StepKey
@@ -66,7 +67,7 @@ def doctor_model(arguments: argparse.Namespace) -> int:
     else:
         width = shutil.get_terminal_size().columns
         sys.stdout.write("".join(f"{line}\n" for line in _table(report.findings, width)))
-        counted = f"{len(report.asked)} question{'' if len(report.asked) == 1 else 's'} in {seconds:.1f} s"
+        counted = f"{len(report.asked)} question{'' if len(report.asked) == 1 else 's'} in {lasted(seconds)}"
         spent = "" if report.error is not None else f" · {line_of(total)}"
         lines = [f"{backend.name}: {counted}{spent}", *_summary(report), *advice]
         sys.stdout.write("".join(f"{line}\n" for each in lines for line in wrapped(each, width)))

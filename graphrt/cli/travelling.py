@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from graphrt.cli.exits import FAILED, OK
 from graphrt.cli.inputs import pairs, read_option, read_value
+from graphrt.cli.listing import paint_mark, write_table
 from graphrt.cli.running import Begun, check_models, execute, graph_of
 from graphrt.cli.runs import existing, find, reading
 from graphrt.cli.screen import print_json
@@ -27,7 +28,8 @@ from graphrt.runtime import Runtime
 from graphrt.state import find as find_step
 from graphrt.travel import UNCHANGED, Plan, plan_fork, plan_retry
 from graphrt.types import Json, StepKey
-from graphrt.view.terminal import note, paint
+from graphrt.view.table import Column
+from graphrt.view.terminal import most_of, note, paint
 from graphrt.view.words import short
 
 VERDICTS = {"shared": "=", "same": "✓", "differs": "✗", "only in a": "-", "only in b": "+"}
@@ -185,16 +187,17 @@ def _plain(text: Json | None) -> Any:
 
 
 def _write_comparison(compared: Comparison, a: RunInfo, b: RunInfo) -> None:
-    width = max((len(row.step) for row in compared.rows), default=0)
-    lines = [f"a: run {a.id} of {a.graph}", f"b: run {b.id} of {b.graph}"]
-    for row in compared.rows:
-        mark = paint(VERDICTS[row.verdict], sys.stdout)
-        lines.append(f"{mark} {row.step:<{width}}  {row.verdict:<9}  {_values(row)}".rstrip())
+    sys.stdout.write(f"a: run {a.id} of {a.graph}\nb: run {b.id} of {b.graph}\n")
+    rows, most = compared.rows, most_of(sys.stdout)
+    a_s = ["" if row.a is None else short(row.a, most) for row in rows]
+    b_s = ["" if row.b is None or row.verdict in {"shared", "same"} else short(row.b, most) for row in rows]
+    write_table(
+        [
+            Column("  STEP", [f"{VERDICTS[row.verdict]} {row.step}" for row in rows], 0, least=1, paint=paint_mark),
+            Column("", [row.verdict for row in rows], 1),
+            Column("A", a_s, 3, least=12),
+            Column("B", b_s, 2, least=12),
+        ]
+    )
     if compared.first is not None and compared.first.difference is not None:
-        lines += [f"they part at {compared.first.step}:", compared.first.difference.diff]
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
-def _values(row: Row) -> str:
-    shown = [short(value, 40) for value in (row.a, row.b) if value is not None]
-    return " → ".join(shown) if row.verdict == "differs" else shown[0]
+        sys.stdout.write(f"they part at {compared.first.step}:\n{compared.first.difference.diff}\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from graphrt.draw.layout import Cluster, Direction, Item, Layout, Link, Point, Rect, layout
 from graphrt.draw.lettering import escape, shorten, width
@@ -19,6 +19,9 @@ from graphrt.draw.progress import Progress
 from graphrt.draw.sketch import Arrow, Box, Sketch, sketch
 from graphrt.errors import UsageError
 from graphrt.graph import Graph
+
+Engine = Literal["graphrt", "graphviz"]
+"""What lays a graph out: `graphrt.draw.layout`, or Graphviz."""
 
 _NAME, _SMALL, _LABEL = 13.0, 10.5, 11.0
 """Sizes of letters, in pixels."""
@@ -52,19 +55,20 @@ def svg(
     spent: Mapping[str, str] | None = None,
     theme: Theme = "light",
     direction: Direction = "down",
+    engine: Engine = "graphrt",
 ) -> str:
     """Draw a graph as SVG; with `run`, where a run of it stands, and with `spent`, what its places spent on models.
 
-    Pictures of one graph have one size, however far a run is. Raises UsageError for a theme or a direction that there
-    is not.
+    Pictures of one graph have one size, however far a run is. `engine` says what lays it out: `graphviz` needs the
+    extra of that name. Raises UsageError for a theme, a direction or an engine that there is not.
     """
-    return Drawing(graph, watched=run is not None, theme=theme, direction=direction).draw(run, spent)
+    return Drawing(graph, watched=run is not None, theme=theme, direction=direction, engine=engine).draw(run, spent)
 
 
 class Drawing:
     """A graph that is laid out once and drawn as often as one likes. `watched` leaves room for what a run says of it.
 
-    Raises UsageError for a theme or a direction that there is not.
+    Raises UsageError for a theme, a direction or an engine that there is not.
     """
 
     def __init__(
@@ -74,15 +78,18 @@ class Drawing:
         watched: bool = False,
         theme: Theme = "light",
         direction: Direction = "down",
+        engine: Engine = "graphrt",
     ) -> None:
         if theme not in LOOKS:
             raise UsageError(f"theme {theme!r} is neither 'light' nor 'dark'")
         if direction not in {"down", "right"}:
             raise UsageError(f"direction {direction!r} is neither 'down' nor 'right'")
+        if engine not in {"graphrt", "graphviz"}:
+            raise UsageError(f"engine {engine!r} is neither 'graphrt' nor 'graphviz'")
         self._sketch = graph if isinstance(graph, Sketch) else sketch(graph)
         self._look = LOOKS[theme]
         self._scene = Scene(direction, watched=watched)
-        self._placed = arrange(self._sketch, self._scene)
+        self._placed = arrange(self._sketch, self._scene, engine)
 
     def draw(self, run: Progress | None = None, spent: Mapping[str, str] | None = None) -> str:
         """Draw it as SVG; with `run`, where a run of it stands, and with `spent`, what its places spent on models."""
@@ -119,10 +126,14 @@ class Drawing:
         return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
 
 
-def arrange(drawn: Sketch, scene: Scene) -> Layout:
+def arrange(drawn: Sketch, scene: Scene, engine: Engine = "graphrt") -> Layout:
     """Lay out a sketch; what there is to draw is in `scene` afterwards."""
     members = tuple(_members(drawn, 0, scene))
     links = [Link(bundle.source, bundle.target, *bundle.size) for bundle in scene.links]
+    if engine == "graphviz":
+        from graphrt.draw import graphviz
+
+        return graphviz.layout(members, links, scene.direction)
     return layout(members, links, scene.direction)
 
 

@@ -50,7 +50,7 @@ class Lines:
             case StepFinished(step=step, value=value):
                 self._line("✓", step, entry.at, short(value, most_of(sys.stderr)))
             case AttemptFailed(step=step, failure=failure, retry_at=at):
-                again = f"again in {max(0.0, at - entry.at):.1f} s"
+                again = f"again in {lasted(max(0.0, at - entry.at))}"
                 self._line("↻", step, entry.at, f"{failure.type}: {short(failure.message)}; {again}")
             case StepFailed(step=step, failure=failure):
                 self._line("✗", step, entry.at, f"{failure.type}: {short(failure.message)}")

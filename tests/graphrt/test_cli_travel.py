@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.graphrt.command import Cli
+from tests.graphrt.command import Cli, Terminal
 
 DIGEST = '''
 """A digest of what two sources say of a topic."""
@@ -232,8 +233,9 @@ def test_two_runs_are_compared_step_by_step(cli: Cli, recorded: str) -> None:
     assert (said.code, said.err) == (1, "")
     lines = said.out.splitlines()
     assert lines[:2] == ["a: run d of digest", "b: run e of digest"]
-    assert lines[3] == '= read            shared     ["tides one","tides two"]'
-    assert lines[4] == '✗ each:sum_up[0]  differs    "short" → "long"'
+    assert lines[2].split() == ["STEP", "A", "B"]
+    assert lines[4] == '= read            shared   ["tides one","tides two"]'
+    assert re.fullmatch(r'✗ each:sum_up\[0\]  differs  "short" +"long"', lines[5])
     assert said.out.endswith("they part at each:sum_up[0]:\n--- a\n+++ b\n@@ -1 +1 @@\n-short\n+long\n")
     data = cli("diff", "d", "e", "--json").data
     assert data["first"] == "each:sum_up[0]"
@@ -241,3 +243,13 @@ def test_two_runs_are_compared_step_by_step(cli: Cli, recorded: str) -> None:
     same = cli("diff", "d", "d")
     assert same.code == 0
     assert cli("diff", "d", "nothing").code == 4
+
+
+@pytest.mark.parametrize("width", [200, 80, 40, 24])
+def test_a_comparison_fits_the_terminal(cli: Cli, terminal: Terminal, recorded: str, width: int) -> None:
+    """V3: the steps and their marks stay; what both have is shown once."""
+    cli("fork", recorded, "--model", "fast=scripted:long", "--again", "--run-id", "e")
+    table = [line for line in terminal(width, "diff", "d", "e").splitlines() if line[:1] in "=✓✗"]
+    assert all(len(line) <= width for line in table)
+    assert [line[0] for line in table].count("✗") == 5
+    assert ('"short"' in "".join(table), '"long"' in "".join(table)) == (width > 40, width > 24)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.graphrt.command import Child, Cli
+from tests.graphrt.command import Child, Cli, Terminal
 
 REFUNDS = '''
 """Graphs that wait for people, signals, the passing of time, and for somebody to say what became of a payment."""
@@ -288,12 +288,23 @@ def test_the_inbox_lists_what_people_are_asked_over_all_runs(cli: Cli, folder: P
     said = cli("inbox")
     assert said.code == 0
     lines = said.out.splitlines()
-    assert re.fullmatch(r"… two  describe  since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  What is the matter\?", lines[0])
-    assert re.fullmatch(r"… one  approve  to ann  since .{19}  Refund 12\.0 for order 8\?", lines[1])
-    assert len(lines) == 2
+    assert lines[0].split() == ["RUN", "STEP", "TO", "SINCE", "QUESTION"]
+    assert re.fullmatch(r"… two  describe +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  What is the matter\?", lines[1])
+    assert re.fullmatch(r"… one  approve   ann  .{19}  Refund 12\.0 for order 8\?", lines[2])
+    assert len(lines) == 3
     assert [row["run"] for row in cli("inbox", "--json").data] == ["two", "one"]
     assert [row["graph"] for row in cli("inbox", "one", "--json").data] == ["refund"]
     assert cli("inbox", "three").err == "nobody is asked anything\n"
+
+
+@pytest.mark.parametrize("width", [200, 80, 40, 24])
+def test_the_inbox_fits_the_terminal(cli: Cli, terminal: Terminal, width: int) -> None:
+    """V3: run and step stay, which an answer needs; the question before whom and since when."""
+    cli("run", "refunds.py:refund", "--order", "8", "--run-id", "one")
+    lines = terminal(width, "inbox").splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert lines[1].startswith("… one  approve")
+    assert ("QUESTION" in lines[0], "TO" in lines[0], "SINCE" in lines[0]) == (width > 24, width > 24, width > 40)
 
 
 def test_the_inbox_needs_no_code(cli: Cli, refunds: Path) -> None:
@@ -449,7 +460,7 @@ def test_a_payment_that_was_killed_in_flight_is_unknown_until_somebody_says(cli:
     assert said.code == 3
     assert "    graphrt resolve r pay --done JSON, or --not-done\n" in said.err
     assert "? pay      unknown" in cli("show", "r").out
-    assert re.search(r"^\? r  pay  since .{19}  was it done\? its process ended before", cli("inbox").out)
+    assert re.search(r"^\? r    pay   .{19}  was it done\? its process ended before", cli("inbox").out, re.MULTILINE)
     assert cli("resolve", "r", "look_up", "--not-done").code == 2
     assert cli("resolve", "r", "pay").code == 2
     assert cli("resolve", "r", "pay", "--done", "7").code == 0  # text, as it takes text
@@ -504,7 +515,7 @@ def test_a_run_that_waits_for_many_tells_some_of_them(cli: Cli) -> None:
     err = cli("run", "refunds.py:survey", "--number", "30", "--run-id", "r").err
     assert err.count("graphrt answer r ") == 10
     assert "    graphrt answer r 'each:opinion[9]' JSON\n  and 20 more: graphrt inbox r\n" in err
-    assert len(cli("inbox").out.splitlines()) == 30
+    assert len(cli("inbox").out.splitlines()) == 31
     many = cli("answer", "r", "]", "yes")
     assert many.code == 2
     assert "write more of it" in many.err

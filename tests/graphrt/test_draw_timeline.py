@@ -281,7 +281,7 @@ def test_a_tooltip_has_the_numbers_and_the_error_and_what_was_spent() -> None:
         if (found.text or "").startswith("publish\nfailed")
     )
     assert told_of == (
-        "publish\nfailed · attempt 1\n1.000 s, from 2027-01-17 08:00:00 UTC (+2 d 0 h)\n"
+        "publish\nfailed · attempt 1\n1.00 s, from 2027-01-17 08:00:00 UTC (+2 d 0 h)\n"
         "tokens 10 in / 2 out\nRateLimited: slow down"
     )
 

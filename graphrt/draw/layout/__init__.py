@@ -13,5 +13,6 @@ from graphrt.draw.layout.facts import Link as Link
 from graphrt.draw.layout.facts import Point as Point
 from graphrt.draw.layout.facts import Rect as Rect
 from graphrt.draw.layout.nested import layout as layout
+from graphrt.draw.layout.nested import leading_back as leading_back
 
-__all__ = ["Cluster", "Direction", "Item", "Layout", "Link", "Point", "Rect", "layout"]
+__all__ = ["Cluster", "Direction", "Item", "Layout", "Link", "Point", "Rect", "layout", "leading_back"]

@@ -35,6 +35,31 @@ def layout(members: Sequence[Item | Cluster], links: Sequence[Link], direction: 
     What makes no difference is in the order in which it was given. Raises ValueError for an id that is there twice, a
     link whose end is not there, and a link between a cluster and what is inside it.
     """
+    insides, pieces, back = _levels(members, links)
+    turn = direction == "right"
+    for inside in insides.values():
+        _turn(inside.level, back, turn=turn)
+    _lay_out(insides, turn=turn)
+    for _ in range(_PASSES if sum(len(each.cluster.members) for each in insides.values()) <= _SMALL else 1):
+        again = _follow(insides, back)
+        if not any(inside.level.kept for inside in again.values()):
+            break
+        _lay_out(again, turn=turn)
+        if _crossings(again) >= _crossings(insides):
+            break
+        insides = again
+    return _assemble(insides, links, pieces, back, turn=turn)
+
+
+def leading_back(members: Sequence[Item | Cluster], links: Sequence[Link]) -> list[bool]:
+    """Return which links lead back to where a loop began. Raises as `layout` does."""
+    return _levels(members, links)[2]
+
+
+def _levels(
+    members: Sequence[Item | Cluster], links: Sequence[Link]
+) -> tuple[dict[str, _Inside], list[list[str]], list[bool]]:
+    """Put each link into the levels that it is on: return these, which ones it is on, and which links lead back."""
     whole = _Inside(Cluster("", tuple(members)))
     parents: dict[str, str] = {}
     insides: dict[str, _Inside] = {"": whole}
@@ -53,19 +78,7 @@ def layout(members: Sequence[Item | Cluster], links: Sequence[Link], direction: 
         turned = back_edges(len(inside.cluster.members), [(tie.source, tie.target) for tie in ties])
         for tie, up in zip(ties, turned, strict=True):
             back[tie.number] = up and tie.source != tie.target
-    turn = direction == "right"
-    for inside in insides.values():
-        _turn(inside.level, back, turn=turn)
-    _lay_out(insides, turn=turn)
-    for _ in range(_PASSES if len(parents) <= _SMALL else 1):
-        again = _follow(insides, back)
-        if not any(inside.level.kept for inside in again.values()):
-            break
-        _lay_out(again, turn=turn)
-        if _crossings(again) >= _crossings(insides):
-            break
-        insides = again
-    return _assemble(insides, links, pieces, back, turn=turn)
+    return insides, pieces, back
 
 
 def _walk(cluster: Cluster) -> Iterator[tuple[str, int, Item | Cluster]]:

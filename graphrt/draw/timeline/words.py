@@ -20,7 +20,6 @@ WAITS = {
 }
 _TOLD = 400
 """Letters of what went wrong that a tooltip has."""
-_MINUTE = 60
 
 
 def on_bar(bar: Bar) -> Iterator[str]:
@@ -60,7 +59,7 @@ def of_bar(bar: Bar, course: Course, spent: str) -> str:
     """Say all there is to say of a bar."""
     began = min(span.began for span in bar.spans)
     ended = max(span.ended for span in bar.spans)
-    when = f"{_exactly(ended - began)}, from {instant(began)} (+{_exactly(began - course.began)})"
+    when = f"{lasted(ended - began)}, from {instant(began)} (+{lasted(began - course.began)})"
     if len(bar.spans) > 1:
         first, *_, last = bar.spans
         steps = {span.step: span.status for span in bar.spans}
@@ -101,7 +100,3 @@ def of_course(course: Course) -> str:
 def instant(at: float) -> str:
     """Write an instant, the same everywhere."""
     return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _exactly(seconds: float) -> str:
-    return f"{seconds:.3f} s" if seconds < _MINUTE else lasted(seconds)
