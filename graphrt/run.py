@@ -239,8 +239,8 @@ class Events:
         return self
 
     async def __anext__(self) -> Entry:
-        if isinstance(self._shown, Run):
-            self._shown = showing(self._shown)
+        if isinstance(self._shown, Run):  # of a run that is over, they are read, not watched
+            self._shown = showing(self._shown) if self._home.driver_of(self._run) is not None else None
         while not self._page:
             driver, sleeper = self._home.driver_of(self._run), self._home.sleeper_of(self._run)
             changed = sleeper.moved if sleeper is not None and sleeper.patient else None

@@ -458,9 +458,14 @@ class Runtime:
         return None if found is None else found.node.signature.returns
 
     async def inbox(self, *, limit: int = 1000) -> list[tuple[RunInfo, Pending]]:
-        """List what people are asked, over all suspended runs: answers and decisions, newest run first."""
+        """List what people are asked, over all runs that have not ended: answers and decisions, newest run first. A run
+        that still does other work asks, too."""
         found: list[tuple[RunInfo, Pending]] = []
-        for info in await self.journal.runs(status="suspended", limit=limit):
+        going_on = [
+            *await self.journal.runs(status="suspended", limit=limit),
+            *await self.journal.runs(status="running", limit=limit),
+        ]
+        for info in sorted(going_on, key=lambda info: info.created, reverse=True)[:limit]:
             waits = await self.pending(info.id)
             found.extend((info, each) for each in waits if each.what in {"person", "decision"})
         return found

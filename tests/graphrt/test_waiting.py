@@ -435,6 +435,35 @@ async def test_a_person_is_asked_and_nothing_runs_again_because_of_it() -> None:
     assert ran == {"before": 1, "after": 1}
 
 
+async def test_a_run_that_still_does_other_work_asks_too() -> None:
+    """D4: nobody has to wait for it to be suspended, neither to see the question nor to answer it."""
+
+    @node
+    async def work(customer: str) -> str:
+        await let_go.wait()
+        return customer
+
+    @node
+    def both(customer: str, yes: bool) -> str:
+        return f"{customer}: {yes}"
+
+    @dag
+    def g(customer: str) -> str:
+        return both(work(customer), approve(customer, 12))
+
+    let_go = anyio.Event()
+    async with Runtime(clock=JumpingClock()) as rt:
+        run = await rt.start(g, "Emma")
+        async for entry in run.events():
+            if isinstance(entry.fact, StepWaiting):
+                break
+        [(info, asked)] = await rt.inbox()
+        assert (info.status, asked.step) == ("running", "approve")
+        await rt.answer(run, "approve", value=True)
+        let_go.set()
+        assert await run.result() == "Emma: True"
+
+
 async def test_an_answer_that_does_not_fit_is_refused_and_the_question_stands() -> None:
     """G1, D4."""
     async with Runtime(clock=JumpingClock()) as rt:
