@@ -18,6 +18,7 @@ from graphrt.draw.layout.order import crossings, order
 from graphrt.draw.layout.places import DUMMY_GAP, ITEM_GAP, places
 from graphrt.draw.layout.ports import spread
 from graphrt.draw.layout.ranks import ranks
+from graphrt.draw.layout.stagger import staggered
 
 
 @dataclass(frozen=True)
@@ -419,3 +420,64 @@ def test_links_meet_a_side_in_order_and_apart(width: int, wanted: list[float]) -
     if len(wanted) == 1:
         reach = width * (0.45 if width > 400 else 0.3)
         assert placed[0] == pytest.approx(min(max(wanted[0], -reach), reach))
+
+
+# Rows that would be too wide.
+
+
+@st.composite
+def fans(draw: st.DrawFn) -> Case:
+    """Many boxes between the same two others, some of them clusters, or linked otherwise as well."""
+    count = draw(st.integers(16, 26))
+    names = [f"i{number}" for number in range(count)]
+    fan: list[Item | Cluster] = []
+    for name in names:
+        item = Item(name, draw(st.integers(60, 180)), draw(st.integers(20, 60)))
+        fan.append(Cluster(f"c{name}", (item,), 40, 14) if draw(st.integers(0, 9)) == 0 else item)
+    ends = [f"c{name}" if isinstance(box, Cluster) else name for name, box in zip(names, fan, strict=True)]
+    label = draw(st.sampled_from([(0, 0), (40, 12)]))
+    links = [Link("from", end, *label) for end in ends] + [Link(end, "to") for end in ends]
+    links += [
+        Link(draw(st.sampled_from(ends)), draw(st.sampled_from([*ends, "from", "to"])))
+        for _ in range(draw(st.integers(0, 3)))
+    ]
+    members: tuple[Item | Cluster, ...] = (Item("from", 100, 40), *fan, Item("to", 60, 30))
+    if draw(st.booleans()):
+        members = (Cluster("around", members, 100, 14), Item("after", 80, 40))
+        links.append(Link(draw(st.sampled_from(["around", "to", *ends[:3]])), "after"))
+    return Case(members, tuple(links), draw(st.sampled_from(("down", "right"))))
+
+
+@settings(max_examples=6, deadline=None)
+@given(fans())
+def test_what_holds_of_every_layout_holds_where_rows_are_staggered(case: Case) -> None:
+    for holds in (
+        test_boxes_overlap_only_if_one_is_inside_the_other,
+        test_boxes_have_the_size_they_need,
+        test_no_route_runs_through_a_box_that_is_not_around_its_ends,
+        test_a_route_begins_and_ends_at_its_boxes,
+        test_no_label_is_covered,
+        test_everything_is_in_the_picture,
+        test_links_lead_one_way_except_those_that_lead_back,
+    ):
+        holds.hypothesis.inner_test(case)  # type: ignore[attr-defined]
+
+
+def test_boxes_side_by_side_stand_in_two_rows_where_one_would_be_too_wide() -> None:
+    """V1: half as wide, and nothing crosses."""
+    boxes_ = [Item(f"i{number}", 100, 40) for number in range(24)]
+    links = [link for box in boxes_ for link in (Link("from", box.id), Link(box.id, "to"))]
+    drawn = layout((Item("from", 100, 40), *boxes_, Item("to", 100, 40)), links)
+    assert drawn.crossings == 0
+    assert drawn.width < 1700 < 24 * 100 + 23 * ITEM_GAP
+    rows = [drawn.items[box.id].y for box in boxes_]
+    assert rows == [rows[0], rows[1]] * 12
+    assert rows[0] < rows[1]
+
+
+def test_only_boxes_that_are_alike_change_their_row() -> None:
+    """Those with other neighbours, and those that are bound otherwise, stay; so does a row that is narrow enough."""
+    edges = [(0, node) for node in range(1, 9)] + [(node, 9) for node in range(1, 7)] + [(7, 10)]
+    rank = [0, *[1] * 8, 2, 2]
+    assert staggered(rank, [400.0] * 11, edges, {1}) == [0, 1, 1, 2, 1, 2, 1, 1, 1, 3, 3]
+    assert staggered(rank, [100.0] * 11, edges, ()) == rank

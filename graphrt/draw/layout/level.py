@@ -19,6 +19,7 @@ from graphrt.draw.layout.order import order
 from graphrt.draw.layout.places import places
 from graphrt.draw.layout.ports import alone, spread
 from graphrt.draw.layout.ranks import ranks
+from graphrt.draw.layout.stagger import staggered
 
 _GAP = 38.0
 _LABEL_GAP = 25.0
@@ -205,7 +206,8 @@ def _rows(level: Level, loops: Mapping[int, Sequence[Tie]]) -> tuple[Grid, list[
     """Put boxes, bends, labels and the places where links leave into rows."""
     ties = sorted((tie for tie in level.ties if tie.source != tie.target), key=lambda tie: _fixed(level, tie))
     downs = [(tie.target, tie.source) if tie.up else (tie.source, tie.target) for tie in ties]
-    rank = ranks(len(level.sizes), downs)
+    bound = {exit_.box for exit_ in level.exits}
+    rank = staggered(ranks(len(level.sizes), downs), [width for width, _ in level.sizes], downs, bound)
     last = max(rank, default=-1)
     # a row of labels below a rank where a link with a label begins
     labelled = {rank[tie.source] - 1 if tie.up else rank[tie.source] for tie in ties if tie.label[0] and tie.label[1]}
