@@ -13,6 +13,8 @@ import socket
 from functools import cache
 from pathlib import Path
 
+from graphrt.journal import RunInfo
+
 _alive: set[str] = set()
 
 
@@ -75,3 +77,8 @@ def _started(process: int) -> str:
 
 def _is_zombie(process: int) -> bool:
     return _stat(process)[:1] == ["Z"]
+
+
+def is_driven(info: RunInfo, now: float) -> bool:
+    """Whether somebody drives a run at an instant, as far as can be seen from here."""
+    return info.driver is not None and not is_dead(info.driver) and (info.lease or 0) > now

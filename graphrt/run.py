@@ -19,6 +19,7 @@ from graphrt.facts import Entry, Failure, RunCancelled, RunFailed, RunFinished, 
 from graphrt.graph import Graph
 from graphrt.history import counted, newest
 from graphrt.journal import Journal, Message, RunInfo
+from graphrt.lease import is_driven
 from graphrt.ports import Port, type_name
 from graphrt.scheduler import Driver, Live
 from graphrt.shown import Showing, Shown, showing
@@ -181,7 +182,8 @@ class Run(Shown, Generic[R_co]):
 
     async def steps(self) -> Steps:
         """Read what became of each step by now, in the order in which they began, what a fork shares included."""
-        return steps_of(await counted(self.home.journal, self.id))
+        info = await self.info()
+        return steps_of(await counted(self.home.journal, self.id), driven=is_driven(info, self.home.clock.now()))
 
     async def live(self) -> AsyncGenerator[Live]:
         """Yield what running attempts show, such as streamed tokens, from now until the run ends here. Nothing of it is

@@ -299,7 +299,9 @@ class Runtime:
             raise error
         return cast("R", result)
 
-    async def resume(self, run: str, graph: Node[..., R], *, accept: bool = False, again: bool = False) -> Run[R]:
+    async def resume(
+        self, run: str | Run[Any], graph: Node[..., R], *, accept: bool = False, again: bool = False
+    ) -> Run[R]:
         """Take up a run where its journal ends: finished steps are not run again (D2), what was in flight or had failed
         is.
 
@@ -308,7 +310,7 @@ class Runtime:
         hold, and does it again, but for effects that must not be repeated unless `again`. Raises, before anything is
         done: RunNotFound; RunTaken if another process drives it; GraphMismatch; EffectsRepeated.
         """
-        found, target = as_graph(graph), RunId(run)
+        found, target = as_graph(graph), _id_of(run)
         driver = await self.keeper.resume(target, found, accept=accept, again=again)
         return Run(self, target, found, driver)
 
@@ -366,9 +368,12 @@ class Runtime:
         """Compare two runs step by step: where they part, and how (D10). Raises RunNotFound."""
         return await compare_runs(self.journal, _id_of(a), _id_of(b))
 
-    async def prospect(self, run: str, graph: Node[..., Any], *, accept: bool = False, again: bool = False) -> Prospect:
-        """Say what resuming would do, without doing it. Raises as `resume` does."""
-        found, target = as_graph(graph), RunId(run)
+    async def prospect(
+        self, run: str | Run[Any], graph: Node[..., Any], *, accept: bool = False, again: bool = False
+    ) -> Prospect:
+        """Say what resuming would do, without doing it: of what has begun, not of what follows from it. Raises as
+        `resume` does."""
+        found, target = as_graph(graph), _id_of(run)
         info = await self.journal.info(target)
         dropped: list[StepKey] = []
         if info.status != "finished" and info.fingerprint != found.fingerprint:
@@ -524,8 +529,9 @@ class Runtime:
             return
         info = await self.journal.info(run)
         there = ", ".join(each.step for each in waits if each.what in kinds) or "none"
+        yet = " (yet: it can be given one once it is in the inbox)" if info.status == "running" else ""
         raise errors.UsageError(
-            f"step {step!r} of run {run} ({info.status}) does not wait for {words}; those that do: {there}"
+            f"step {step!r} of run {run} ({info.status}) does not wait for {words}{yet}; those that do: {there}"
         )
 
     def _written(self, run: RunId, meant: Callable[[StepWaiting], bool], value: Any) -> Json:

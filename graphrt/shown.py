@@ -25,8 +25,11 @@ class ShownData(Shown):
 
     __slots__ = ()
 
+    def __str__(self) -> str:
+        return str(self._repr_mimebundle_()["text/plain"])
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(self._repr_mimebundle_()["text/plain"])
+        printer.text(str(self))
 
 
 class Showing(Protocol):

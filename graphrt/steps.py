@@ -47,8 +47,8 @@ class Steps(ShownData, dict[str, Step]):
     """The steps of a run by their keys, in the order in which they began."""
 
 
-def steps_of(record: Sequence[Counted]) -> Steps:
-    """Fold a run's history as it counts."""
+def steps_of(record: Sequence[Counted], *, driven: bool = True) -> Steps:
+    """Fold a run's history as it counts. If nobody drives it any more, nothing is at work in it."""
     rows = Steps()
     own = record[0].run
     for run, entry in record:
@@ -77,6 +77,9 @@ def steps_of(record: Sequence[Counted]) -> Steps:
                         row.update(status="cancelled")  # nobody needs its output any more
             case _:
                 pass
+    if not driven:
+        for row in rows.values():
+            _interrupt(row, taken_up=False)
     return rows
 
 
@@ -120,9 +123,9 @@ def _settle(row: Step, at: float, fact: StepFinished | StepFailed | AttemptFaile
             row.update(status="unknown", error=_error(failure))
 
 
-def _interrupt(row: Step) -> None:
+def _interrupt(row: Step, *, taken_up: bool = True) -> None:
     """What was in flight when a driver died is done again, or is unknown if it must not be."""
-    if row["status"] == "cancelled" and row["waits_for"] is not None:
+    if taken_up and row["status"] == "cancelled" and row["waits_for"] is not None:
         row["status"] = "waiting"  # a cancelled run was taken up again
     if row["status"] != "running":
         return

@@ -13,6 +13,8 @@
 # fetched.
 
 # %%
+import os
+import tempfile
 from pathlib import Path
 
 from graphrt import Final, Machine, Runtime, State, dag, each, node

@@ -93,7 +93,7 @@ def test_the_first_notebook_does_what_it_says(executed: nbformat.NotebookNode, t
     text = said(executed)
     assert "FileNotFoundError: almanac.txt" in text
     shown = pictures(executed)
-    stood = [found[1] for svg in shown if (found := re.search(r">(failed|finished) · \d+ of \d+ steps", svg))]
+    stood = [found[1] for svg in shown if (found := re.search(r">(failed|finished) · \d+ done", svg))]
     assert stood == ["failed", "finished", "finished", "finished", "failed"]
     assert len(shown) - len(stood) == 2  # two graphs
     # whether the other two answers were there before the third one failed is the threads' affair

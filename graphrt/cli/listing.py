@@ -14,7 +14,7 @@ from graphrt.clock import lasted
 from graphrt.decide import Pending
 from graphrt.errors import who
 from graphrt.journal import RunInfo
-from graphrt.lease import is_dead
+from graphrt.lease import is_driven
 from graphrt.run import need
 from graphrt.steps import Steps
 from graphrt.types import ENDED
@@ -79,7 +79,7 @@ def _standing(info: RunInfo, waits: Sequence[Pending], store: str | None) -> lis
 
 def driven(info: RunInfo) -> bool:
     """Whether somebody drives a run now."""
-    return info.driver is not None and not is_dead(info.driver) and (info.lease or 0) > time.time()
+    return is_driven(info, time.time())
 
 
 def driver(info: RunInfo, store: str | None) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from graphrt.cli.exits import OK, USAGE, TargetNotFound
 from graphrt.cli.formats import PICTURES
-from graphrt.cli.listing import driver, run_columns, step_columns, write_table
+from graphrt.cli.listing import driven, driver, run_columns, step_columns, write_table
 from graphrt.cli.runs import find, one_of, reading
 from graphrt.cli.screen import command, print_json, rows_of_waits, waits_text
 from graphrt.cli.target import mistakes_of, names
@@ -122,7 +122,7 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         if arguments.timeline:
             await drawing.timeline(arguments, journal, info)
             return OK
-        rows = steps_of(await counted(journal, info.id))
+        rows = steps_of(await counted(journal, info.id), driven=driven(info))
         spent = await spending.of(journal, info.id)
         steps = spent.by("step")
         for key, row in rows.items():

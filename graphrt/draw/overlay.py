@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from graphrt.clock import lasted
-from graphrt.draw.progress import Place, Progress, telling
+from graphrt.draw.progress import TELLING, Place, Progress, telling
 from graphrt.draw.sketch import Box, Sketch
 from graphrt.facts import AttemptFailed, StepFailed, StepUnknown
 
@@ -38,7 +38,8 @@ def standing(progress: Progress) -> Mark | None:
     if progress.began is None:
         return None
     counts = sum((place.counts for place in progress.places.values()), Counter[str]())
-    parts = [progress.status, f"{counts['finished']} of {counts.total()} steps"]
+    rest = ", ".join(f"{counts[status]} {status}" for status in TELLING[:-1] if counts[status])
+    parts = [progress.status, f"{counts['finished']} done" + (f", {rest}" if rest else "")]
     if progress.ended is not None:
         parts.append(lasted(progress.ended - progress.began))
     return Mark("waiting" if progress.status == "suspended" else progress.status, " · ".join(parts))

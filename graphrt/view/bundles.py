@@ -28,6 +28,7 @@ from graphrt.draw.timeline.spans import course_of
 from graphrt.graph import Graph
 from graphrt.history import Counted, counted, graph_recorded
 from graphrt.journal import RunInfo
+from graphrt.lease import is_driven
 from graphrt.replay import Replayed
 from graphrt.run import Run
 from graphrt.shown import Shown
@@ -68,9 +69,14 @@ def _(run: Run) -> Bundle:  # type: ignore[type-arg]
         return {"text/plain": repr(run)}  # its runtime is closed, say: what is known of it is still told
     head = f"run {info.id} of {info.graph}: {MARKS[info.status]} {info.status}"
     error = [f"error: {info.error}"] if info.error else []
-    told: Bundle = {"text/plain": "\n".join([head, *_table(steps_of(record)), *error])}
+    now = run.home.clock.now()
+    driven = is_driven(info, now)
+    told: Bundle = {"text/plain": "\n".join([head, *_table(steps_of(record, driven=driven)), *error])}
     if graph is not None:
-        told["image/svg+xml"] = svg(graph, run=progress_of(graph, record), theme=settings.theme)
+        progress = progress_of(graph, record)
+        if not driven:
+            progress.leave(now)
+        told["image/svg+xml"] = svg(graph, run=progress, theme=settings.theme)
     return told
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 
 import graphrt
+from graphrt.errors import RunError
 
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 _INNER = tuple(
@@ -30,7 +31,8 @@ def rendered(error: BaseException) -> list[str]:
     if error.__cause__ is not None:
         lines += [*rendered(error.__cause__), ""]
     name = type(error).__name__
-    return [*lines, *_frames(error), *f"{_RED}{name}{_PLAIN}: {error}".splitlines()]
+    here = [f"  or here: await rt.resume({error.run!r}, {error.graph})"] if isinstance(error, RunError) else []
+    return [*lines, *_frames(error), *f"{_RED}{name}{_PLAIN}: {error}".splitlines(), *here]
 
 
 def _frames(error: BaseException) -> list[str]:

@@ -365,7 +365,7 @@ def tour(browser: Browser, folder: Path, pictures: Path | None = None) -> tuple[
         seen.output(cells["graph"], "img").wait_for(timeout=1000 * WAIT)
         seen.run(cells["live"])
         for number, question in enumerate(ANSWERS):
-            seen.until("1 of 5 steps" if not number else f"{number + 1} of 5 steps", cells["live"])
+            seen.until(f"{number + 1} done, {4 - number} running", cells["live"])
             if number == 2:
                 shoot("live", "live")
             (folder / f"{question}.txt").write_text("moon")

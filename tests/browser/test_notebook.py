@@ -55,7 +55,7 @@ def pictures_of(saved: dict[str, Any]) -> dict[str, list[str]]:
 
 def said(picture: str) -> str:
     """Where a picture says that a run stands as a whole."""
-    found = re.search(r">((?:running|finished|failed|suspended) · \d+ of \d+ steps[^<]*)<", picture)
+    found = re.search(r">((?:running|finished|failed|suspended) · \d+ done[^<]*)<", picture)
     return found[1] if found else ""
 
 
@@ -67,7 +67,7 @@ def test_nothing_is_asked_of_anybody_else(toured: Toured) -> None:
 def test_a_live_run_goes_through_pictures_of_one_size_at_most_ten_a_second(toured: Toured) -> None:
     frames = [(at, frame) for at, frame in toured[2]["frames"] if said(frame)]
     live = [(at, frame) for at, frame in frames if not said(frame).startswith("finished")]
-    counts = [int(re.search(r"(\d+) of", said(frame))[1]) for _, frame in live]  # type: ignore[index]
+    counts = [int(re.search(r"(\d+) done", said(frame))[1]) for _, frame in live]  # type: ignore[index]
     assert counts == sorted(counts)
     assert {1, 2, 3, 4} <= set(counts)
     assert len({re.search(r'width="[\d.]+" height="[\d.]+"', frame)[0] for _, frame in frames}) == 1  # type: ignore[index]
@@ -87,8 +87,8 @@ def test_a_saved_notebook_keeps_the_last_picture_of_each_run_and_is_small(toured
         "steps": 0,
         "closed": 0,
     }
-    assert said(pictures["live"][0]).startswith("failed · 5 of 6 steps")
-    assert said(pictures["resumed"][0]).startswith("finished · 7 of 7 steps")
+    assert said(pictures["live"][0]).startswith("failed · 5 done, 1 failed")
+    assert said(pictures["resumed"][0]).startswith("finished · 7 done")
     assert said(pictures["run"][0]) == said(pictures["resumed"][0])
     assert (folder / "tour.ipynb").stat().st_size < 60_000
 
@@ -125,10 +125,10 @@ def test_marimo_shows_a_run_in_its_own_way(browser: Browser, tmp_path: Path) -> 
     """The output of a cell is replaced while its run goes on; what the cell is worth comes after it."""
     with marimo(tmp_path) as address, opened(browser, address) as seen:
         page = seen.page
-        page.get_by_text("running · 1 of 5 steps").first.wait_for(timeout=60_000)
+        page.get_by_text("running · 1 done, 4 running").first.wait_for(timeout=60_000)
         page.get_by_text("running · 0 of 4").last.wait_for(timeout=60_000)
         (tmp_path / "go").touch()
-        page.get_by_text(re.compile(r"finished · 6 of 6 steps")).last.wait_for(timeout=60_000)
+        page.get_by_text(re.compile(r"finished · 6 done")).last.wait_for(timeout=60_000)
         page.locator("table", has_text="each:search[3]").wait_for(timeout=60_000)
         assert page.get_by_text("running").count() == 0
         assert seen.foreign == []

@@ -109,9 +109,9 @@ async def test_whoever_waits_for_a_run_sees_it(papers: list[Paper], anyio_backen
         assert await run.result() == "A B"
         assert await rt.run(write, "c") == "C"
     one, other = papers
-    assert re.fullmatch(rf"✓ finished  write  [\d.]+ m?s  4 of 4 steps  run {run.id}", one.lines[-1])
-    assert "finished · 4 of 4 steps" in one.pictures[-1]
-    assert "finished · 3 of 3 steps" in other.pictures[-1]
+    assert re.fullmatch(rf"✓ finished  write  [\d.]+ m?s  4 done  run {run.id}", one.lines[-1])
+    assert "finished · 4 done" in one.pictures[-1]
+    assert "finished · 3 done" in other.pictures[-1]
     assert re.search(r"✓ each:spell +finished +2/2", one.told[-1])
 
 
@@ -163,7 +163,7 @@ async def test_what_is_interrupted_has_its_last_picture(papers: list[Paper], any
             tasks.start_soon(run.result)
             await begun.wait()
             tasks.cancel_scope.cancel()
-        assert "2 of 3 steps  at work: wait" in papers[0].lines[-1]
+        assert "2 done, 1 running  at work: wait" in papers[0].lines[-1]
         assert await run.status() == "running"
         let_go.set()
 
@@ -234,7 +234,7 @@ async def test_a_run_is_the_picture_of_its_graph_with_its_state_on_it(tmp_path: 
             run = await rt.start(write, "a b")
             await run
             shown = bundle(run)
-            assert "finished · 4 of 4 steps" in shown["image/svg+xml"]
+            assert "finished · 4 done" in shown["image/svg+xml"]
             assert shown["text/plain"].splitlines()[0] == f"run {run.id} of write: ✓ finished"
             assert "✓ each:spell[1]  finished" in shown["text/plain"]
     assert bundle(run) == {"text/plain": repr(run)}
