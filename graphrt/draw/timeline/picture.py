@@ -42,7 +42,7 @@ _NARROW = 56.0
 _SIGN = 10.0
 _STATUSES = {"suspended": "waiting"}
 """What a status of a run looks like, where it is none of a step."""
-_TONES = {"driver lost": "interrupted", "resumed": "running", "failed": "failed", "cancelled": "cancelled"}
+_TONES = {"driver gone": "interrupted", "resumed": "running", "failed": "failed", "cancelled": "cancelled"}
 _POINT = 8
 """Pixels: a bar that is narrower has no room for a point, or for teeth."""
 
