@@ -372,6 +372,7 @@ def test_what_a_fork_shares_lies_before_it() -> None:
     course = course_of(record)
     assert [(span.step, span.shared_with) for span in course.spans] == [("a", "old"), ("b", None)]
     assert (course.began, [moment.word for moment in course.moments]) == (BEGAN - 50, ["forked"])
+    assert [cut.why for cut in Plan(course, 960.0).scale.cuts] == ["not forked yet"]
     assert "forked from old at b" in draw.timeline(record)
 
 

@@ -144,6 +144,7 @@ class _Fold:
         self.open: dict[StepKey, tuple[int, _Open]] = {}
         self.moments: list[Moment] = []
         self.idle: list[tuple[float, float, str]] = []
+        self.forked: float | None = None
         self.begins = True
         """Whether no driver has done anything yet that is the run's own and counts: the first one resumes nothing."""
         self.let_go: list[Span] = []
@@ -151,7 +152,8 @@ class _Fold:
 
     def take(self, run: RunId, at: float, fact: object) -> None:
         if isinstance(fact, StepFact):
-            self.begins = self.begins and run != self.run
+            if run == self.run:
+                self._begins(at)
             self._take_of_step(run, at, fact)
         else:
             self._take_of_run(at, fact)
@@ -164,7 +166,7 @@ class _Fold:
             case RunStarted(graph=graph):
                 self.graph = graph
             case RunForked(graph=graph, parent=parent, at=step):
-                self.graph = graph
+                self.graph, self.forked = graph, at
                 self.moments.append(Moment(at, "forked", f"forked from {parent}" + (f" at {step}" if step else "")))
             case RunRewound(graph=graph, at=step):
                 self.graph = graph
@@ -187,6 +189,12 @@ class _Fold:
                     self.let_go = [found.span for found in waits]
             case _:
                 pass
+
+    def _begins(self, at: float) -> None:
+        """Hear of a step that is the run's own."""
+        if self.forked is not None and self.seen is not None and self.seen < self.forked:
+            self.idle.append((self.seen, at, "not forked yet"))
+        self.forked, self.begins = None, False
 
     def _resume(self, at: float) -> None:
         at_work = self._interrupt()
