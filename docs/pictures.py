@@ -1,4 +1,5 @@
-"""Makes the pictures of the README: the graph of its first example, and the demo's run just after it was resumed.
+"""Makes the pictures of the README and the page about pictures: graphs of their files, and the demo's run, just after
+it was resumed and in time.
 
 python docs/pictures.py
 """
@@ -17,11 +18,11 @@ import anyio
 
 from graphrt.checkpoints import SqliteJournal
 from graphrt.demo.agent import inbox
-from graphrt.draw import svg
+from graphrt.draw import svg, timeline
 from graphrt.draw.progress import Progress
 from graphrt.facts import RunResumed
 from graphrt.graph import Graph
-from graphrt.history import counted
+from graphrt.history import Counted, counted
 from graphrt.types import RunId
 
 HERE = Path(__file__).parent
@@ -29,14 +30,14 @@ SINCE = 12
 """Entries after the resumption: enough for something new to be at work."""
 
 
-def research(readme: Path, folder: Path) -> Graph[..., Any]:
-    """Return the graph of the README's first example, which is written to `folder`."""
-    code = re.search(r"```python\n(# research\.py\n.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+def graph_of(page: Path, name: str, graph: str, folder: Path) -> Graph[..., Any]:
+    """Return a graph of a file that a page shows, which is written to `folder`."""
+    code = re.search(rf"```python\n(# {name}\.py\n.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert code is not None
-    path = folder / "research.py"
+    path = folder / f"{name}.py"
     path.write_text(code[1], encoding="utf-8")
-    graph: Graph[..., Any] = run_path(str(path))["research"]
-    return graph
+    found: Graph[..., Any] = run_path(str(path))[graph]
+    return found
 
 
 def play(folder: Path) -> None:
@@ -45,29 +46,36 @@ def play(folder: Path) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-async def resumed(folder: Path) -> Progress:
-    """Return how far the run of the demo in `folder` was when it had been taken up again."""
+async def recorded(folder: Path) -> list[Counted]:
+    """Return the record of the run of the demo in `folder`."""
     journal = await SqliteJournal.open(folder / "runs.db", read_only=True)
     try:
-        record = [entry for _, entry in await counted(journal, RunId("demo"))]
+        return await counted(journal, RunId("demo"))
     finally:
         await journal.aclose()
-    taken_up = next(place for place, entry in enumerate(record) if isinstance(entry.fact, RunResumed))
+
+
+def resumed(record: list[Counted]) -> Progress:
+    """Return how far a run was when it had been taken up again."""
+    taken_up = next(place for place, (_, entry) in enumerate(record) if isinstance(entry.fact, RunResumed))
     progress = Progress(inbox)
-    for entry in record[: taken_up + SINCE]:
+    for _, entry in record[: taken_up + SINCE]:
         progress.take(entry)
     return progress
 
 
 def main() -> None:
-    """Make both."""
+    """Make them all."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        graph = svg(research(HERE.parent / "README.md", folder), direction="right")
-        (HERE / "research.svg").write_text(graph, encoding="utf-8")
+        research = graph_of(HERE.parent / "README.md", "research", "research", folder)
+        (HERE / "research.svg").write_text(svg(research, direction="right"), encoding="utf-8")
+        moderation = graph_of(HERE / "pictures.md", "moderation", "queue", folder)
+        (HERE / "moderation.svg").write_text(svg(moderation), encoding="utf-8")
         play(folder / "demo")
-        picture = svg(inbox, run=anyio.run(resumed, folder / "demo"))
-        (HERE / "resumed.svg").write_text(picture, encoding="utf-8")
+        record = anyio.run(recorded, folder / "demo")
+        (HERE / "resumed.svg").write_text(svg(inbox, run=resumed(record)), encoding="utf-8")
+        (HERE / "timeline.svg").write_text(timeline(record), encoding="utf-8")
 
 
 if __name__ == "__main__":

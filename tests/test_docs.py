@@ -17,6 +17,7 @@ from tests.graphrt.command import Child
 
 DURABILITY = documents.page("docs/durability.md")
 MODELS = documents.page("docs/models.md")
+PICTURES = documents.page("docs/pictures.md")
 
 
 @pytest.fixture
@@ -37,7 +38,12 @@ def folder(bare: Path) -> Path:
 
 def test_every_page_is_tested() -> None:
     """A new page needs a test of its own."""
-    assert {path.name for path in (ROOT / "docs").glob("*.md")} == {"durability.md", "models.md", "transcript.md"}
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} == {
+        "durability.md",
+        "models.md",
+        "pictures.md",
+        "transcript.md",
+    }
 
 
 def test_the_commands_of_the_page_about_durability_do_what_it_says(folder: Path) -> None:
@@ -80,6 +86,23 @@ def test_what_the_page_about_models_shows_runs(bare: Path) -> None:
     for _ in range(2):
         assert documents.run(bare, "-c", script) == "A salesman will call.\n"
     assert len(list((bare / "cassettes" / "reply").iterdir())) == 1
+
+
+def test_what_the_page_about_pictures_shows_is_drawn(bare: Path) -> None:
+    """V1, V2: its commands with the exit codes that are told, its script; its graph is the picture beside it, to the
+    byte."""
+    documents.write_files(PICTURES, bare)
+    for argv, code in documents.commands(PICTURES):
+        said = Child(*argv).end()
+        assert said.code == code, (argv, said)
+    made = {path.name for path in bare.glob("*.svg")} | {path.name for path in bare.glob("*.png")}
+    assert made == {"queue.svg", "queue.png", "dot.svg", "r.svg", "recorded.svg", "timeline.svg"}
+    assert "waiting · " in (bare / "r.svg").read_text(encoding="utf-8")
+    drawn = Child("graph", "moderation.py:queue", "-f", "svg").end().out
+    assert drawn == (ROOT / "docs" / "moderation.svg").read_text(encoding="utf-8")
+    settings, watching = documents.scripts(PICTURES)
+    assert documents.run(bare, "-c", settings) == ""
+    assert documents.run(bare, "-c", watching) == "True\n"
 
 
 def test_the_page_about_models_names_every_category_and_every_policy() -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,7 @@ from graphrt.errors import RunNotFound, StoreError, UsageError
 from graphrt.facts import Entry, RunFinished, StepFinished, StepStarted
 from graphrt.runtime import Runtime
 from graphrt.types import RunId
-from graphrt.view.lines import Lines
+from graphrt.view.live import watch
 from graphrt.view.terminal import note
 
 RUN = RunId("demo")
@@ -103,12 +104,9 @@ async def _demo(stage: _Stage, as_json: bool, quiet: bool) -> int:
         prospect = await runtime.prospect(RUN, agent.inbox)
         say(f"   re-executes {len(prospect.again)}, reuses {prospect.reused}")
         run = await runtime.resume(RUN, agent.inbox)
-        progress = Lines(quiet=quiet)
-        after: list[Entry] = []
-        async for entry in run.events(after=len(before)):
-            after.append(entry)
-            progress.show(entry)
-        result = await run.result()
+        async with nullcontext() if quiet else watch(run):
+            after = [entry async for entry in run.events(after=len(before))]
+            result = await run.result()
 
     again = [entry.fact.step for entry in after if isinstance(entry.fact, StepStarted) and entry.fact.step in done]
     looked_up = _lookups(stage.orders)
@@ -119,7 +117,7 @@ async def _demo(stage: _Stage, as_json: bool, quiet: bool) -> int:
     report = stage.folder / "report.md"
     report.write_text(result, encoding="utf-8")
     say(f"\nThe report is in {report}; look around with:")
-    say(f"   graphrt show demo --store {stage.store}")
+    say(f"   graphrt show demo --store {stage.store} --timeline")
     say(f"   sqlite-utils rows {stage.store} steps --limit 5\n")
     if as_json:
         print_json(

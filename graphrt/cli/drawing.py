@@ -108,7 +108,7 @@ async def timeline(arguments: argparse.Namespace, journal: Journal, info: RunInf
 
 def _write_lines(arguments: argparse.Namespace, record: Sequence[Counted], now: float | None) -> None:
     from graphrt.draw.timeline.spans import course_of
-    from graphrt.view.timeline import USUAL, lines_of
+    from graphrt.view.bars import USUAL, lines_of
 
     course = course_of(record, now)
     if arguments.json and arguments.format is None and arguments.output is None:

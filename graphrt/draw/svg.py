@@ -36,7 +36,7 @@ _ROOM = 10.0
 _STACK = 6.0
 """How far a stack's back reaches beyond its front."""
 _HEAD = 7.0
-_MARKED = 172.0
+_MARKED = 206.0
 """How much room there is for the words of a run, and for how long a line of them."""
 _LINE = 15.0
 _LONGEST = "interrupted"

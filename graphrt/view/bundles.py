@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import singledispatch
 from html import escape
 from typing import Any
@@ -18,16 +19,21 @@ from pydantic_core import to_json
 from graphrt.backends.events import Answer
 from graphrt.clock import lasted
 from graphrt.difference import Comparison, Difference, Row
-from graphrt.draw.look import LOOKS
+from graphrt.draw.look import LOOKS, Theme
 from graphrt.draw.progress import Progress
 from graphrt.draw.svg import svg
 from graphrt.draw.text import text
+from graphrt.draw.timeline import timeline as draw_timeline
+from graphrt.draw.timeline.spans import course_of
 from graphrt.graph import Graph
 from graphrt.history import Counted, counted, graph_recorded
 from graphrt.journal import RunInfo
 from graphrt.replay import Replayed
 from graphrt.run import Run
+from graphrt.shown import Shown
 from graphrt.steps import Step, Steps, steps_of
+from graphrt.view.bars import USUAL
+from graphrt.view.bars import lines_of as timeline_lines
 from graphrt.view.notebook import settings
 from graphrt.view.steps import columns
 from graphrt.view.table import Column, lines_of
@@ -66,6 +72,32 @@ def _(run: Run) -> Bundle:  # type: ignore[type-arg]
     if graph is not None:
         told["image/svg+xml"] = svg(graph, run=progress_of(graph, record), theme=settings.theme)
     return told
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline(Shown):
+    """A run in time, as a picture and as lines: a lane for each node."""
+
+    svg: str
+    lines: tuple[str, ...]
+
+
+async def timeline(run: Run[Any], *, theme: Theme | None = None) -> Timeline:
+    """Draw what happened in a run until now, and when. A notebook shows it as a picture.
+
+    What is at work ends with now if the run is driven here; elsewhere nobody is at work on it any more. Raises
+    RunNotFound.
+    """
+    record = await counted(run.home.journal, run.id)
+    waits = run.home.driver_of(run.id) is not None or await run.status() == "suspended"
+    now = run.home.clock.now() if waits else None
+    svg = draw_timeline(record, now=now, theme=theme or settings.theme)
+    return Timeline(svg, tuple(timeline_lines(course_of(record, now), USUAL)))
+
+
+@bundle.register
+def _(shown: Timeline) -> Bundle:
+    return {"image/svg+xml": shown.svg, "text/plain": "\n".join(shown.lines)}
 
 
 @bundle.register

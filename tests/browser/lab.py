@@ -363,7 +363,6 @@ def tour(browser: Browser, folder: Path, pictures: Path | None = None) -> tuple[
         seen.page.evaluate(WATCH)
         seen.run(cells["graph"])
         seen.output(cells["graph"], "img").wait_for(timeout=1000 * WAIT)
-        shoot("graph", "graph")
         seen.run(cells["live"])
         for number, question in enumerate(ANSWERS):
             seen.until("1 of 5 steps" if not number else f"{number + 1} of 5 steps", cells["live"])
@@ -381,7 +380,6 @@ def tour(browser: Browser, folder: Path, pictures: Path | None = None) -> tuple[
         seen.output(cells["run"], "img").wait_for(timeout=1000 * WAIT)
         seen.run(cells["steps"])
         seen.output(cells["steps"], "table").wait_for(timeout=1000 * WAIT)
-        shoot("steps", "steps")
         seen.run(cells["closed"])
         seen.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * WAIT)
         frames = seen.frames()

@@ -20,7 +20,7 @@ from graphrt.history import counted
 from graphrt.nodes import answered, person
 from graphrt.run import Run
 from graphrt.shown import Shown, showing
-from graphrt.view import notebook, settings, watch
+from graphrt.view import notebook, settings, timeline, watch
 from graphrt.view.bundles import ROWS, progress_of
 from graphrt.view.notebook import AT_ONCE, BEAT, Pictured
 
@@ -238,6 +238,15 @@ async def test_a_run_is_the_picture_of_its_graph_with_its_state_on_it(tmp_path: 
             assert shown["text/plain"].splitlines()[0] == f"run {run.id} of write: ✓ finished"
             assert "✓ each:spell[1]  finished" in shown["text/plain"]
     assert bundle(run) == {"text/plain": repr(run)}
+
+
+async def test_a_runs_timeline_is_a_picture_with_a_lane_for_each_node() -> None:
+    async with Runtime() as rt:
+        run = await rt.start(write, "a b")
+        await run
+        shown = bundle(await timeline(run, theme="dark"))
+    assert shown["image/svg+xml"].count(">each:spell<") == 1
+    assert re.search(r"^✓ each:spell .* 2 finished$", shown["text/plain"], re.MULTILINE)
 
 
 async def test_steps_are_a_table_and_a_step_is_all_that_is_known_of_it() -> None:

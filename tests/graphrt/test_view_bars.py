@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from graphrt.draw.timeline.spans import course_of
 from graphrt.facts import RunFinished, StepFailed
 from graphrt.types import StepKey
+from graphrt.view.bars import lines_of
 from graphrt.view.table import wide
-from graphrt.view.timeline import lines_of
 from tests.graphrt.command import Cli, Terminal
 from tests.graphrt.test_draw_timeline import LIMITED, Tale, began, finished, record_of, started, tales, waits_two_days
 
