@@ -477,7 +477,7 @@ def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(UsageError, match="theme 'blue' is neither"):
         draw.timeline(waits_two_days(), theme="blue")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="at least 560 pixels wide"):
-        draw.timeline(waits_two_days(), wide=100)
+        draw.timeline(waits_two_days(), width=100)
     with pytest.raises(ValueError, match="without a beginning"):
         draw.timeline([])
 
