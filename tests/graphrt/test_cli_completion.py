@@ -47,6 +47,8 @@ def test_commands_options_and_their_values_are_those_of_the_parser(cli: Cli, fol
     assert offered(cli, "graphrt ls --status f") == ["finished", "failed"]
     assert offered(cli, "graphrt ls --status=fa") == ["--status=failed"]
     assert offered(cli, "graphrt graph flows.py:greet -f m") == ["mermaid"]
+    assert offered(cli, "graphrt show beta --timeline -f ") == ["text", "svg", "png"]
+    assert offered(cli, "graphrt graph --engine graphv") == ["graphviz"]
     assert offered(cli, "graphrt fly ") == []
     assert "--line" not in offered(cli, "graphrt completion bash --")
 

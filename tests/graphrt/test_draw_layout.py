@@ -481,3 +481,4 @@ def test_only_boxes_that_are_alike_change_their_row() -> None:
     rank = [0, *[1] * 8, 2, 2]
     assert staggered(rank, [400.0] * 11, edges, {1}) == [0, 1, 1, 2, 1, 2, 1, 1, 1, 3, 3]
     assert staggered(rank, [100.0] * 11, edges, ()) == rank
+    assert staggered(rank, [400.0] * 11, [*edges, (2, 10), (3, 10), (4, 10)], {1}) == rank, "two alike are too few"

@@ -17,7 +17,7 @@ from graphrt import Retry, Runtime, Suspended, context, dag, draw, each, node
 from graphrt.draw.lettering import width
 from graphrt.draw.look import BADGES, LOOKS
 from graphrt.draw.timeline.lanes import REST, bars_of, lanes_of, placed, rows_of
-from graphrt.draw.timeline.plan import MOST_BARS, MOST_ROWS, Plan
+from graphrt.draw.timeline.plan import MOST_BARS, MOST_ROWS, STUB, Plan
 from graphrt.draw.timeline.scale import MOST_CUT, round_step, told
 from graphrt.draw.timeline.spans import course_of
 from graphrt.errors import UsageError
@@ -31,6 +31,7 @@ from graphrt.facts import (
     RunFinished,
     RunForked,
     RunResumed,
+    RunRewound,
     RunStarted,
     RunSuspended,
     StepCancelled,
@@ -203,6 +204,15 @@ def test_no_text_lies_on_another_one_nor_outside_of_the_picture(tale: Tale) -> N
             assert right <= begin + 0.1 or end <= left + 0.1 or bottom <= high or low <= top, (words, others)
 
 
+@given(tales())
+def test_no_words_are_written_where_a_cut_is(tale: Tale) -> None:
+    plan = Plan(course_of(tale.record, tale.now), 960.0)
+    hidden = [(cut.left + STUB, cut.right - STUB) for cut in plan.scale.cuts]
+    for words, left, top, right, bottom in texts(draw.timeline(tale.record, now=tale.now)):
+        if left >= plan.left and top > plan.top and bottom < plan.bottom:
+            assert not any(left < end and begin < right for begin, end in hidden), words
+
+
 @given(st.floats(1e-6, 1e9))
 def test_ticks_are_round_and_each_is_written_otherwise_than_the_one_before(least: float) -> None:
     step = round_step(least)
@@ -286,7 +296,9 @@ def test_a_tooltip_has_the_numbers_and_the_error_and_what_was_spent() -> None:
     )
 
 
-def test_a_lost_driver_and_the_resumption_are_marked_and_what_was_at_work_ends_where_it_was_last_heard_of() -> None:
+def test_a_driver_that_is_gone_and_the_resumption_are_marked_and_what_was_at_work_ends_where_it_was_last_heard_of() -> (
+    None
+):
     course = course_of(
         record_of(
             began(),
@@ -299,14 +311,14 @@ def test_a_lost_driver_and_the_resumption_are_marked_and_what_was_at_work_ends_w
             (601.0, RunFinished(b"1")),
         )
     )
-    assert [(moment.at - BEGAN, moment.word) for moment in course.moments] == [(2.0, "driver lost"), (600.0, "resumed")]
+    assert [(moment.at - BEGAN, moment.word) for moment in course.moments] == [(2.0, "driver gone"), (600.0, "resumed")]
     assert course.moments[0].details == "the last that its driver recorded; at work was b"
     first = next(span for span in course.spans if span.step == "b")
     assert (first.status, first.ended - BEGAN) == ("interrupted", 2.0)
     assert [cut.why for cut in Plan(course, 960.0).scale.cuts] == ["nobody drove it"]
 
 
-def test_an_effect_in_flight_when_its_driver_was_lost_is_unknown_until_somebody_says() -> None:
+def test_an_effect_in_flight_when_its_driver_was_gone_is_unknown_until_somebody_says() -> None:
     key = StepKey("pay")
     course = course_of(
         record_of(
@@ -360,7 +372,15 @@ def test_what_a_fork_shares_lies_before_it() -> None:
     course = course_of(record)
     assert [(span.step, span.shared_with) for span in course.spans] == [("a", "old"), ("b", None)]
     assert (course.began, [moment.word for moment in course.moments]) == (BEGAN - 50, ["forked"])
+    assert [cut.why for cut in Plan(course, 960.0).scale.cuts] == ["not forked yet"]
     assert "forked from old at b" in draw.timeline(record)
+
+
+def test_who_drives_a_run_that_went_back_resumes_nothing() -> None:
+    rewound = RunRewound("b", "flow", "f")
+    facts = [began(), started(0.0, "a"), finished(1.0, "a"), (9.0, rewound), (9.0, RunResumed(2, "d"))]
+    course = course_of(record_of(*facts, started(9.0, "b"), finished(10.0, "b"), (10.0, RunFinished(b"1"))))
+    assert [(moment.word, moment.details) for moment in course.moments] == [("went back", "goes back to b")]
 
 
 def crowd(count: int, *, failing: int = -1) -> list[Counted]:
@@ -425,6 +445,14 @@ def test_bars_nearer_than_a_pixel_are_one_and_its_tooltip_counts_them() -> None:
     assert re.search(r"\d steps, a#\d+ to a#\d+", draw.timeline(record_of(*facts)))
 
 
+def test_a_bar_at_the_end_begins_early_enough_to_be_seen() -> None:
+    facts = [began(), started(0.0, "b"), started(9.999, "a"), finished(10.0, "a"), finished(10.0, "b")]
+    course = course_of(record_of(*facts))
+    scale = Plan(course, 960.0).scale
+    (bar,) = bars_of(placed(lanes_of(course)[1].tracks, scale), least=50, gap=1, limit=scale.at(course.ended) + 10)
+    assert (bar.left, bar.right) == (scale.at(course.ended) - 40, scale.at(course.ended) + 10)
+
+
 @pytest.mark.parametrize("record", [record_of(began()), record_of(began(), started(0.0, "a"), finished(0.0, "a"))])
 def test_a_run_in_which_no_time_passed_has_a_timeline(record: list[Counted]) -> None:
     ElementTree.fromstring(draw.timeline(record))
@@ -449,7 +477,7 @@ def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(UsageError, match="theme 'blue' is neither"):
         draw.timeline(waits_two_days(), theme="blue")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="at least 560 pixels wide"):
-        draw.timeline(waits_two_days(), wide=100)
+        draw.timeline(waits_two_days(), width=100)
     with pytest.raises(ValueError, match="without a beginning"):
         draw.timeline([])
 
@@ -503,7 +531,7 @@ async def test_a_run_that_is_killed_and_resumed_and_asks_has_all_of_it_in_its_ti
             await run.result()
         record = await counted(journal, run.id)
     course = course_of(record, clock.now())
-    assert [moment.word for moment in course.moments] == ["driver lost", "resumed"]
+    assert [moment.word for moment in course.moments] == ["driver gone", "resumed"]
     lanes = lanes_of(course)
     assert [(lane.place, lane.group, lane.status) for lane in lanes] == [
         ("spelled", True, "finished"),
@@ -516,4 +544,4 @@ async def test_a_run_that_is_killed_and_resumed_and_asks_has_all_of_it_in_its_ti
     assert lanes[2].tries >= 2
     assert {span.what for span in course.spans} == {"work", "pause", "timer", "person"}
     said = [words for words, *_ in texts(draw.timeline(record, now=clock.now()))]
-    assert {"driver lost", "resumed", "1 h 0 m", "waiting"} <= {*said}
+    assert {"driver gone", "resumed", "1 h 0 m", "waiting"} <= {*said}

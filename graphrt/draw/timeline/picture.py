@@ -42,7 +42,7 @@ _NARROW = 56.0
 _SIGN = 10.0
 _STATUSES = {"suspended": "waiting"}
 """What a status of a run looks like, where it is none of a step."""
-_TONES = {"driver lost": "interrupted", "resumed": "running", "failed": "failed", "cancelled": "cancelled"}
+_TONES = {"driver gone": "interrupted", "resumed": "running", "failed": "failed", "cancelled": "cancelled"}
 _POINT = 8
 """Pixels: a bar that is narrower has no room for a point, or for teeth."""
 
@@ -53,7 +53,7 @@ def timeline(
     now: float | None = None,
     spent: Mapping[tuple[StepKey, int], str] | None = None,
     theme: Theme = "light",
-    wide: float = 960.0,
+    width: float = 960.0,
 ) -> str:
     """Draw what happened in a run, and when, as SVG: `record` is its history, as `history.counted` reads it.
 
@@ -64,9 +64,9 @@ def timeline(
     """
     if theme not in LOOKS:
         raise UsageError(f"theme {theme!r} is neither 'light' nor 'dark'")
-    if wide < NARROWEST:
-        raise UsageError(f"a timeline is at least {NARROWEST:.0f} pixels wide, not {wide}")
-    plan = Plan(course_of(record, now), wide)
+    if width < NARROWEST:
+        raise UsageError(f"a timeline is at least {NARROWEST:.0f} pixels wide, not {width:g}")
+    plan = Plan(course_of(record, now), width)
     return "\n".join(_Picture(plan, LOOKS[theme], spent or {}).lines()) + "\n"
 
 

@@ -32,7 +32,7 @@ HIGH, LOW = (18.0, 3.0), (7.0, 2.0)
 PAD = 4.0
 GROUP = 24.0
 CROWD = 30.0
-ENDS = ("driver lost", "failed", "cancelled")
+ENDS = ("driver gone", "failed", "cancelled")
 """Moments whose words stand before them."""
 
 _NAMES = 250.0

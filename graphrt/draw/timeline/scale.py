@@ -10,8 +10,10 @@ from graphrt.draw.timeline.spans import Course
 
 MOST_CUT = 8
 """Stretches that are cut short."""
-_SHARE = 0.25
+_SHARE = 1 / 3
 """Of the time that is left to draw: a stretch without work that takes more of it is cut short."""
+_SHORT = 0.1
+"""Seconds for which it is not worth it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def scale_of(course: Course, left: float, right: float, room: Callable[[float], 
     time, width = course.ended - course.began, right - left
     for began, ended in sorted(pauses, key=lambda each: (each[0] - each[1], each[0]))[:MOST_CUT]:
         wide = room(ended - began)
-        if ended - began <= _SHARE * time or width - wide < (right - left) / 3:
+        if ended - began <= max(_SHARE * time, _SHORT) or width - wide < (right - left) / 3:
             break
         chosen.append((began, ended))
         time, width = time - (ended - began), width - wide

@@ -144,11 +144,16 @@ class _Fold:
         self.open: dict[StepKey, tuple[int, _Open]] = {}
         self.moments: list[Moment] = []
         self.idle: list[tuple[float, float, str]] = []
+        self.forked: float | None = None
+        self.begins = True
+        """Whether no driver has done anything yet that is the run's own and counts: the first one resumes nothing."""
         self.let_go: list[Span] = []
         """Waits that ended with the run: a run that was cancelled may be taken up again, and they with it."""
 
     def take(self, run: RunId, at: float, fact: object) -> None:
         if isinstance(fact, StepFact):
+            if run == self.run:
+                self._begins(at)
             self._take_of_step(run, at, fact)
         else:
             self._take_of_run(at, fact)
@@ -161,15 +166,16 @@ class _Fold:
             case RunStarted(graph=graph):
                 self.graph = graph
             case RunForked(graph=graph, parent=parent, at=step):
-                self.graph = graph
+                self.graph, self.forked = graph, at
                 self.moments.append(Moment(at, "forked", f"forked from {parent}" + (f" at {step}" if step else "")))
             case RunRewound(graph=graph, at=step):
                 self.graph = graph
                 self._interrupt()
-                word = "back" if step else "changed"
+                word = "went back" if step else "graph changed"
                 details = f"goes back to {step}" if step else "goes on with a changed graph"
                 self.moments.append(Moment(at, word, details))
                 self._drive(at)
+                self.begins = True
             case RunResumed():
                 self._resume(at)
             case RunSuspended():
@@ -184,16 +190,22 @@ class _Fold:
             case _:
                 pass
 
+    def _begins(self, at: float) -> None:
+        """Hear of a step that is the run's own."""
+        if self.forked is not None and self.seen is not None and self.seen < self.forked:
+            self.idle.append((self.seen, at, "not forked yet"))
+        self.forked, self.begins = None, False
+
     def _resume(self, at: float) -> None:
         at_work = self._interrupt()
         if self.over is not None and self.status != "suspended":
             self.moments += [Moment(self.over, self.status), Moment(at, "resumed")]
-        elif self.over is None and self.seen is not None:
+        elif self.over is None and self.seen is not None and not self.begins:
             words = "the last that its driver recorded"
             if at_work:
                 words += f"; at work {'was' if len(at_work) == 1 else 'were'} {', '.join(at_work[:_TOLD])}"
                 words += f" and {len(at_work) - _TOLD} more" if len(at_work) > _TOLD else ""
-            self.moments += [Moment(self.seen, "driver lost", words), Moment(at, "resumed")]
+            self.moments += [Moment(self.seen, "driver gone", words), Moment(at, "resumed")]
         for span in self.let_go:
             self._open(replace(span, began=at, status="retrying" if span.what == "pause" else "waiting"))
         self.let_go = []
@@ -229,11 +241,10 @@ class _Fold:
                 if key not in self.open:  # a fork was given its output
                     self._begin(run, key, attempt, "work", at, "running")
                 self._close(key, at, "finished", note=note)
-            case AttemptFailed(attempt=attempt, failure=failure, retry_at=again, note=note):
+            case AttemptFailed(attempt=attempt, failure=failure, note=note):
                 self._tell(key, f"{failure.type}: {failure.message}")
                 self._close(key, at, "failed", note=note)
-                if again > at:
-                    self._begin(run, key, attempt, "pause", at, "retrying")
+                self._begin(run, key, attempt, "pause", at, "retrying")
             case StepFailed(failure=failure, note=note):
                 self._tell(key, f"{failure.type}: {failure.message}")
                 self._close(key, at, "failed", note=note)
