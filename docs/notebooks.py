@@ -5,6 +5,7 @@ python docs/notebooks.py [NAME …]
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -39,7 +40,15 @@ def executed(notebook: nbformat.NotebookNode, folder: Path, timeout: int = 60) -
     """Execute a notebook in a folder. Raises RuntimeError with what went wrong in it."""
     place = folder / "notebook.ipynb"
     nbformat.write(notebook, place)  # type: ignore[no-untyped-call]
-    result = NotebookRun(place, timeout).execute()
+    around = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)  # a notebook makes a folder of its own for its files
+    try:
+        result = NotebookRun(place, timeout).execute()
+    finally:
+        if around is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = around
     place.unlink()
     if result.error is not None:
         raise RuntimeError(f"{result.error.summary}\n{result.error.trace}")

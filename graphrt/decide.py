@@ -420,9 +420,10 @@ class Pending(NamedTuple):
 
 
 def _doubt(step: Step) -> str:
-    if step.doubt is None:
-        return "its process ended before the outcome was recorded"
-    return f"{step.doubt.type}: {step.doubt.message}"
+    why = "its process ended before the outcome was recorded"
+    if step.doubt is not None:
+        why = f"{step.doubt.type}: {step.doubt.message}"
+    return f"{why}; its check could not say: {step.checked}" if step.checked else why
 
 
 def pending(state: State) -> list[Pending]:

@@ -183,7 +183,8 @@ def _load_step(state: State, node: Leaf[..., Any], found: list[Any], slot: tuple
     step = Step(StepKey(key), node, *slot)
     step.attempt, step.tries, step.began, step.wake, step.phase, step.parked, rest = found
     if rest is not None:
-        step.intent, doubt, step.checked, subs, waits = rest
+        step.intent, doubt, checked, subs, waits = rest
+        step.checked = checked if isinstance(checked, str) else "no reason was kept" if checked else ""  # older ones
         step.doubt = None if doubt is None else Failure(**doubt)
         step.subs = subs and {name: made if isinstance(made, str) else _value(made) for name, made in subs.items()}
         if waits is not None:

@@ -110,7 +110,7 @@ def _started(state: State, fact: StepStarted, at: float) -> None:
     _take_out(state, step)
     step.phase, step.attempt, step.tries = RUNNING, fact.attempt, step.tries + 1
     step.began = at if step.began is None else step.began
-    step.intent, step.doubt, step.checked = fact.intent, None, False
+    step.intent, step.doubt, step.checked = fact.intent, None, ""
     state.running[fact.step] = step
 
 
@@ -142,7 +142,7 @@ def _failed(state: State, fact: StepFailed, _: float) -> None:
 def _unknown(state: State, fact: StepUnknown, _: float) -> None:
     step = _find(state, fact.step)
     if step.phase == UNKNOWN:
-        step.checked = True
+        step.checked = f"{fact.failure.type}: {fact.failure.message}"
         return
     _take_out(state, step)
     step.doubt = fact.failure
@@ -330,7 +330,7 @@ def _take_out(state: State, step: Step) -> None:
 
 def _doubt(state: State, step: Step) -> None:
     """Nobody knows whether the effect of a step was done."""
-    step.phase, step.checked = UNKNOWN, False
+    step.phase, step.checked = UNKNOWN, ""
     state.unknown[step.key] = step
 
 
@@ -706,7 +706,7 @@ def _resume(state: State, _: Any, __: float) -> None:
     suspended, state.status = state.status == "suspended", "running"
     if suspended:
         for step in state.unknown.values():
-            step.checked = False
+            step.checked = ""
         return
     for step in list(state.running.values()):
         _take_out(state, step)
@@ -717,7 +717,7 @@ def _resume(state: State, _: Any, __: float) -> None:
             _doubt(state, step)
     state.strays.clear()
     for step in state.steps.values():
-        step.tries, step.began, step.checked = 0, None, False
+        step.tries, step.began, step.checked = 0, None, ""
         if step.phase == GIVEN_UP:
             _enqueue(state, step)
     state.blame = None

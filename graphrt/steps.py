@@ -49,6 +49,14 @@ class Steps(ShownData, dict[str, Step]):
 
 def steps_of(record: Sequence[Counted], *, driven: bool = True) -> Steps:
     """Fold a run's history as it counts. If nobody drives it any more, nothing is at work in it."""
+    rows = _folded(record)
+    if not driven:
+        for row in rows.values():
+            _interrupt(row, taken_up=False)
+    return rows
+
+
+def _folded(record: Sequence[Counted]) -> Steps:
     rows = Steps()
     own = record[0].run
     for run, entry in record:
@@ -77,9 +85,6 @@ def steps_of(record: Sequence[Counted], *, driven: bool = True) -> Steps:
                         row.update(status="cancelled")  # nobody needs its output any more
             case _:
                 pass
-    if not driven:
-        for row in rows.values():
-            _interrupt(row, taken_up=False)
     return rows
 
 

@@ -70,7 +70,8 @@ class Step:
         """The key of a `once` effect that was dispatched and has no outcome."""
         self.doubt: Failure | None = None
         """Why the outcome is unknown, where an attempt has told; None after a crash."""
-        self.checked = False
+        self.checked = ""
+        """Why its check could not say what became of it, where it could not."""
         """Its check could not tell either."""
         self.wait: StepWaiting | None = None
         self.subs: dict[str, Value | str] | None = None

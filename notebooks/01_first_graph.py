@@ -1,16 +1,17 @@
 # %% [markdown]
 # # A first graph
 #
-# A graph is made of typed functions. It runs durably: every step is in the store before the next one begins, and what
-# a process leaves behind, another one takes up. The models here answer from a script, so this notebook needs no key,
-# no network and no download.
+# A graph is made of typed functions. It runs durably: every step is in the store before the next one begins, and
+# another process can go on where this one ends, even if it is killed. The models here answer from a script, so this
+# notebook needs no key, no network and no download.
 
 # %% [markdown]
 # ## A dag: what depends on what
 #
-# `@node` makes a step of a function, `@llm` makes one of a question to a model, and `@dag` draws its body once:
-# `outline` is a graph, and nothing has run yet. A notebook shows it as a picture, which is made here: nothing is
-# fetched.
+# `@node` makes a step of a function, `@llm` makes one of a question to a model, and `@dag` makes a graph of a
+# function: it is called once, with placeholders, to see what depends on what. `outline` is such a graph, and nothing
+# has run yet. A call is a step: calling a node twice makes two steps. A notebook shows it as a picture, which is made
+# here: nothing is fetched.
 
 # %%
 import os
@@ -20,6 +21,8 @@ from pathlib import Path
 from graphrt import Final, Machine, Runtime, State, dag, each, node
 from graphrt.backends.scripted import Scripted
 from graphrt.nodes import generated, llm
+
+os.chdir(tempfile.mkdtemp())  # a new folder for the files of this notebook: it can be run again
 
 
 @llm("Split {{ topic }} into three questions.", model="fast")
@@ -50,7 +53,8 @@ outline
 # ## A runtime stays open from cell to cell
 #
 # A script writes `async with Runtime(...)`. A notebook awaits it, and closes it at the end. The graph names a model
-# by its role, `fast`; what the role means is bound here: a name such as `"llama_cpp:tiny"`, or a backend.
+# by its role, `fast`; what the role means is bound here: a name such as `"llama_cpp:tiny"`, or a backend. A scripted
+# one says the same whenever it is asked; given a list, it says one after the other, each once.
 
 # %%
 questions = '{"result": ["What are tides?", "Why do they come?", "And how often do they come?"]}'
@@ -59,8 +63,9 @@ rt = await Runtime("first_graph.db", models={"fast": Scripted(questions)})
 # %% [markdown]
 # ## A run that fails keeps what it has
 #
-# Whoever waits for a run sees it: where it stands, drawn on its graph, and a line that says how far it is. One of the
-# answers needs a file that is not there. The error names the run, the step and the attempt.
+# `await run` gives the run's result, and shows meanwhile where it stands: on its graph, and in a line that counts the
+# steps begun so far. One of the answers needs a file that is not there. The error names the run, the step and the
+# attempt.
 
 # %%
 from graphrt.errors import RunFailed
@@ -89,7 +94,9 @@ async for entry in run.events():
 # %% [markdown]
 # ## Resume
 #
-# With the file in its place, the run goes on where it was. The model is not asked again: its answer is in the store.
+# `prospect` says what a resume will do before it does it: which of the steps that have begun run again. What depends
+# on them follows. With the file in its place, the run goes on where it was. The model is not asked again: its answer
+# is in the store.
 
 # %%
 Path("almanac.txt").write_text("Twice a day.", encoding="utf-8")
@@ -103,7 +110,8 @@ print(await resumed)
 # %% [markdown]
 # ## A machine: states, and what leads from one to the next
 #
-# A state is data, and a transition is a return type. Machines and dags nest in each other; each is a node.
+# A state is a class with data. A function that handles one returns the next state, and its return type says which
+# ones there may be. Machines and dags nest in each other; each is a node.
 
 
 # %%
@@ -154,6 +162,6 @@ await rt.aclose()
 #
 # Add a node `count(text: str) -> int` that counts the words of a text, and a dag `report(topic: str) -> tuple[str,
 # int]` that returns what `outline` returns and how many words that has: a graph is a node, so `outline` is called in
-# the new dag like any other. Show the graph, open a runtime again as above, with a new script for the model, and run
-# it. Then delete `almanac.txt` and start another run of it, which fails: which steps would `prospect` run again, and
-# which of those were never run at all?
+# the new dag like any other. Show the graph, open a runtime again as above, and run it. Then delete `almanac.txt` and
+# start another run of it, which fails: which step would `prospect` run again, and which steps has `await run.steps()`
+# not heard of yet?

@@ -11,7 +11,11 @@
 # and may run again; `ship` must not be repeated, and says so.
 
 # %%
+import os
+import tempfile
 from pathlib import Path
+
+os.chdir(tempfile.mkdtemp())  # a new folder for the files of this notebook: it can be run again
 
 Path("parcels.py").write_text(
     """
@@ -55,7 +59,7 @@ import time
 names = '["books", "lamp", "tea"]'
 line = [sys.executable, "-m", "graphrt", "run", "parcels.py:parcels", "--names", names, "--run-id", "parcels"]
 worker = subprocess.Popen([*line, "--store", "parcels.db"])
-while not Path("shipped.txt").exists():
+while not (Path("shipped.txt").exists() and Path("shipped.txt").read_text()):
     time.sleep(0.02)
 worker.kill()
 worker.wait()
@@ -63,8 +67,8 @@ worker.wait()
 # %% [markdown]
 # ## What is left of it
 #
-# The store says what had finished. The step that was in flight is `unknown`: nobody here can know whether the parcels
-# are on their way.
+# The store says what had finished. `rt.get` is a run to look at: nobody drives it, and `ship`, which was in flight,
+# is `unknown`. Nobody here can know whether the parcels are on their way, and `ship` must not be repeated.
 
 # %%
 from parcels import parcels
@@ -99,7 +103,7 @@ print("shipped:", len(Path("shipped.txt").read_text().split()), "time")
 
 
 # %% [markdown]
-# Every driver that the run had, and what it did, is in the journal.
+# What the first process did and what this one did are in one journal: `run resumed` is where this one took over.
 
 # %%
 async for entry in run.events():

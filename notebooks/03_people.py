@@ -8,14 +8,19 @@
 # %% [markdown]
 # ## A question
 #
-# The signature is the node's, the template is the question, and the return type says what an answer is. The body
-# never runs.
+# `@person` makes a node of a question. Its parameters fill the template, and its return type says what an answer is.
+# The body never runs.
 
 # %%
+import os
+import tempfile
+
 from pydantic import BaseModel
 
 from graphrt import Runtime, Suspended, dag, first, node
 from graphrt.nodes import answered, person, signal, sleep
+
+os.chdir(tempfile.mkdtemp())  # a new folder for the files of this notebook: it can be run again
 
 
 class Decision(BaseModel):
@@ -48,7 +53,8 @@ def refund(order: int) -> str:
 refund
 
 # %% [markdown]
-# `result()` does not wait for people: it raises `Suspended`, which says what for, and which command answers.
+# `await run`, which is `await run.result()`, waits for steps that run and for timers, but not for people: then it
+# raises `Suspended`, which says what for, and which command answers. `run.result(wait=True)` waits for people, too.
 
 # %%
 rt = await Runtime("people.db")
@@ -60,6 +66,7 @@ except Suspended as suspended:
 
 # %% [markdown]
 # The inbox is the same for whoever looks into the store, with the graph's code or without: `graphrt inbox` prints it.
+# A question is there once its step has begun to wait, which is a moment after the run has started.
 
 # %%
 for info, asked in await rt.inbox():
@@ -76,7 +83,7 @@ try:
     await run.result()
 except Suspended:
     refused = [entry.fact async for entry in run.events() if entry.fact.kind == "message refused"]
-    print("refused:", refused[0].failure.type)
+    print("refused:", refused[0].failure.message)
 
 await rt.answer(run, "approve", Decision(approved=False, reason="the parcel was opened"))
 print(await run.result(wait=True))
@@ -85,8 +92,9 @@ print(await run.result(wait=True))
 # %% [markdown]
 # ## A signal, or a deadline
 #
-# A signal is a typed message with a name. It may come before anybody waits for it, and sent twice under one id it is
-# one. `first` takes what comes first; a timer is due at an absolute time, also after a crash.
+# A signal is a typed message with a name. It may come before anybody waits for it. Sent again under the same `id`, it
+# changes nothing: ids are the store's, so that a sender may always send again. `first` takes what comes first; a
+# timer is due at an absolute time, also after a crash.
 
 
 # %%
@@ -136,5 +144,5 @@ await rt.aclose()
 # Ann is on holiday. Write `refund_soon`, like `refund`, but so that a request which nobody answers within two seconds
 # is refused by itself: the `first` of `approve` and of a `sleep` that gives `Decision(approved=False, reason="nobody
 # looked")`. Run it twice in a new runtime: once without an answer, and once answered as soon as its question is in
-# the inbox. What do the two letters say, what is left in the inbox, and what is the status of `approve` in `await
-# run.steps()` of the run that nobody answered?
+# the inbox (look into `await rt.inbox()` until it is there). What do the two letters say, what is left in the inbox,
+# and what is the status of `approve` in `await run.steps()` of the run that nobody answered?

@@ -7,15 +7,20 @@
 # %% [markdown]
 # ## A graph with one question
 #
-# The return type is what the model is asked for, and what its answer is validated against. `fast` is the role.
+# The return type is what the model is asked for, and what its answer is validated against. `fast` is the role. An
+# answer that does not fit is sent back once with what was wrong, which is called a repair.
 
 # %%
+import os
+import tempfile
 from typing import Literal
 
 from pydantic import BaseModel
 
 from graphrt import Runtime, dag, node
 from graphrt.nodes import generated, llm
+
+os.chdir(tempfile.mkdtemp())  # a new folder for the files of this notebook: it can be run again
 
 
 class Ticket(BaseModel):
@@ -102,8 +107,8 @@ async with Runtime("models.db", models={"fast": 'scripted:{"route": "sales"}'}) 
 # %% [markdown]
 # ## When a model is busy
 #
-# A policy takes models and is one. `fallback` goes on to the next where the first cannot answer; which one answered,
-# and why, is recorded with the step.
+# A policy is made of models, and stands for one. `fallback` goes on to the next where the first cannot answer; which
+# one answered, and why, is recorded with the step.
 
 # %%
 from graphrt.backends import Scripted
@@ -122,5 +127,6 @@ async with Runtime("models.db", models={"fast": fallback(busy, "llama_cpp:tiny")
 # ## Exercise
 #
 # Bind `fast` to a scripted model that gives an answer which is no `Ticket`, such as `scripted:{"route": "lawyers"}`,
-# and run the graph. Which error does `result()` raise, and what does it say was wrong? Then resume the run with
-# `llama_cpp:tiny` in that role: which steps run again?
+# and run the graph. Which error does the run raise, and what does it say was wrong? Then bind `fast` to
+# `llama_cpp:tiny` in another runtime on the same store, ask it for the `prospect` of that run, and resume it there:
+# which step runs again, and which runs for the first time?

@@ -103,7 +103,7 @@ def test_the_first_notebook_does_what_it_says(executed: nbformat.NotebookNode, t
     assert "# Tides\nWhat are tides? It depends." in text
     assert "Approved(text='The sea comes and goes!!', rounds=3)" in text
     assert "editor finished\noutline finished\n" in text
-    assert (tmp_path / "first_graph.db").exists()
+    assert list(tmp_path.glob("*/first_graph.db"))
     assert "counted: 21\n" in text
     assert re.search(r"again: .*outline/each:answer\[2\].* / begun: ", text)
 
@@ -113,6 +113,10 @@ def test_the_second_notebook_does_what_it_says(executed: nbformat.NotebookNode, 
     """A process is killed with -9 while an effect is in flight, which is not repeated (D2, D3)."""
     text = said(executed)
     assert "reused: 3; runs again: (); unknown: ('ship',)" in text
+    assert (
+        ">unknown · 3 done, 1 unknown<" in pictures(executed)[0]
+        or ">interrupted · 3 done, 1 unknown<" in pictures(executed)[0]
+    )
     assert "graphrt resolve parcels ship --done JSON, or --not-done" in text
     assert "confirmed on the phone\nweighed: ['books', 'lamp', 'tea']\nshipped: 1 time\n" in text
     assert "run resumed" in text
@@ -125,7 +129,8 @@ def test_the_third_notebook_does_what_it_says(executed: nbformat.NotebookNode) -
     text = said(executed)
     assert "approve asks: Refund 12.0 for order 8?: graphrt answer" in text
     assert "refund / approve / Refund 12.0 for order 8?" in text
-    assert "refused: PortError\nSorry: the parcel was opened\n" in text
+    assert re.search(r"refused: .*Input should be an object\n", text)
+    assert "\nSorry: the parcel was opened\n" in text
     assert "True\nFalse\npaid 12.0\n" in text
     assert "nobody paid in time" in text
     assert text.count("looked up once") == 3
@@ -145,7 +150,7 @@ def test_the_fourth_notebook_does_what_it_says(executed: nbformat.NotebookNode, 
     assert re.search(r'classify +differs +{"route":"sales"} +{"route":"billing"}\n', text)
     assert "fallback: goes to billing\n" in text
     assert "busy did not answer (overloaded)" in text
-    assert [path.suffix for path in (tmp_path / "cassettes").iterdir()] == [".json"]
+    assert [path.suffix for path in tmp_path.glob("*/cassettes/*")] == [".json"]
     assert re.search(r"lawyers: .*step 'classify'", text)
     assert "again: classify\nmended: goes to billing\n" in text
 

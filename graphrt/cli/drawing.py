@@ -64,6 +64,8 @@ def _standing_of(
         progress, spent = Progress(graph), dict[str, str]()
         for _, entry in await counted(journal, info.id):
             progress.take(entry)
+        if not driven(info):
+            progress.leave(time.time())
         calls = (await spending.of(journal, info.id)).calls
         for place in dict.fromkeys(place_of(call.step) for call in calls):
             mine = Spent(tuple(call for call in calls if place_of(call.step) == place))

@@ -40,7 +40,7 @@ def standing(progress: Progress) -> Mark | None:
     counts = sum((place.counts for place in progress.places.values()), Counter[str]())
     rest = ", ".join(f"{counts[status]} {status}" for status in TELLING[:-1] if counts[status])
     parts = [progress.status, f"{counts['finished']} done" + (f", {rest}" if rest else "")]
-    if progress.ended is not None:
+    if progress.ended is not None and progress.status != "interrupted":  # when that was, nobody knows
         parts.append(lasted(progress.ended - progress.began))
     return Mark("waiting" if progress.status == "suspended" else progress.status, " · ".join(parts))
 

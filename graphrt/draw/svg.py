@@ -41,7 +41,7 @@ _MARKED = 206.0
 _LINE = 15.0
 _LONGEST = "interrupted"
 _DISC = 8.0
-_BADGE, _STANDING = 24.0, 220.0
+_BADGE, _STANDING = 24.0, 250.0
 """Room for the sign and the words of where a run stands as a whole."""
 
 _TIMES = "\N{MULTIPLICATION SIGN} n"

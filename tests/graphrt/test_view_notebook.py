@@ -17,9 +17,11 @@ from graphrt.draw.svg import Drawing
 from graphrt.errors import RunFailed
 from graphrt.facts import Entry
 from graphrt.history import counted
+from graphrt.journal import MemoryJournal
 from graphrt.nodes import answered, person
 from graphrt.run import Run
 from graphrt.shown import Shown, showing
+from graphrt.testing import BreakingJournal, BrokenOff
 from graphrt.view import notebook, settings, timeline, watch
 from graphrt.view.bundles import ROWS, progress_of
 from graphrt.view.notebook import AT_ONCE, BEAT, Pictured
@@ -247,6 +249,27 @@ async def test_a_runs_timeline_is_a_picture_with_a_lane_for_each_node() -> None:
         shown = bundle(await timeline(run, theme="dark"))
     assert shown["image/svg+xml"].count(">each:spell<") == 1
     assert re.search(r"^✓ each:spell .* 2 finished$", shown["text/plain"], re.MULTILINE)
+
+
+async def test_a_run_whose_process_was_killed_is_not_shown_at_work() -> None:
+    """D3: what was in flight is done again."""
+    journal = MemoryJournal()
+
+    @dag
+    def shout(text: str) -> str:
+        return spell(glue(split(text)))
+
+    async with Runtime(BreakingJournal(journal, at=5)) as rt:
+        with pytest.raises(BrokenOff):
+            await (await rt.start_as("r", shout, "a")).result()
+    async with Runtime(journal) as rt:
+        run = await rt.get("r")
+        steps = await run.steps()
+        assert [step["status"] for step in steps.values()] == ["finished", "finished", "interrupted"]
+        assert ">interrupted · 2 done, 1 interrupted<" in bundle(run)["image/svg+xml"]
+        assert str(steps) == bundle(steps)["text/plain"]
+        assert (await rt.prospect(run, shout)).again == ("spell",)
+        assert await (await rt.resume(run, shout)) == "A"
 
 
 async def test_steps_are_a_table_and_a_step_is_all_that_is_known_of_it() -> None:

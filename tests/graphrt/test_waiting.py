@@ -454,6 +454,8 @@ async def test_a_run_that_still_does_other_work_asks_too() -> None:
     let_go = anyio.Event()
     async with Runtime(clock=JumpingClock()) as rt:
         run = await rt.start(g, "Emma")
+        with pytest.raises(UsageError, match=r"\(yet: it can be given one once it is in the inbox\)"):
+            await rt.answer(run, "approve", value=True)
         async for entry in run.events():
             if isinstance(entry.fact, StepWaiting):
                 break
