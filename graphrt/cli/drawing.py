@@ -50,9 +50,8 @@ def _standing_of(
 ) -> tuple[Graph[..., Any], RunInfo, dict[str, Any]]:
     """Read where a run stands in its graph, and what each node of it spent on models; without a target, in the graph
     that was recorded with it."""
-    from graphrt.backends.accounting import Spent
-    from graphrt.cli import spending
-    from graphrt.draw.progress import Progress, place_of
+    from graphrt.draw.progress import Progress
+    from graphrt.view import spending
 
     found: list[tuple[Graph[..., Any], RunInfo, dict[str, Any]]] = []
 
@@ -61,15 +60,12 @@ def _standing_of(
         graph = target or await _recorded(journal, info, arguments)
         if info.graph != graph.name:
             raise UsageError(f"run {info.id} is of the graph {info.graph}, and {arguments.target} is {graph.name}")
-        progress, spent = Progress(graph), dict[str, str]()
+        progress = Progress(graph)
         for _, entry in await counted(journal, info.id):
             progress.take(entry)
         if not driven(info):
             progress.leave(time.time())
-        calls = (await spending.of(journal, info.id)).calls
-        for place in dict.fromkeys(place_of(call.step) for call in calls):
-            mine = Spent(tuple(call for call in calls if place_of(call.step) == place))
-            spent[place] = spending.line_of(mine.total)
+        spent = spending.by_place(await spending.of(journal, info.id))
         found.append((graph, info, {"run": progress, "spent": spent}))
         return OK
 
@@ -131,7 +127,7 @@ def _speaks_unicode(stream: Any) -> bool:
 async def _spent(journal: Journal, info: RunInfo) -> dict[tuple[StepKey, int], str]:
     """Say what each attempt spent on models."""
     from graphrt.backends.accounting import Call, Spent
-    from graphrt.cli import spending
+    from graphrt.view import spending
 
     calls: dict[tuple[StepKey, int], list[Call]] = {}
     for call in (await spending.of(journal, info.id)).calls:

@@ -100,7 +100,7 @@ def _spent_columns(totals: Sequence[Total | None]) -> list[Column]:
     """Return what was spent as columns; none where nobody knows anything of it."""
     if not any(totals):
         return []
-    from graphrt.cli.spending import cost_cell, tokens_cells
+    from graphrt.view.spending import cost_cell, tokens_cells
 
     tokens = [tokens_cells(total) for total in totals]
     costs = [cost_cell(total) for total in totals]

@@ -42,7 +42,7 @@ def ls(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         waits: dict[str, Sequence[Pending]] = {info.id: await waits_of(journal, info) for info in runs}
         spent = await _spent(journal, runs)
         if arguments.json:
-            from graphrt.cli import spending
+            from graphrt.view import spending
 
             sums = {run: None if total is None else spending.total_of(total) for run, total in spent.items()}
             print_json(
@@ -83,7 +83,7 @@ async def _spent(journal: Journal, runs: Sequence[RunInfo]) -> dict[str, Total |
             from graphrt.backends.accounting import (
                 spent_by,
             )  # takes a while to import, and most runs have no use for it
-            from graphrt.cli.spending import known_prices
+            from graphrt.view.spending import known_prices
 
             prices = prices or known_prices()
             spent = spent_by(info.id, entries, prices)
@@ -116,7 +116,8 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise UsageError(f"--timeline is of a run, and {arguments.run} is a step")
 
     async def work(journal: Journal) -> int:
-        from graphrt.cli import drawing, spending  # what `ls` has no use for takes a while to import
+        from graphrt.cli import drawing
+        from graphrt.view import spending  # what `ls` has no use for takes a while to import
 
         info = await find(journal, word)
         if arguments.timeline:
@@ -153,7 +154,7 @@ def _write_run(  # noqa: PLR0917 - what there is to say of a run
     mail: Sequence[Message],
     store: str | None,
 ) -> None:
-    from graphrt.cli.spending import line_of
+    from graphrt.view.spending import line_of
 
     width = width_of(sys.stdout)
     head = [f"run {info.id} of {info.graph}", f"{paint(MARKS[info.status], sys.stdout)} {info.status}"]

@@ -25,11 +25,11 @@ from graphrt.backends.probing import Finding, Report, examine
 from graphrt.backends.uri import key_variable, open_backend
 from graphrt.cli.exits import CONFIGURATION, OK
 from graphrt.cli.screen import print_json
-from graphrt.cli.spending import line_of, total_of
 from graphrt.clock import lasted
 from graphrt.config import Config, load_config
 from graphrt.errors import UsageError
 from graphrt.types import StepKey
+from graphrt.view.spending import line_of, total_of
 from graphrt.view.terminal import note, paint
 from graphrt.view.words import wrapped
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from graphrt.clock import lasted
 from graphrt.draw.progress import TELLING, Place, Progress, telling
@@ -12,6 +13,20 @@ from graphrt.draw.sketch import Box, Sketch
 from graphrt.facts import AttemptFailed, StepFailed, StepUnknown
 
 AT_WORK = frozenset({"running", "retrying", "waiting"})
+
+
+class Spending(NamedTuple):
+    """What was spent on models, in words."""
+
+    short: str
+    """For a picture: tokens and money."""
+    full: str
+    """And what is to be said of them."""
+
+
+WHOLE = ""
+"""The place that stands for the whole run, where spendings are told by place."""
+_NOTHING = Spending("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +37,11 @@ class Mark:
     words: str
     details: str = ""
     """What there is no room for: what went wrong last, tokens and money."""
+    spent: str = ""
+    """What was spent on models, where there is room for that."""
 
 
-def marks(drawn: Sketch, progress: Progress, spent: Mapping[str, str] | None = None) -> dict[str, Mark]:
+def marks(drawn: Sketch, progress: Progress, spent: Mapping[str, Spending] | None = None) -> dict[str, Mark]:
     """Return a mark for every box that the run has come to, by the box's id.
 
     `spent` has words for places that asked models. A graph in the graph has what its steps have together; it is
@@ -33,7 +50,7 @@ def marks(drawn: Sketch, progress: Progress, spent: Mapping[str, str] | None = N
     return {} if progress.began is None else dict(_marks(drawn, "", None, progress, spent or {}))
 
 
-def standing(progress: Progress) -> Mark | None:
+def standing(progress: Progress, spent: Mapping[str, Spending] | None = None) -> Mark | None:
     """Return a mark for the run as a whole; None if it has not begun."""
     if progress.began is None:
         return None
@@ -42,11 +59,13 @@ def standing(progress: Progress) -> Mark | None:
     parts = [progress.status, f"{counts['finished']} done" + (f", {rest}" if rest else "")]
     if progress.ended is not None and progress.status != "interrupted":  # when that was, nobody knows
         parts.append(lasted(progress.ended - progress.began))
-    return Mark("waiting" if progress.status == "suspended" else progress.status, " · ".join(parts))
+    whole = (spent or {}).get(WHOLE, _NOTHING)
+    parts += filter(None, [whole.short])
+    return Mark("waiting" if progress.status == "suspended" else progress.status, " · ".join(parts), whole.full)
 
 
 def _marks(
-    drawn: Sketch, prefix: str, items: int | None, progress: Progress, spent: Mapping[str, str]
+    drawn: Sketch, prefix: str, items: int | None, progress: Progress, spent: Mapping[str, Spending]
 ) -> Iterator[tuple[str, Mark]]:
     """Mark the boxes of a sketch that is there once for each of so many items, if that is known."""
     places = {box.id: f"{prefix}{_name(box, drawn)}" for box in drawn.boxes}
@@ -61,11 +80,11 @@ def _marks(
             if status == "finished" and progress.status == "running" and not _passed(box, drawn, places, progress):
                 status = "running"
             if status:
-                yield box.id, Mark(status, status, spent.get(place, ""))
+                yield box.id, Mark(status, status, spent.get(place, _NOTHING).full)
         elif (found := progress.places.get(place)) is not None and found.status:
             each = items if drawn.kind == "dag" and progress.status == "running" else None
             expected = progress.expected.get(place) if box.many else each
-            yield box.id, _mark(box, found, expected, spent.get(place, ""))
+            yield box.id, _mark(box, found, expected, spent.get(place, _NOTHING))
 
 
 def _name(box: Box, drawn: Sketch) -> str:
@@ -88,7 +107,7 @@ def _passed(box: Box, drawn: Sketch, places: Mapping[str, str], progress: Progre
     )
 
 
-def _mark(box: Box, place: Place, expected: int | None, spent: str) -> Mark:
+def _mark(box: Box, place: Place, expected: int | None, spent: Spending) -> Mark:
     finished, begun = place.counts["finished"], place.begun
     parts = [place.status]
     if box.many or expected is not None:
@@ -103,4 +122,4 @@ def _mark(box: Box, place: Place, expected: int | None, spent: str) -> Mark:
         parts.append(lasted(place.spent))
     wrong = place.last.failure if isinstance(place.last, (AttemptFailed, StepFailed, StepUnknown)) else None
     told = [] if wrong is None else [f"{wrong.type}: {wrong.message}"]
-    return Mark(parts[0], " · ".join(parts), "\n".join([*told, *filter(None, [spent])]))
+    return Mark(parts[0], " · ".join(parts), "\n".join([*told, *filter(None, [spent.full])]), spent.short)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from graphrt.draw.layout import Cluster, Direction, Item, Layout, Link, Point, Rect, layout
 from graphrt.draw.lettering import escape, shorten, width
 from graphrt.draw.look import BADGES, ICONS, LOOKS, OUTLINES, Look, Theme, n, outline
-from graphrt.draw.overlay import Mark, marks, standing
+from graphrt.draw.overlay import Mark, Spending, marks, standing
 from graphrt.draw.progress import Progress
 from graphrt.draw.sketch import Arrow, Box, Sketch, sketch
 from graphrt.errors import UsageError
@@ -41,7 +41,7 @@ _MARKED = 206.0
 _LINE = 15.0
 _LONGEST = "interrupted"
 _DISC = 8.0
-_BADGE, _STANDING = 24.0, 250.0
+_BADGE, _STANDING = 24.0, 350.0
 """Room for the sign and the words of where a run stands as a whole."""
 
 _TIMES = "\N{MULTIPLICATION SIGN} n"
@@ -52,7 +52,7 @@ def svg(
     graph: Graph[..., Any],
     *,
     run: Progress | None = None,
-    spent: Mapping[str, str] | None = None,
+    spent: Mapping[str, Spending] | None = None,
     theme: Theme = "light",
     direction: Direction = "down",
     engine: Engine = "graphrt",
@@ -91,7 +91,7 @@ class Drawing:
         self._scene = Scene(direction, watched=watched)
         self._placed = arrange(self._sketch, self._scene, engine)
 
-    def draw(self, run: Progress | None = None, spent: Mapping[str, str] | None = None) -> str:
+    def draw(self, run: Progress | None = None, spent: Mapping[str, Spending] | None = None) -> str:
         """Draw it as SVG; with `run`, where a run of it stands, and with `spent`, what its places spent on models."""
         drawn, placed, look, links = self._sketch, self._placed, self._look, self._scene.links
         faces = dict(self._scene.faces)
@@ -111,7 +111,7 @@ class Drawing:
             f"<g><title>{escape(f'{drawn.kind} {drawn.signature}')}</title>"
             f"{_text(_MARGIN, _MARGIN + 8, title, _LABEL, look.quiet)}</g>",
         ]
-        if run is not None and (whole := standing(run)) is not None:
+        if run is not None and (whole := standing(run, spent)) is not None:
             lines += _whole(whole, wide - _MARGIN, _MARGIN + 8, look)
         lines.append(f'<g transform="translate({n(shift)} {n(_MARGIN + _HEADER)})">')
         for id_, rect in placed.clusters.items():
@@ -269,8 +269,13 @@ def _size(face: Face) -> tuple[float, float]:
     if face.what == "choice":
         return _ICON + 6 + max(name, note) + 44, 38.0
     if face.watched:
-        return max(_ICON + 8 + max(name, note) + 28, _MARKED + 20), 42.0 + _LINE
+        return max(_ICON + 8 + max(name, note) + 28, _MARKED + 20), 42.0 + _lines(face) * _LINE
     return _ICON + 8 + max(name, note) + 28, 42.0
+
+
+def _lines(face: Face) -> int:
+    """How many lines a run may say in a box: what a model took has one of its own."""
+    return 2 if face.what == "model" else 1
 
 
 # How it is drawn.
@@ -298,13 +303,15 @@ def _item(face: Face, rect: Rect, look: Look, *, turned: bool) -> Iterator[str]:
             yield f'<path d="{outline(shape, x + 3, y + 3, wide - 6, high - 6)}" {_stroke("none", colour)}/>'
         left = x + (18 if shape == "hexagon" else 12)
         if face.watched and face.what not in {"choice", "join"}:
-            middle -= _LINE / 2
+            middle -= _lines(face) * _LINE / 2
         yield _icon(face.what, left, middle - _ICON / 2, colour)
         yield from _two_lines(face, (left + _ICON + x + wide - 6) / 2, middle, look.text, look.quiet)
         if face.mark is not None:
-            words = shorten(face.mark.words, _SMALL, wide - 12)
-            tone = look.statuses[face.mark.status]
-            yield _text(centre, y + high - 7, words, _SMALL, tone, anchor="middle")
+            line = y + high - 7 - (_lines(face) - 1) * _LINE
+            for said in (face.mark.words, *([face.mark.spent] if _lines(face) > 1 else [])):
+                words = shorten(said, _SMALL, wide - 12)
+                yield _text(centre, line, words, _SMALL, look.statuses[face.mark.status], anchor="middle")
+                line += _LINE
             yield from _badge(face.mark, x + wide - 4, y + 2, look)
     yield "</g>"
 

@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 from pydantic_core import to_json
 
+from graphrt.backends.accounting import Spent
 from graphrt.backends.events import Answer
 from graphrt.clock import lasted
 from graphrt.difference import Comparison, Difference, Row
@@ -36,6 +37,8 @@ from graphrt.steps import Step, Steps, steps_of
 from graphrt.view.bars import USUAL
 from graphrt.view.bars import lines_of as timeline_lines
 from graphrt.view.notebook import settings
+from graphrt.view.spending import by_place
+from graphrt.view.spending import of as spending_of
 from graphrt.view.steps import columns
 from graphrt.view.table import Column, lines_of
 from graphrt.view.words import MARKS, short, when
@@ -63,7 +66,7 @@ def _(graph: Graph) -> Bundle:  # type: ignore[type-arg] # a class to dispatch o
 @bundle.register
 def _(run: Run) -> Bundle:  # type: ignore[type-arg]
     try:
-        info, record, graph = _read(run)
+        info, record, graph, spent = _read(run)
     except Exception:
         log.debug("run %s cannot be read to be shown", run.id, exc_info=True)
         return {"text/plain": repr(run)}  # its runtime is closed, say: what is known of it is still told
@@ -76,7 +79,7 @@ def _(run: Run) -> Bundle:  # type: ignore[type-arg]
         progress = progress_of(graph, record)
         if not driven:
             progress.leave(now)
-        told["image/svg+xml"] = svg(graph, run=progress, theme=settings.theme)
+        told["image/svg+xml"] = svg(graph, run=progress, spent=by_place(spent), theme=settings.theme)
     return told
 
 
@@ -195,7 +198,7 @@ def progress_of(graph: Graph[..., Any] | None, record: Sequence[Counted]) -> Pro
     return progress
 
 
-_Read = tuple[RunInfo, list[Counted], Graph[..., Any] | None]
+_Read = tuple[RunInfo, list[Counted], Graph[..., Any] | None, Spent]
 
 
 def _read(run: Run[Any]) -> _Read:
@@ -209,7 +212,7 @@ def _read(run: Run[Any]) -> _Read:
         if graph is None:
             with suppress(ValueError):  # it was recorded by a newer graphrt
                 graph = await graph_recorded(run.home.journal, info.fingerprint)
-        return info, await counted(run.home.journal, run.id), graph
+        return info, await counted(run.home.journal, run.id), graph, await spending_of(run.home.journal, run.id)
 
     def work() -> None:
         try:

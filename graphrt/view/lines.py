@@ -107,9 +107,10 @@ class Plain:
         """See View.opened."""
         return nullcontext()
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Entry, *, news: bool) -> None:
         """See View.take."""
-        self._lines.show(entry)
+        if news:
+            self._lines.show(entry)
 
     def draw(self, progress: Progress, now: float, *, last: bool) -> None:
         """See View.draw."""

@@ -34,8 +34,8 @@ class View(Protocol):
         """Make room for pictures, for as long as the context lasts."""
         raise NotImplementedError
 
-    def take(self, entry: Entry) -> None:
-        """Hear what was recorded, before it is drawn."""
+    def take(self, entry: Entry, *, news: bool) -> None:
+        """Hear what was recorded, before it is drawn; it is no news if it was before the run was taken up here."""
 
     def draw(self, progress: Progress, now: float, *, last: bool) -> None:
         """Draw where a run stands. It may be asked for what it has drawn already."""
@@ -56,8 +56,7 @@ class Live:
         taken_up = max((n for n, (_, entry) in enumerate(record) if isinstance(entry.fact, _BEGINNINGS)), default=0)
         for number, (owner, entry) in enumerate(record):
             self._progress.take(entry)
-            if number >= taken_up:
-                self._view.take(entry)
+            self._view.take(entry, news=number >= taken_up)
             if owner == self._run.id:
                 self._seen = max(self._seen, entry.seq)
         self._draw()
@@ -85,7 +84,7 @@ class Live:
     def _take(self, entry: Entry) -> None:
         self._seen = entry.seq
         self._progress.take(entry)
-        self._view.take(entry)
+        self._view.take(entry, news=True)
 
     def _draw(self, *, last: bool = False) -> None:
         self._view.draw(self._progress, self._run.home.clock.now(), last=last)

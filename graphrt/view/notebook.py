@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from html import escape
@@ -21,14 +21,17 @@ from typing import Any, Protocol
 import anyio
 import anyio.to_thread
 
+from graphrt.backends.accounting import spent_by
+from graphrt.backends.prices import Prices
 from graphrt.clock import lasted
 from graphrt.draw.look import Theme
-from graphrt.draw.overlay import standing
+from graphrt.draw.overlay import Spending, standing
 from graphrt.draw.progress import Progress
 from graphrt.draw.svg import Drawing
 from graphrt.facts import Entry, StepWaiting
 from graphrt.run import Run
 from graphrt.view.live import Live
+from graphrt.view.spending import by_place, known_prices
 from graphrt.view.watched import picture
 from graphrt.view.words import MARKS, asked_by
 
@@ -121,16 +124,21 @@ class Pictured:
         self._drawing = drawing
         self._place = place
         self._changed = True
+        self._asked: list[Entry] = []
+        """What was recorded of the models that were asked."""
         self._told = 0.0
         self._shown = ("", "")
+        self._prices: Prices | None = None
 
     def opened(self) -> AbstractContextManager[object]:
         """See View.opened."""
         return nullcontext()
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Entry, *, news: bool) -> None:
         """See View.take."""
         self._changed = True
+        if b'"model"' in (getattr(entry.fact, "note", None) or b""):
+            self._asked.append(entry)
 
     def draw(self, progress: Progress, now: float, *, last: bool) -> None:
         """See View.draw."""
@@ -139,13 +147,19 @@ class Pictured:
         line = self._line(progress, now)
         svg = self._shown[1]
         if self._drawing is not None and (last or self._changed):
-            svg = self._drawing.draw(progress)
+            svg = self._drawing.draw(progress, self._spent())
         before, self._shown = self._shown, (line, svg)
         self._told, self._changed = now, False
         if line != before[0]:
             self._place.line(line)
         if svg != before[1]:
             self._place.picture(svg, lambda: self._table(progress, now))
+
+    def _spent(self) -> Mapping[str, Spending]:
+        if not self._asked:
+            return {}
+        self._prices = self._prices or known_prices()
+        return by_place(spent_by(self._run.id, self._asked, self._prices))
 
     def _name(self) -> str:
         return "" if self._run.graph is None else self._run.graph.name

@@ -35,7 +35,7 @@ class Watched:
         """See View.opened."""
         return above(self._canvas)
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Entry, *, news: bool) -> None:
         """See View.take."""
 
     def draw(self, progress: Progress, now: float, *, last: bool) -> None:

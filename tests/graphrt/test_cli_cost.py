@@ -18,9 +18,9 @@ from graphrt.backends.messages import assistant
 from graphrt.backends.prices import OWN
 from graphrt.backends.scripted import Line, Scripted
 from graphrt.cli import looking
-from graphrt.cli.spending import cost_cell, line_of, tokens_cells
 from graphrt.config import Config
 from graphrt.nodes import generated, llm
+from graphrt.view.spending import cost_cell, line_of, tokens_cells
 from tests.graphrt.command import Cli
 
 

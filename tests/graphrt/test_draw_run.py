@@ -10,7 +10,7 @@ import pytest
 
 from graphrt import Final, Machine, Runtime, State, Suspended, dag, each, node
 from graphrt.draw.look import BADGES, LOOKS
-from graphrt.draw.overlay import Mark, marks
+from graphrt.draw.overlay import Mark, Spending, marks
 from graphrt.draw.progress import TELLING, Progress
 from graphrt.draw.sketch import Sketch, sketch
 from graphrt.draw.svg import svg
@@ -177,13 +177,13 @@ async def test_a_status_is_a_colour_and_a_sign_and_a_word() -> None:
     progress = Progress(story)
     for _, entry in await record_of(story, text="a b", loud=True):
         progress.take(entry)
-    drawn = svg(story, run=progress, spent={"approve": "12 tokens"}, theme="dark")
+    drawn = svg(story, run=progress, spent={"approve": Spending("12 tokens", "tokens 9 in / 3 out")}, theme="dark")
     look = LOOKS["dark"]
     for status, word in (("finished", "finished · 2 of 2"), ("waiting", "waiting<")):
         assert look.statuses[status] in drawn
         assert BADGES[status] in drawn
         assert word in drawn
-    assert "waiting\n12 tokens</title>" in drawn
+    assert "waiting\ntokens 9 in / 3 out</title>" in drawn
     assert "waiting" not in svg(story, theme="dark")
 
 

@@ -12,13 +12,14 @@ import pytest
 
 from graphrt import Runtime, dag, each, node
 from graphrt.backends import Request, Scripted, complete
-from graphrt.backends.messages import user
+from graphrt.backends.events import Answer, Usage
+from graphrt.backends.messages import assistant, user
 from graphrt.draw.svg import Drawing
 from graphrt.errors import RunFailed
 from graphrt.facts import Entry
 from graphrt.history import counted
 from graphrt.journal import MemoryJournal
-from graphrt.nodes import answered, person
+from graphrt.nodes import answered, generated, llm, person
 from graphrt.run import Run
 from graphrt.shown import Shown, showing
 from graphrt.testing import BreakingJournal, BrokenOff
@@ -211,7 +212,7 @@ async def test_pictures_are_drawn_only_when_something_changed_and_the_line_with_
         at = entries[0].at
         for entry in entries:
             progress.take(entry)
-            view.take(entry)
+            view.take(entry, news=True)
             view.draw(progress, at, last=False)
             view.draw(progress, at + BEAT / 10, last=False)  # nothing new, and no beat has passed
     drawn = len(paper.pictures)
@@ -314,6 +315,32 @@ async def test_two_runs_side_by_side_are_a_table_and_where_they_part() -> None:
     assert bundle(found.first.difference)["text/plain"].startswith("/text\n--- a\n+++ b\n")
     assert bundle(found.first)["text/plain"].startswith("(input) /text\n")
     assert replayed["text/plain"] == "4 steps agree, 0 were run, 0 differ; the record is complete"
+
+
+@llm("Say {{ text }}.", model="fast")
+def say(text: str) -> str:
+    return generated()
+
+
+@dag
+def talk(text: str) -> str:
+    return say(glue(split(text)))
+
+
+@only_on_asyncio
+async def test_what_models_took_is_in_the_picture(papers: list[Paper], anyio_backend: str) -> None:
+    """V2: in the box of what asked, and of the whole run beside its status; live, and of a run that is over."""
+    model = Scripted(
+        [Answer(message=assistant("hello"), finish="stop", usage=Usage(input=1_200, output=34))], name="big"
+    )
+    async with Runtime(models={"fast": model}) as rt:
+        run = await rt.start(talk, "a b")
+        assert await run == "hello"
+        shown = bundle(run)["image/svg+xml"]
+    for picture in (papers[0].pictures[-1], shown):
+        assert ">1,234 tokens</text>" in picture
+        assert " · 1,234 tokens</text>" in picture
+        assert "tokens 1,200 in / 34 out · no price known</title>" in picture
 
 
 async def test_an_answer_is_its_text_and_what_it_took() -> None:

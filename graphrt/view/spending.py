@@ -9,6 +9,8 @@ from typing import Any
 from graphrt.backends.accounting import Call, Spent, Total, read_spent
 from graphrt.backends.prices import OWN, Price, Prices
 from graphrt.config import load_config
+from graphrt.draw.overlay import WHOLE, Spending
+from graphrt.draw.progress import place_of
 from graphrt.journal import Journal
 from graphrt.types import RunId
 
@@ -41,6 +43,20 @@ def line_of(total: Total) -> str:
     elif total.unpriced:
         words += " · no price known"
     return words
+
+
+def by_place(spent: Spent) -> dict[str, Spending]:
+    """Return what each place of a graph spent, and what the whole run did."""
+    calls: dict[str, list[Call]] = {WHOLE: list(spent.calls)} if spent.calls else {}
+    for call in spent.calls:
+        calls.setdefault(place_of(call.step), []).append(call)
+    return {place: _in_words(Spent(tuple(found)).total) for place, found in calls.items()}
+
+
+def _in_words(total: Total) -> Spending:
+    tokens, cost = tokens_cells(total)[0], cost_cell(total)
+    parts = [f"{tokens} tokens" if tokens != "?" else "", cost if cost != "?" else ""]
+    return Spending(" · ".join(filter(None, parts)), line_of(total))
 
 
 def tokens_cells(total: Total | None) -> tuple[str, str]:
