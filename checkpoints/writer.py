@@ -37,7 +37,6 @@ has succeeded.
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
 import time
@@ -52,6 +51,7 @@ from anyio.lowlevel import current_token
 from graphrt import failpoints
 from graphrt.checkpoints.faults import PATIENCE, is_busy, translated
 from graphrt.errors import UsageError
+from graphrt.host import asyncio_loop
 
 STREAK = 4
 QUICK = 0.001
@@ -330,12 +330,7 @@ class Writer(Generic[J]):
 
 def _this_loop() -> Any:
     """Return what other threads know this event loop by. The usual case comes first, in C: this is a hot path."""
-    try:
-        if asyncio.current_task() is not None:
-            return asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    return current_token().native_token
+    return asyncio_loop() or current_token().native_token
 
 
 def _wake(ticket: _Ticket) -> None:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+from asyncio import AbstractEventLoop, get_running_loop
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import anyio
 
 from graphrt import errors
+
+
+def asyncio_loop() -> AbstractEventLoop | None:
+    """Return the loop that the caller runs on; None on trio, which a notebook's kernel runs inside its own loop."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return None
+    try:
+        return get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class Host:
@@ -22,14 +35,11 @@ class Host:
     @classmethod
     async def start(cls, runtime: AbstractAsyncContextManager[Any]) -> Host:
         """Open `runtime` and return its host."""
-        import asyncio
-
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        loop = asyncio_loop()
+        if loop is None:
             raise errors.UsageError(
                 "`await Runtime(...)` is for notebooks on asyncio; here, write `async with Runtime(...) as rt:`"
-            ) from None
+            )
         host = cls()
         host.task = loop.create_task(host._hold(runtime))
         await host.ready.wait()

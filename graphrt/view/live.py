@@ -72,8 +72,9 @@ class Live:
     async def end(self) -> None:
         """Read what was recorded meanwhile, and draw the last picture."""
         with contextlib.suppress(Exception):  # what shows a run is no reason for it to fail: its store may be closed
-            for entry in await self._run.home.journal.read(self._run.id, self._seen):
-                self._take(entry)
+            while page := await self._run.home.journal.read(self._run.id, self._seen):
+                for entry in page:
+                    self._take(entry)
         self._draw(last=True)
 
     def leave(self) -> None:

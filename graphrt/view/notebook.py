@@ -29,6 +29,7 @@ from graphrt.draw.overlay import Spending, standing
 from graphrt.draw.progress import Progress
 from graphrt.draw.svg import Drawing
 from graphrt.facts import Entry, StepWaiting
+from graphrt.host import asyncio_loop
 from graphrt.run import Run
 from graphrt.view.live import Live
 from graphrt.view.spending import by_place, known_prices
@@ -186,7 +187,7 @@ class Pictured:
         return "\n".join(lines)
 
 
-class Shown:
+class Followed:
     """A run that a cell shows, followed in a task of its own. What goes wrong with that is no affair of the run's."""
 
     def __init__(self, run: Run[Any], place: Place) -> None:
@@ -236,10 +237,10 @@ _cell = [_Cell(None)]
 """The cell that showed something last."""
 
 
-def showing(run: Run[Any]) -> Shown | None:
+def showing(run: Run[Any]) -> Followed | None:
     """Begin to show a run in the cell that waits for it; None where there is no cell, or enough is shown in it."""
     found = _place_maker()
-    if not settings.live or found is None or not _on_asyncio():
+    if not settings.live or found is None or asyncio_loop() is None:
         return None
     name, make = found
     if _cell[0].name != name:
@@ -249,7 +250,7 @@ def showing(run: Run[Any]) -> Shown | None:
         if len(cell.places) >= AT_ONCE:
             return None
         cell.places[run.id] = make(cell)
-    return Shown(run, cell.places[run.id])
+    return Followed(run, cell.places[run.id])
 
 
 def _place_maker() -> tuple[object, Callable[[_Cell], Place]] | None:
@@ -269,11 +270,3 @@ def _marimo_cell() -> object:
         return import_module("marimo._runtime.context").get_context().execution_context.cell_id
     except Exception:
         return object()
-
-
-def _on_asyncio() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -1,10 +1,12 @@
 """Where runs are started, watched and resumed, and what is said when they cannot be (D1, D2, D11, D13, G6)."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import trio
 from pydantic import BaseModel
 
 from graphrt import Final, Machine, Runtime, State, context, dag, each, node, upcaster
@@ -39,6 +41,21 @@ async def test_a_run_has_a_typed_result_and_a_status() -> None:
         assert await rt.run(inc, 1) == 2
         assert [info.graph for info in await rt.runs(status="finished")] == ["inc", "twice"]
         assert repr(run) == f"<run {run.id} of twice, ended>"
+
+
+def test_a_runtime_runs_on_trio_inside_a_loop_of_asyncio(tmp_path: Path) -> None:
+    """A notebook's kernel does that for `%autoawait trio`: what is awaited there is trio's, a store's commits too."""
+
+    async def main() -> int:
+        async with Runtime(tmp_path / "runs.db") as rt:
+            with pytest.raises(UsageError, match="is for notebooks on asyncio"):
+                await Runtime()
+            return await rt.run(twice, x=1)
+
+    async def kernel() -> int:
+        return trio.run(main)
+
+    assert asyncio.run(kernel()) == 3
 
 
 async def test_starting_under_the_same_id_attaches_to_the_same_run() -> None:
