@@ -49,8 +49,9 @@ class LlamaCpp:
     `embed` and `rerank` are for models that were made for it; `pooling` ("mean", "cls" or "last") says how to make one
     vector of a text where the model does not. No text may be longer than `n_ctx` or than the model was trained on.
 
-    `n_gpu_layers` is 0 unless given, -1 is all; `main_gpu` and `tensor_split` ("3,1": in which proportion) say which
-    GPUs take them, `offload_kqv` whether the cache goes there, too.
+    `n_gpu_layers` is 0 unless given, and then no GPU is touched; -1 is all, an error where llama.cpp finds no GPU. All
+    GPUs share them, `tensor_split` ("3,1") says in which proportion, or `main_gpu` (0 is the first) takes them alone.
+    `offload_kqv` says whether the cache goes there, too.
 
     Without a temperature the likeliest token is always taken, so that the same request has the same answer. With one
     and no seed, a seed is drawn and reported in `usage.raw["seed"]`. `exact`: an answer does not depend on what was
@@ -72,7 +73,7 @@ class LlamaCpp:
         n_ctx: int | None = None,
         n_threads: int | None = None,
         n_gpu_layers: int = 0,
-        main_gpu: int = 0,
+        main_gpu: int | None = None,
         tensor_split: Sequence[float] | str = (),
         offload_kqv: bool = True,
         parallel: int | None = None,
@@ -98,6 +99,8 @@ class LlamaCpp:
         if pooling is not None and pooling not in POOLINGS:
             raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
         placement = Placement(n_gpu_layers, main_gpu, shares(tensor_split))
+        if placement.split and main_gpu is not None:
+            raise ValueError("main_gpu takes every layer alone, and tensor_split shares them out: give one of the two")
         options = Options(n_ctx, n_threads, parallel, cache_tokens, exact, offload_kqv)
         self.path = tiny_model() if path == TINY else Path(path)
         name = self.name

@@ -67,6 +67,7 @@ class Context:
         self.sequences = sequences
         self.cells = cells
         self.unified = unified
+        self._gpu_cells = gpu_cells
         self.abort = Abort()
         self._width = model.vocabulary.size
         self._nothing: NDArray[np.float32] = numpy.empty((0, self._width), numpy.float32)
@@ -205,7 +206,8 @@ class Context:
     @property
     def layout(self) -> str:
         """What `save` depends on beside the model and the library."""
-        return f"{self._lib.llama_print_system_info()!r} unified={self.unified}"
+        placed = f"{self.model.placement.gpu_layers} {self._gpu_cells}" if self.model.offloaded else ""
+        return f"{self._lib.llama_print_system_info()!r} unified={self.unified}{placed and ' gpu=' + placed}"
 
     def save(self, sequence: int) -> bytes:
         """All that was computed of `sequence`, for `restore`."""
