@@ -41,6 +41,7 @@ from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.llama.engine.task import Effort, Work
 from graphrt.backends.llama.native.context import Span
 from graphrt.backends.llama.native.library import library
+from graphrt.backends.llama.native.model import Model
 from graphrt.backends.llama.worker import Job
 from graphrt.backends.messages import Media, Message, Request, Settings, Text, ToolCall, ToolResult, system, tool_result
 from graphrt.backends.uri import open_backend
@@ -57,6 +58,7 @@ from tests.backends.llama.conftest import (
     json_of,
     route,
     same,
+    without_cost,
 )
 from tests.backends.test_settings_everywhere import WISHES
 
@@ -702,6 +704,30 @@ async def test_without_layers_for_them_no_gpu_is_touched(monkeypatch: pytest.Mon
     assert seen == [None]
     assert backend.capabilities.batch_invariant
     await backend.aclose()
+
+
+async def test_answers_that_are_said_while_a_gpu_computes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop strings, tools, schemas, a limit: whatever may end an answer is looked at before the next token is asked."""
+    asked = [
+        route("Hi, the app crashes"),
+        ask("Where is my order 48213?", tools=(LOOKUP, WEATHER)),
+        ask("Where is my order 48213?", tools=(LOOKUP,), settings=Settings(parallel_tool_calls=False)),
+        ask("Hello", settings=Settings(max_tokens=3)),
+        ask("Hello", settings=Settings(stop=("e",))),
+        ask("Hello", settings=Settings(temperature=1.0, seed=3, max_tokens=20)),
+        ask("Give me a number", output=json_of("s", {"type": "integer"})),
+    ]
+    found = []
+    for offloaded in (False, True):
+        monkeypatch.setattr(Model, "offloaded", offloaded)
+        backend = LlamaCpp(exact=False, parallel=4)
+        answers = [await answer(backend, request) for request in asked]
+        async with anyio.create_task_group() as tasks:
+            for request in asked:
+                tasks.start_soon(answer, backend, request)
+        found.append([without_cost(each) for each in answers])
+        await backend.aclose()
+    assert found[0] == found[1]
 
 
 def test_one_gpu_that_takes_all_and_several_that_share_are_two_wishes() -> None:
