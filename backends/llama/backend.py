@@ -4,8 +4,8 @@ One thread owns the model and computes many requests together. Each has a mailbo
 holds nobody up and no event loop is ever blocked. The same backend serves several event loops.
 
 Cancelled or closed, `stream` waits until the engine has let go of the request: within about a millisecond if it is
-computed alone, else after the call that it is in. The other requests go on; one that had not begun leaves the line at
-once.
+computed alone, else, and always on a GPU, which cannot be interrupted, after the call that it is in. The other requests
+go on; one that had not begun leaves the line at once.
 """
 
 from __future__ import annotations
