@@ -321,15 +321,16 @@ class _Answer:
             for group in before[len(begun.groups) if begun is not None else 0 :]:
                 kept.add(group)
         if not writing.ending:
-            chosen = writing.choose((yield from cells.read()))
+            logits = yield from cells.read()
             self.spent.output = self.spent.output or 0
-            while fresh := writing.next(chosen):
-                say: Callable[[], bool] | None = functools.partial(self._say, writing, fresh, kept)
-                if not writing.goes_on(fresh):
-                    if self._say(writing, fresh, kept):
-                        break
-                    say = None
-                chosen = yield from cells.add(fresh, say, writing.choose)
+            while fresh := writing.next(logits):
+                say = functools.partial(self._say, writing, fresh, kept)
+                if writing.goes_on(fresh):
+                    logits = yield from cells.add(fresh, say)
+                elif say():
+                    break
+                else:
+                    logits = yield from cells.add(fresh)
         cells.end()
         self.emit(writing.end())
 
@@ -367,7 +368,7 @@ class _Writing:
         self._read = read
         self._parser = parser
         self._matcher = matcher
-        self._sampler = choose
+        self._choose = choose
         self._spent = asked.spent
         single = settings.parallel_tool_calls is False
         self._text = _Text(asked.speaker, parser, StopStrings(settings.stop), single=single)
@@ -378,20 +379,14 @@ class _Writing:
         self._asked_for = settings.max_tokens
         self.ending: str | None = None
 
-    def choose(self, logits: NDArray[np.float32]) -> int | None:
-        """Choose the next token; None, if the grammar is at its end. Any thread may do so, and nothing is changed."""
+    def next(self, logits: NDArray[np.float32]) -> list[int]:
+        """Choose the next token; with it come those that must follow. Nothing, if the grammar is at its end."""
         matcher = self._matcher
         if matcher is not None and matcher.done:
-            return None
-        position = self._read + (self._spent.output or 0)
-        return self._sampler.pick(logits, position, None if matcher is None else matcher.allowed())
-
-    def next(self, token: int | None) -> list[int]:
-        """Go on with the token that was chosen, and those that must follow it; nothing, where the grammar ends."""
-        matcher = self._matcher
-        if token is None:
             self.ending = "grammar"
             return []
+        position = self._read + (self._spent.output or 0)
+        token = self._choose.pick(logits, position, None if matcher is None else matcher.allowed())
         if matcher is None or token in self._eog:
             return [token]
         matcher.accept(token)
@@ -424,7 +419,7 @@ class _Writing:
             if token in self._eog:
                 ending = "eog"
             else:
-                self._sampler.accept(token)
+                self._choose.accept(token)
                 spent.output = (spent.output or 0) + 1
                 spent.thought += parser.thinking
                 ending = self._text.add(token) or ("max_tokens" if spent.output >= self._limit else None)

@@ -18,17 +18,20 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.llama.engine import schedule
-from graphrt.backends.llama.engine.choosing import MOST as CHOOSERS
-from graphrt.backends.llama.engine.choosing import Choosers
 from graphrt.backends.llama.engine.invariance import fewest_rows
 from graphrt.backends.llama.engine.prefixes import Match, Prefixes, chunks
 from graphrt.backends.llama.engine.task import Going, Restored, Task
 from graphrt.backends.llama.native.context import CacheFull, Context, Span
 from graphrt.backends.llama.native.library import Aborted
 from graphrt.backends.llama.native.model import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CHUNK = 32
 """Tokens of a prompt computed in one go, and the unit in which equal beginnings are reused. More is hardly faster."""
@@ -112,7 +115,6 @@ class Engine:
         """Somebody had to make room: nobody comes in before those who are there have gone on."""
         self._stopped = False
         self._between: Callable[[], object] = _nothing
-        self._choosers = Choosers(CHOOSERS if model.offloaded else 1)
         if model.offloaded:
             self.context.meanwhile = self._meanwhile
 
@@ -392,14 +394,11 @@ class Engine:
             self._end()
         for number in call.fill:
             self._slots[number].held = self.context.trim(number, self._slots[number].held)
-        wanted = (span.sequence for span in spans if span.logits)
-        looking = [(tasks[slot], row) for slot, row in zip(wanted, logits, strict=True) if slot in tasks]
-        for task, _ in looking:
-            task.settle()
-        self._choosers.look(looking)
+        at = 0
         for span in spans:
-            if found := tasks.get(span.sequence):
-                self._advance(self._slots[span.sequence], found, span)
+            if task := tasks.get(span.sequence):
+                self._advance(self._slots[span.sequence], task, span, logits[at] if span.logits else None)
+            at += span.logits
         self._tight = False
         return True
 
@@ -425,7 +424,7 @@ class Engine:
             task.settle()
         self._between()
 
-    def _advance(self, slot: Slot, task: Task, span: Span) -> None:
+    def _advance(self, slot: Slot, task: Task, span: Span, logits: NDArray[np.float32] | None) -> None:
         count, now = len(span.tokens), time.perf_counter()
         slot.held += count
         task.done += span.tokens
@@ -433,21 +432,21 @@ class Engine:
         task.effort.computed += count
         if task.reading:
             self._prefixes.reach(slot.number, slot.held // CHUNK)
-        if not span.logits:
+        if logits is None:
             return
         if task.reading:
             task.reading, task.first = False, now
             task.effort.reading = now - task.since
         task.effort.writing = now - task.first
         try:
-            asked = task.go_on()
+            asked = task.go_on(logits)
         except StopIteration:
             self._finish(slot, task)
             return
         if isinstance(asked, Going):
             if asked.save is not None:
                 asked.save(self.context.save(slot.number))
-            task.meanwhile, task.choose, asked = asked.meanwhile, asked.choose, asked.then
+            task.meanwhile, asked = asked.meanwhile, asked.then
             if not self.model.offloaded:
                 task.settle()
         assert isinstance(asked, Sequence)  # noqa: S101 - for the type checker: only the beginning can be restored
@@ -517,5 +516,4 @@ class Engine:
 
     def close(self) -> None:
         """Free the cells; the weights are whoever's who loaded them. Idempotent."""
-        self._choosers.close()
         self.context.close()

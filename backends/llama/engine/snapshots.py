@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from graphrt.backends.llama.engine.drafts import Group
 from graphrt.backends.llama.engine.task import Going, Restored
@@ -33,10 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-T = TypeVar("T")
 Reading = Generator["Sequence[int] | Restored | Going", "NDArray[np.float32] | None", "NDArray[np.float32]"]
-Adding = Generator[Going, Any, T]
-Choose = Callable[["NDArray[np.float32]"], T]
 
 MOST = 1 << 30
 """Bytes that the folder may hold where nobody said."""
@@ -148,12 +145,12 @@ class Cells:
             logits = yield group
         return _computed(logits)
 
-    def add(self, group: Group, meanwhile: Callable[[], object] | None, choose: Choose[T]) -> Adding[T]:
-        """Compute one more group, do something else `meanwhile`, and return what is chosen after it."""
+    def add(self, group: Group, meanwhile: Callable[[], object] | None = None) -> Reading:
+        """Compute one more group, and do something else `meanwhile`."""
         self._groups.append(group)
         due = self._snapshots is not None and time.perf_counter() >= self._due
-        chosen: T = yield Going(group, self._save if due else None, meanwhile, choose)
-        return chosen
+        logits = yield Going(group, self._save if due else None, meanwhile)
+        return _computed(logits)
 
     def end(self) -> None:
         """The answer is whole."""

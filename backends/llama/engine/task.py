@@ -28,19 +28,17 @@ class Restored:
 @dataclass(frozen=True, slots=True)
 class Going:
     """Tokens to be appended. Before them, `save` wants all that was computed so far. `meanwhile` is called once before
-    their logits are there: while a GPU computes them, where there is one. `choose` is then called with the logits, in
-    any thread, and what it returns is sent in place of them."""
+    their logits are sent: while a GPU computes them, where there is one."""
 
     then: Sequence[int]
     save: Callable[[bytes], None] | None = None
     meanwhile: Callable[[], object] | None = None
-    choose: Callable[[NDArray[np.float32]], object] | None = None
 
 
-Work = Generator[Sequence[int] | Restored | Going, Any, None]
+Work = Generator[Sequence[int] | Restored | Going, "NDArray[np.float32] | None", None]
 """Yields the prompt, then whatever is to be appended; is sent the logits after the last token of each. It may yield
 something restored instead of the prompt; is it sent None, that could not be used, and it yields the prompt. What goes
-wrong in what it wants called is thrown into it."""
+wrong in a `meanwhile` is thrown into it in place of the logits."""
 
 
 @dataclass(slots=True)
@@ -88,10 +86,8 @@ class Task:
         """What was computed, while others have its place."""
         self.restored: Restored | None = None
         self.meanwhile: Callable[[], object] | None = None
-        self.choose: Callable[[NDArray[np.float32]], object] | None = None
-        self.chosen: object = None
         self.broken: Exception | None = None
-        """What went wrong in one of these."""
+        """What went wrong in it."""
 
     def settle(self) -> None:
         """Do what can be done while others compute, if that is not done yet."""
@@ -102,15 +98,10 @@ class Task:
         except Exception as error:
             self.broken = error
 
-    def look_at(self, logits: NDArray[np.float32]) -> None:
-        """Have it choose. Any thread may do this, once it is settled."""
-        try:
-            self.chosen = logits if self.choose is None else self.choose(logits)
-        except Exception as error:
-            self.broken = self.broken or error
-
-    def go_on(self) -> Any:
-        """Have it say what it wants next, after it has looked at its logits. Raises StopIteration at its end."""
-        broken, chosen = self.broken, self.chosen
-        self.broken = self.chosen = self.choose = None
-        return self.work.send(chosen) if broken is None else self.work.throw(broken)
+    def go_on(self, logits: NDArray[np.float32]) -> Any:
+        """Have it say what it wants next; raises StopIteration at its end."""
+        self.settle()
+        if self.broken is None:
+            return self.work.send(logits)
+        broken, self.broken = self.broken, None
+        return self.work.throw(broken)

@@ -200,7 +200,7 @@ class Saved(Writer):
                 self.written += group
                 if group is self.left[-1]:
                     break
-                logits = yield from self.cells.add(group, None, lambda logits: logits)
+                logits = yield from self.cells.add(group)
         except BackendError as error:
             self.error = error
 
