@@ -677,6 +677,7 @@ def test_options_that_would_kill_the_process_are_refused(options: dict[str, Any]
         LlamaCpp(**options)
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("others", ["", "&main_gpu=0", "&tensor_split=3,1&offload_kqv=false"])
 async def test_layers_for_a_gpu_that_is_not_there_are_refused(others: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library(), "llama_supports_gpu_offload", lambda: False)

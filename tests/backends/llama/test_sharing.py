@@ -40,6 +40,7 @@ def loaded(backend: LlamaCpp) -> bool:
     return backend._worker.speaker is not None
 
 
+@pytest.mark.processor
 def test_a_file_is_loaded_once_and_freed_after_its_last_use() -> None:
     shelf = Shelf(1 << 40)
     one, other = (shelf.borrow(tiny_model(), Placement()) for _ in range(2))
@@ -74,6 +75,7 @@ async def test_backends_of_one_file_share_its_weights(shelf: Shelf) -> None:
     await other.aclose()
 
 
+@pytest.mark.processor
 @pytest.mark.anyio
 async def test_the_longest_idle_makes_room_and_comes_back_when_asked(shelf: Shelf, tmp_path: Path) -> None:
     backends = [LlamaCpp(a_copy(tmp_path, name)) for name in "abc"]
