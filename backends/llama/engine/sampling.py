@@ -131,7 +131,7 @@ class Sampler:
     def keep(self, weights: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
         """The indices that `top_k`, `top_p` and `min_p` leave, likeliest first where they had to be sorted."""
         numpy = _numpy()
-        total = _sums(weights)[-1]
+        total = 0.0 if self.min_p or self.top_k else float(weights.sum(dtype=numpy.float64))
         chosen = numpy.flatnonzero(weights >= self._least(weights, total))
         left = weights[chosen].astype(numpy.float64)
         if self.min_p:
@@ -143,8 +143,7 @@ class Sampler:
             at = at[numpy.argsort(-left[at], kind="stable")][: self.top_k]
             chosen, left = chosen[at], left[at]
         if self.top_p < 1:
-            whole = left.sum() if self.min_p or self.top_k else total
-            chosen = chosen[_nucleus(left, max(self.top_p, 0) * whole)]
+            chosen = chosen[_nucleus(left, max(self.top_p, 0) * (total or left.sum()))]
             if not len(chosen):
                 chosen = numpy.array([int(weights.argmax())])
         return cast("NDArray[np.int64]", chosen)
