@@ -22,7 +22,7 @@ pytest.importorskip("tests.llama")
 from graphrt.backends.events import Answer, Fold
 from graphrt.backends.llama import LlamaCpp
 from graphrt.backends.llama.engine.engine import Engine, Options
-from graphrt.backends.llama.engine.task import Effort, Task, Work
+from graphrt.backends.llama.engine.task import Effort, Going, Task, Work
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.native.model import Model
 from graphrt.backends.llama.tiny.conversation import TEMPLATE
@@ -101,7 +101,7 @@ class Asked(Task):
                 self.steps += 1
                 self._bits.update(logits.tobytes() if logits is not None else b"")
                 wanted = work.send(logits)
-                self._bits.update(repr(wanted).encode())
+                self._bits.update(repr(wanted.then if isinstance(wanted, Going) else wanted).encode())
         except StopIteration:
             pass
         finally:

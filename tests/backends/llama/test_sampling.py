@@ -1,5 +1,6 @@
 """The sampler: never a forbidden token, the asked-for mass, the same choice for the same seed and place."""
 
+import math
 from typing import Any
 
 import pytest
@@ -141,7 +142,8 @@ def plainly(weights: list[float], top_k: int, top_p: float, min_p: float) -> set
     order = sorted(range(len(weights)), key=lambda at: -weights[at])
     order = [at for at in order if weights[at] >= min_p * weights[order[0]]]
     order = order[: top_k or None]
-    wanted, kept, so_far = top_p * sum(weights[at] for at in order), set[int](), 0.0
+    wanted = top_p * sum(weights[at] for at in order) if top_p < 1 else math.inf
+    kept, so_far = set[int](), 0.0
     for at in order:
         if kept and so_far >= wanted:
             break
