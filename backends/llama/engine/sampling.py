@@ -13,6 +13,7 @@ import functools
 import hashlib
 import math
 import struct
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -41,9 +42,20 @@ _ROUNDED = 1e-9
 """Far more than what rounding adds to a sum of probabilities."""
 
 
+_here = threading.local()
+
+
 @functools.cache
 def _numpy() -> ModuleType:
     return extra("numpy")
+
+
+def _room(size: int) -> NDArray[np.float32]:
+    """Memory of this thread for so many numbers, which holds until it is asked for again."""
+    found: NDArray[np.float32] | None = getattr(_here, "room", None)
+    if found is None or len(found) < size:
+        found = _here.room = _numpy().empty(size, _numpy().float32)
+    return found[:size]
 
 
 def uniform(seed: int, position: int) -> float:
@@ -113,8 +125,8 @@ class Sampler:
         if not math.isfinite(best):
             scores = numpy.nan_to_num(scores, nan=_NEVER, neginf=_NEVER)
             best = scores.max()
-        # In place: for an array of this size, fresh memory costs more than what is done with it.
-        weights = scores - best
+        # In place, and where the last ones were: for an array of this size, fresh memory costs more than what is done.
+        weights = numpy.subtract(scores, best, out=_room(len(scores)))
         with numpy.errstate(over="ignore"):  # a tiny temperature: all but the best become nothing
             if self.temperature != 1:
                 weights *= 1 / max(self.temperature, _COLDEST)
