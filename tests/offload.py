@@ -1,7 +1,7 @@
 """The same tests on a GPU: `pytest --graphrt-gpu-layers=-1`.
 
-On a GPU nothing is promised to the bit unless one asks for it: so the models of tests are `exact` there, too, where the
-tests do not say otherwise. What is of a processor alone is marked `processor`, and left out.
+The models of tests compute as on a processor, `exact`, where the tests do not say otherwise: the answers are so short
+that they come out the same. What is promised of a processor alone is marked `processor`, and left out.
 """
 
 import inspect

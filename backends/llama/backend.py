@@ -56,9 +56,10 @@ class LlamaCpp:
     Without a temperature the likeliest token is always taken, so that the same request has the same answer. With one
     and no seed, a seed is drawn and reported in `usage.raw["seed"]`. `exact`: an answer does not depend on what was
     asked before or beside it. Unless told otherwise, that holds wherever the processor allows it without computing
-    requests one by one (`capabilities.batch_invariant` says whether it does, once the model is loaded) and nowhere on
-    a GPU; `exact=True` computes them one by one if it must. A vector or a score depends on nothing beside it, but on a
-    GPU without `exact=True`.
+    requests one by one (`capabilities.batch_invariant` says whether it does, once the model is loaded); `exact=True`
+    computes them one by one if it must. On a GPU nothing is exact to the bit: `exact=True` computes there as here, and
+    long prompts still come out a little otherwise. A vector or a score depends on nothing beside it, but on a GPU
+    without `exact=True`.
 
     Asked inside a run, an answer that takes longer than a moment is kept as it grows: a resumed step goes on from its
     last words, computing again what the model had read and written. `snapshots` is a folder for what was computed, at

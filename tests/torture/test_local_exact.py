@@ -30,7 +30,7 @@ from graphrt.backends.messages import Message, Request, Settings, system, user
 from tests.backends.llama.conftest import ADD, LOOKUP, WEATHER, json_of
 from tests.backends.llama.random_weights import quantize, write
 
-pytestmark = pytest.mark.endurance
+pytestmark = [pytest.mark.endurance, pytest.mark.processor]
 
 FORMATS = ("Q8_0", "Q5_0", "Q4_0", "F16", "BF16", "Q4_K_M", "Q6_K")
 COUNT = 200

@@ -93,7 +93,7 @@ class Engine:
         self.n_ctx = options.n_ctx or min(model.trained, CONTEXT)
         self.context, company = self._open(options)
         self.exact = not self.context.unified
-        self.batch_invariant = self.exact
+        self.batch_invariant = self.exact and not model.offloaded  # there, long prompts were seen to differ
         self._limits = schedule.Limits(
             slots=self.context.sequences,
             rows=self.context.rows,

@@ -8,8 +8,6 @@ no difference, and a call with too few is filled up. Which numbers those are dep
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphrt.backends.llama.native.context import Context, Span
@@ -24,8 +22,6 @@ FEW, QUICK = 9, 16 * SMALL
 """Up to `FEW` rows every number is tried, where parameters times sequences are fewer than `QUICK`."""
 HISTORY = 7
 """Tokens before the rows that are compared: enough for attention to have something to look at."""
-LONG = 300
-"""The same for every other row where a GPU computes: it adds up what they look at in another order, by the longest."""
 
 
 def fewest_rows(context: Context) -> int:
@@ -38,15 +34,12 @@ def fewest_rows(context: Context) -> int:
         return 1 if context.sequences == 1 else 0
     draw = random.Random(0)  # noqa: S311 - any tokens will do, and the same each time
     *history, one, other = (draw.randrange(context.model.vocabulary.size) for _ in range(HISTORY + 2))
-    kinds = [_Kind(one, HISTORY), _Kind(other, HISTORY)]
     context.compute([Span(0, 0, history)])
     for sequence in range(1, context.sequences):
         context.copy(0, sequence, HISTORY)
-    if context.model.offloaded and context.sequences > 1:
-        kinds[1] = _lengthen(context, other)
     fewest, last = 0, None
     for count in sorted(_counts(context), reverse=True):
-        bits = _bits(context, kinds, count)
+        bits = _bits(context, (one, other), count)
         if bits is None or (last is not None and not (bits == last).all()):
             break
         fewest, last = count, bits
@@ -63,30 +56,11 @@ def _counts(context: Context) -> set[int]:
     return {count for count in every if count <= few or count & (count - 1) == 0} | {context.sequences}
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """One of the two kinds of rows that alternate: its token, and how many there are before it."""
-
-    token: int
-    before: int
-
-
-def _lengthen(context: Context, token: int) -> _Kind:
-    """Have every other sequence hold more than the rest."""
-    draw, size = random.Random(1), context.model.vocabulary.size  # noqa: S311 - as above
-    length = min(LONG, context.cells // context.sequences - 1)
-    for at in range(HISTORY, length, context.rows):
-        context.compute([Span(1, at, [draw.randrange(size) for _ in range(min(context.rows, length - at))])])
-    for sequence in range(3, context.sequences, 2):
-        context.copy(1, sequence, length)
-    return _Kind(token, length)
-
-
-def _bits(context: Context, kinds: Sequence[_Kind], count: int) -> NDArray[np.float32] | None:
-    """The logits after both kinds of rows in a call of `count`; None if the place makes a difference."""
-    seen = [_computed(context, [(i, kinds[i % 2]) for i in range(count)])]
+def _bits(context: Context, tokens: tuple[int, int], count: int) -> NDArray[np.float32] | None:
+    """The logits after two tokens that alternate in a call of `count` rows; None if the place makes a difference."""
+    seen = [_computed(context, [tokens[i % 2] for i in range(count)])]
     if count == 1:
-        seen.append(_computed(context, [(min(1, context.sequences - 1), kinds[1])]))
+        seen.append(_computed(context, [tokens[1]]))
     rows = [seen[0][0::2], seen[-1] if count == 1 else seen[0][1::2]]
     if not all((each == each[0]).all() for each in rows):
         return None
@@ -94,9 +68,9 @@ def _bits(context: Context, kinds: Sequence[_Kind], count: int) -> NDArray[np.fl
     return bits
 
 
-def _computed(context: Context, rows: list[tuple[int, _Kind]]) -> NDArray[np.float32]:
-    """The logits after a single row for each of some sequences, which are then as before."""
-    logits = context.compute([Span(sequence, kind.before, [kind.token]) for sequence, kind in rows]).copy()
-    for sequence, kind in rows:
-        context.trim(sequence, kind.before)
+def _computed(context: Context, tokens: list[int]) -> NDArray[np.float32]:
+    """The logits after a single row for each of the first sequences, which are then as before."""
+    logits = context.compute([Span(i, HISTORY, [token]) for i, token in enumerate(tokens)]).copy()
+    for sequence in range(len(tokens)):
+        context.trim(sequence, HISTORY)
     return logits

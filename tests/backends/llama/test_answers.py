@@ -519,6 +519,7 @@ async def test_usage_says_what_was_computed_and_how_long_it_took(own: LlamaCpp) 
     assert cut.usage.raw["computed"] == 0
 
 
+@pytest.mark.processor
 async def test_capabilities_are_known_once_the_model_is_loaded() -> None:
     backend = LlamaCpp()
     before = backend.capabilities
