@@ -105,7 +105,12 @@ class Model:
                 "without n_gpu_layers the processor computes",
                 provider="llama_cpp",
             )
-        if self.placement.main_gpu is not None:
+        if layers and self.placement.main_gpu is not None:
+            if self.placement.main_gpu >= (count := len(gpus(lib))):
+                raise BackendError(
+                    f"main_gpu is {self.placement.main_gpu}, and this llama.cpp finds {count}, counted from 0",
+                    provider="llama_cpp",
+                )
             params.split_mode, params.main_gpu = lib.LLAMA_SPLIT_MODE_NONE, self.placement.main_gpu
         split, devices = self.placement.split, int(lib.llama_max_devices())
         if len(split) > devices:

@@ -39,7 +39,9 @@ from graphrt.backends.events import (
 )
 from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.llama.engine.task import Effort, Work
+from graphrt.backends.llama.native import model as native_model
 from graphrt.backends.llama.native.context import Span
+from graphrt.backends.llama.native.devices import Device
 from graphrt.backends.llama.native.library import library
 from graphrt.backends.llama.native.model import Model
 from graphrt.backends.llama.worker import Job
@@ -735,6 +737,16 @@ async def test_answers_that_are_said_while_a_gpu_computes_are_the_same(monkeypat
 def test_one_gpu_that_takes_all_and_several_that_share_are_two_wishes() -> None:
     with pytest.raises(ValueError, match="main_gpu takes every layer alone"):
         LlamaCpp(n_gpu_layers=-1, main_gpu=1, tensor_split="3,1")
+
+
+async def test_a_gpu_beyond_those_that_are_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library(), "llama_supports_gpu_offload", lambda: True)
+    monkeypatch.setattr(native_model, "gpus", lambda lib: [Device("NVIDIA H200", 1 << 37)])
+    backend = LlamaCpp(n_gpu_layers=-1, main_gpu=1)
+    assert "main_gpu is 1, and this llama.cpp finds 1, counted from 0" in str(
+        (await failure(backend, route("Hi"))).error
+    )
+    await backend.aclose()
 
 
 async def test_more_shares_than_there_may_be_devices_are_refused() -> None:
