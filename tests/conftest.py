@@ -3,6 +3,7 @@
 pytest --graphrt-evict=always      no run keeps anything in memory from one commit to the next
 pytest --hypothesis-profile=long    fifteen times as many examples
 pytest --graphrt-engines=both      every case on asyncio and on trio; without it, a test's many cases take turns
+pytest --graphrt-gpu-layers=-1     every local model that says nothing of it has so many layers on the GPU
 """
 
 import os
@@ -45,10 +46,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="turns",
         help="both: every case of every async test on both engines",
     )
+    parser.addoption(
+        "--graphrt-gpu-layers",
+        type=int,
+        default=0,
+        help="layers of every local model that are computed by a GPU; -1: all",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let the cases of a test that has more than a few take turns on the two engines."""
+    if config.getoption("--graphrt-gpu-layers"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("processor")])
+        items[:] = [item for item in items if not item.get_closest_marker("processor")]
     if config.getoption("--graphrt-engines") == "both":
         return
     cases: dict[str, dict[str, list[pytest.Function]]] = defaultdict(lambda: defaultdict(list))
@@ -83,6 +93,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell the runtimes of this process, and of those that it starts."""
     if config.getoption("--graphrt-evict") == "always":
         os.environ["GRAPHRT_EVICT"] = "1"
+    if layers := config.getoption("--graphrt-gpu-layers"):
+        from tests.offload import offload
+
+        offload(layers)
 
 
 @pytest.hookimpl(optionalhook=True)

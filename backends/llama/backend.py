@@ -4,8 +4,8 @@ One thread owns the model and computes many requests together. Each has a mailbo
 holds nobody up and no event loop is ever blocked. The same backend serves several event loops.
 
 Cancelled or closed, `stream` waits until the engine has let go of the request: within about a millisecond if it is
-computed alone, else after the call that it is in. The other requests go on; one that had not begun leaves the line at
-once.
+computed alone, else, and always on a GPU, which cannot be interrupted, after the call that it is in. The other requests
+go on; one that had not begun leaves the line at once.
 """
 
 from __future__ import annotations
@@ -49,15 +49,17 @@ class LlamaCpp:
     `embed` and `rerank` are for models that were made for it; `pooling` ("mean", "cls" or "last") says how to make one
     vector of a text where the model does not. No text may be longer than `n_ctx` or than the model was trained on.
 
-    `n_gpu_layers` is 0 unless given, -1 is all; `main_gpu` and `tensor_split` ("3,1": in which proportion) say which
-    GPUs take them, `offload_kqv` whether the cache goes there, too.
+    `n_gpu_layers` is 0 unless given, and then no GPU is touched; -1 is all, an error where llama.cpp finds no GPU. All
+    GPUs share them, `tensor_split` ("3,1") says in which proportion, or `main_gpu` (0 is the first) takes them alone.
+    `offload_kqv` says whether the cache goes there, too.
 
     Without a temperature the likeliest token is always taken, so that the same request has the same answer. With one
     and no seed, a seed is drawn and reported in `usage.raw["seed"]`. `exact`: an answer does not depend on what was
     asked before or beside it. Unless told otherwise, that holds wherever the processor allows it without computing
-    requests one by one (`capabilities.batch_invariant` says whether it does, once the model is loaded) and nowhere on
-    a GPU; `exact=True` computes them one by one if it must. A vector or a score depends on nothing beside it, but on a
-    GPU without `exact=True`.
+    requests one by one (`capabilities.batch_invariant` says whether it does, once the model is loaded); `exact=True`
+    computes them one by one if it must. On a GPU nothing is exact to the bit: `exact=True` computes there as here, and
+    long prompts still come out a little otherwise. A vector or a score depends on nothing beside it, but on a GPU
+    without `exact=True`.
 
     Asked inside a run, an answer that takes longer than a moment is kept as it grows: a resumed step goes on from its
     last words, computing again what the model had read and written. `snapshots` is a folder for what was computed, at
@@ -72,7 +74,7 @@ class LlamaCpp:
         n_ctx: int | None = None,
         n_threads: int | None = None,
         n_gpu_layers: int = 0,
-        main_gpu: int = 0,
+        main_gpu: int | None = None,
         tensor_split: Sequence[float] | str = (),
         offload_kqv: bool = True,
         parallel: int | None = None,
@@ -98,6 +100,8 @@ class LlamaCpp:
         if pooling is not None and pooling not in POOLINGS:
             raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
         placement = Placement(n_gpu_layers, main_gpu, shares(tensor_split))
+        if placement.split and main_gpu is not None:
+            raise ValueError("main_gpu takes every layer alone, and tensor_split shares them out: give one of the two")
         options = Options(n_ctx, n_threads, parallel, cache_tokens, exact, offload_kqv)
         self.path = tiny_model() if path == TINY else Path(path)
         name = self.name

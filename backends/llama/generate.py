@@ -324,13 +324,24 @@ class _Answer:
             logits = yield from cells.read()
             self.spent.output = self.spent.output or 0
             while fresh := writing.next(logits):
-                if writing.take(fresh):
+                say = functools.partial(self._say, writing, fresh, kept)
+                if writing.goes_on(fresh):
+                    logits = yield from cells.add(fresh, say)
+                elif say():
                     break
-                kept.add(fresh)
-                writing.look_ahead()
-                logits = yield from cells.add(fresh)
+                else:
+                    logits = yield from cells.add(fresh)
         cells.end()
         self.emit(writing.end())
+
+    @staticmethod
+    def _say(writing: _Writing, fresh: list[int], kept: Keeper) -> bool:
+        """Say the tokens; whether they are the last."""
+        if writing.take(fresh):
+            return True
+        kept.add(fresh)
+        writing.look_ahead()
+        return False
 
     def _which(self, tokens: list[int]) -> str:
         """The answer that this is, among all that any model was ever asked for."""
@@ -361,6 +372,8 @@ class _Writing:
         self._spent = asked.spent
         single = settings.parallel_tool_calls is False
         self._text = _Text(asked.speaker, parser, StopStrings(settings.stop), single=single)
+        self._any_may_end = bool(settings.stop) or single
+        """Whether what the tokens spell may end the answer."""
         room = asked.engine.n_ctx - read + 1
         self._limit = room if settings.max_tokens is None else min(room, settings.max_tokens)
         self._asked_for = settings.max_tokens
@@ -381,6 +394,11 @@ class _Writing:
         for each in forced:
             matcher.accept(each)
         return [token, *forced]
+
+    def goes_on(self, fresh: list[int]) -> bool:
+        """Whether there is more after these tokens, whatever they spell: then the next may be computed at once."""
+        whole = (self._spent.output or 0) + len(fresh)
+        return not (self._any_may_end or whole >= self._limit or any(token in self._eog for token in fresh))
 
     def look_ahead(self) -> None:
         """Have it found out, while the model computes, which tokens may come next."""

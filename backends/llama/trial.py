@@ -7,7 +7,6 @@ did not end is the one that killed it.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
@@ -21,12 +20,10 @@ import anyio
 
 from graphrt.backends import Request, Settings, complete
 from graphrt.backends.llama import LlamaCpp
+from graphrt.backends.llama.native.devices import backends, gpus
 from graphrt.backends.llama.native.fitness import FEATURES, PACKAGES
 from graphrt.backends.llama.native.library import load
 from graphrt.backends.messages import user
-
-_GPU_TYPES = (1, 2)
-"""ggml's types of devices that are GPUs: with memory of their own, and with the processor's."""
 
 
 def main() -> None:
@@ -50,6 +47,8 @@ def main() -> None:
     stage("features", _features)
     stage("build", _build)
     stage("tiny", lambda: anyio.run(_answer))
+    if _finds_a_gpu():
+        stage("gpu", lambda: anyio.run(_answer, -1))
 
 
 def _load(module: str) -> bool:
@@ -72,34 +71,19 @@ def _build() -> dict[str, Any]:
     lib.llama_supports_gpu_offload()  # it finds out what there is; made for another processor, it dies of that
     said = re.search(r"\bCPU : ([^:]*\|)", lib.llama_print_system_info().decode())
     features = re.findall(r"(\w+) = 1\b", said[1]) if said else []
-    return {"features": features, **_devices(lib._lib)}
+    return {"features": features, "backends": backends(lib), "devices": [each.name for each in gpus(lib)]}
 
 
-def _devices(ggml: Any) -> dict[str, list[str]]:
-    """What it can compute on, by ggml's registry, which nobody binds."""
-
-    def call(name: str, *args: Any, gives: Any) -> Any:
-        function = getattr(ggml, f"ggml_backend_{name}")
-        function.restype = gives
-        return function(*args)
-
-    pointer, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
-    backends = [pointer(call("reg_get", size(i), gives=pointer)) for i in range(call("reg_count", gives=size))]
-    devices = [pointer(call("dev_get", size(i), gives=pointer)) for i in range(call("dev_count", gives=size))]
-    names = [call("reg_name", each, gives=text).decode() for each in backends]
-    return {
-        "backends": ["Metal" if name == "MTL" else name for name in names],
-        "devices": [
-            call("dev_description", each, gives=text).decode()
-            for each in devices
-            if call("dev_type", each, gives=ctypes.c_int) in _GPU_TYPES
-        ],
-    }
+def _finds_a_gpu() -> bool:
+    try:
+        return bool(load().llama_supports_gpu_offload())
+    except Exception:  # one of the stages has told of it
+        return False
 
 
-async def _answer() -> float:
+async def _answer(n_gpu_layers: int = 0) -> float:
     """Seconds from before the model is loaded until its first token."""
-    backend = LlamaCpp()
+    backend = LlamaCpp(n_gpu_layers=n_gpu_layers)
     begun = time.monotonic()
     await complete(backend.stream(Request(messages=(user("Hello"),), settings=Settings(max_tokens=1))))
     seconds = time.monotonic() - begun

@@ -64,7 +64,7 @@ class Worker:
         name: str,
     ) -> None:
         self._path = path
-        self._placement = placement
+        self.placement = placement
         self._load = load
         self._retrieve = retrieve
         self._name = name
@@ -244,8 +244,8 @@ class Worker:
         if job.state == "done" or self._stopping:
             raise Aborted
         if self._model is None:
-            SHELF.make_room(self._path)
-            self._model = SHELF.borrow(self._path, self._placement)
+            SHELF.make_room(self._path, self.placement)
+            self._model = SHELF.borrow(self._path, self.placement)
         try:
             if speaks:
                 half = self.speaker = self._load(self._model)

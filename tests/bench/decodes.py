@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -41,6 +41,12 @@ class Watched:
         code: int = self._lib.llama_decode(context, batch)
         self.calls.append(Decode(began, time.perf_counter(), tokens, sequences))
         return code
+
+    def llama_get_logits(self, context: Any) -> Any:
+        """As llama.cpp's. On a GPU it is what waits: there, a computation ends when its logits are there."""
+        found = self._lib.llama_get_logits(context)
+        self.calls[-1] = replace(self.calls[-1], ended=time.perf_counter())
+        return found
 
 
 def overhead(calls: Sequence[Decode]) -> float:

@@ -1,13 +1,14 @@
 """A model in the process: many streams at once, beside llama-cpp-python's `Llama` and llama.cpp's own programs.
 
     uv run --group bench python -m tests.bench.local [--json] [--peers DIR] [--rounds 2] [--streams 1,4,8,16,32]
-        [--model random|tiny|PATH] [--ways exact,fast,server,batches,llama,shared]
+        [--model random|large|tiny|PATH] [--ways exact,fast,server,batches,llama,shared] [--gpu-layers 99]
 
-The model is written when the bench begins: half a billion random weights in Q4_0 (`tests.bench.random_model`). Each
-stream reads `--prompt` tokens of its own and writes `--tokens`, the likeliest each time.
+The model is written when the bench begins: half a billion random weights in Q4_0 (`tests.bench.random_model`), or seven
+and a half billion, `large`. Each stream reads `--prompt` tokens of its own and writes `--tokens`, the likeliest each
+time.
 
 - exact N: our default way, in which an answer does not depend on the others; fast N: `exact=False`. From the request to
-  the last event, N at once.
+  the last event, N at once. On a GPU, the default is the fast way, and the exact one computes request by request.
 - llama: `Llama`, one request after the other.
 - server N: `llama-server -np N` on the same prompts, streamed over HTTP; batches: `llama-batched-bench`, which only
   computes. Both from `--peers` (how to build them: `tests/bench/llama_peers.py`); without it they are left out.
@@ -58,7 +59,7 @@ CONTEXT = 1024
 WAYS = ("exact", "fast", "server", "batches", "llama", "shared")
 PEERS = {"server", "batches"}
 """The ways that are programs."""
-EXACT: dict[str, bool | None] = {"exact": None, "fast": False}
+MODES = ("exact", "fast")
 FASTER, AT = 1.3, (8, 16)
 """How many times the tokens of llama-server, at which numbers of streams."""
 DECODE, OVERHEAD, SHARED = 0.95, 2.0, 7.0
@@ -77,10 +78,10 @@ class Asked:
 class Asking:
     """Makes requests of an exact length: of digits, each of which is a token."""
 
-    def __init__(self, path: Path, tokens: int) -> None:
+    def __init__(self, path: Path, tokens: int, gpu_layers: int = 0) -> None:
         self._tokens = tokens
         self._draw = random.Random(0)
-        backend = LlamaCpp(path, n_ctx=CONTEXT, parallel=1, exact=False)
+        backend = LlamaCpp(path, n_ctx=CONTEXT, parallel=1, exact=False, n_gpu_layers=gpu_layers)
         anyio.run(lambda: complete(backend.stream(Request(messages=(user("0"),), settings=Settings(max_tokens=1)))))
         speaker = backend._worker.speaker
         assert speaker is not None
@@ -120,10 +121,18 @@ class Bench:
     threads: int
     peers: Path | None = None
     more: tuple[str, ...] = ()
+    gpu_layers: int = 0
 
-    async def ours(self, streams: int, asked: Sequence[Asked], *, exact: bool | None) -> Found:
+    async def ours(self, streams: int, asked: Sequence[Asked], *, exact: bool) -> Found:
         """All through one backend, `streams` at once."""
-        backend = LlamaCpp(self.path, parallel=streams, exact=exact, n_ctx=CONTEXT, n_threads=self.threads)
+        backend = LlamaCpp(
+            self.path,
+            parallel=streams,
+            exact=(bool(self.gpu_layers) or None) if exact else False,
+            n_ctx=CONTEXT,
+            n_threads=self.threads,
+            n_gpu_layers=self.gpu_layers,
+        )
         await complete(backend.stream(Request(messages=(user("0"),), settings=Settings(max_tokens=2))))
         speaker = backend._worker.speaker
         assert speaker is not None
@@ -157,7 +166,14 @@ class Bench:
         from llama_cpp import Llama
 
         threads = self.threads
-        llama = Llama(str(self.path), n_ctx=CONTEXT, n_threads=threads, n_threads_batch=threads, verbose=False)
+        llama = Llama(
+            str(self.path),
+            n_ctx=CONTEXT,
+            n_threads=threads,
+            n_threads_batch=threads,
+            n_gpu_layers=self.gpu_layers,
+            verbose=False,
+        )
         llama.create_completion([1], max_tokens=2)
         timer, written = Timer(), 0
         for each in asked:
@@ -197,9 +213,10 @@ class Bench:
     def agents(self, tokens: int, *, alike: bool) -> Found:
         """The agents of `shared` without anything between. Alike, they have nothing of their own to read.
 
-        As ours, without flash attention, which takes twice the time for long prompts on a processor.
+        As ours, without flash attention, which takes twice the time for long prompts on a processor; on a GPU, with it.
         """
-        found = self._batches([AGENTS], COMMON + OWN, tokens, "-fa", "off", *(["-pps"] if alike else []))[AGENTS]
+        flash = [] if self.gpu_layers else ["-fa", "off"]
+        found = self._batches([AGENTS], COMMON + OWN, tokens, *flash, *(["-pps"] if alike else []))[AGENTS]
         return {"seconds": found.seconds, "cpu": 0.0, "written": AGENTS * tokens, "decode": found.decode}
 
     def _batches(self, streams: Sequence[int], prompt: int, tokens: int, *more: str) -> dict[int, llama_peers.Batches]:
@@ -216,14 +233,15 @@ def best(rounds: Sequence[Found]) -> Found:
 
 def measure(path: Path, options: argparse.Namespace, streams: Sequence[int]) -> dict[str, Any]:
     """Every way, in turn, round by round."""
-    asking, chosen = Asking(path, options.tokens), set(options.ways.split(","))
-    bench = Bench(path, options.threads or asking.threads, options.peers, tuple(options.peer_options.split()))
+    asking, chosen = Asking(path, options.tokens, options.gpu_layers), set(options.ways.split(","))
+    more = ("-ngl", str(options.gpu_layers), *options.peer_options.split())
+    bench = Bench(path, options.threads or asking.threads, options.peers, more, options.gpu_layers)
     if bench.peers is None:
         chosen -= PEERS
-    modes = [mode for mode in EXACT if mode in chosen]
+    modes = [mode for mode in MODES if mode in chosen]
 
     def our(mode: str, count: int, asked: list[Asked]) -> Callable[[], Found]:
-        return partial(anyio.run, partial(bench.ours, count, asked, exact=EXACT[mode]))
+        return partial(anyio.run, partial(bench.ours, count, asked, exact=mode == "exact"))
 
     own = [asking.own(options.prompt) for _ in range(max(32, *streams))]
     ways: dict[str, Callable[[], Found]] = {}
@@ -239,7 +257,7 @@ def measure(path: Path, options: argparse.Namespace, streams: Sequence[int]) -> 
     if "shared" in chosen:
         alike, apart = asking.agents(alike=True), asking.agents(alike=False)
         ways |= {f"{mode} shared": our(mode, AGENTS, alike) for mode in modes}
-        ways["apart"] = our("exact", AGENTS, apart)
+        ways["apart"] = our("fast" if bench.gpu_layers else "exact", AGENTS, apart)
         if "server" in chosen:
             ways["server shared"] = partial(bench.served, AGENTS, alike, cache=True)
         if "batches" in chosen:
@@ -266,7 +284,7 @@ def floors(ways: dict[str, Found]) -> list[Budget]:
     """Hold what was measured against what is promised."""
     held: list[Budget] = []
     alone = ways.get("batches", {})
-    for mode in EXACT:
+    for mode in MODES:
         mine = {name: one for name, one in ways.items() if name.startswith(mode) and name[-1].isdigit()}
         counts = {name: name.rpartition(" ")[2] for name in mine}
         for name, one in mine.items():
@@ -315,7 +333,9 @@ def show(ways: dict[str, Found], held: Sequence[Budget]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.local", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="put every number on stdout")
-    parser.add_argument("--model", default="random", help="random (half a billion weights), tiny, or a GGUF file")
+    parser.add_argument(
+        "--model", default="random", help="random (half a billion weights), large, tiny, or a GGUF file"
+    )
     parser.add_argument("--peers", type=Path, help=f"the folder of {llama_peers.SERVER} and {llama_peers.BATCHES}")
     parser.add_argument("--peer-options", default="", help="for both, such as --peer-options=--no-repack")
     parser.add_argument("--rounds", type=int, default=2)
@@ -323,6 +343,7 @@ def main() -> None:
     parser.add_argument("--prompt", type=int, default=64, help="tokens that each stream reads")
     parser.add_argument("--tokens", type=int, default=32, help="tokens that each stream writes")
     parser.add_argument("--threads", type=int, help="the engine's own choice unless given")
+    parser.add_argument("--gpu-layers", type=int, default=0, help="layers that a GPU computes, for us and the peers")
     parser.add_argument("--ways", default=",".join(WAYS), help=f"of {', '.join(WAYS)}")
     options = parser.parse_args()
     if unknown := set(options.ways.split(",")) - set(WAYS):
@@ -333,8 +354,9 @@ def main() -> None:
         parser.error(f"there is no {' and no '.join(gone)} in {options.peers}")
     streams = [int(each) for each in options.streams.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        if options.model == "random":
-            path = random_model.write(Path(folder) / "random.gguf")
+        if options.model in {"random", "large"}:
+            shape = random_model.LARGE if options.model == "large" else None
+            path = random_model.write(Path(folder) / "random.gguf", shape)
         else:
             path = tiny_model() if options.model == "tiny" else Path(options.model)
         found = measure(path, options, streams)
@@ -342,7 +364,9 @@ def main() -> None:
     show(found["ways"], held)
     if options.json:
         where = {"python": platform.python_version(), "machine": platform.machine(), "kernels": kinds(library())}
-        told = {key: getattr(options, key) for key in ("model", "rounds", "prompt", "tokens", "peer_options")}
+        told = {
+            key: getattr(options, key) for key in ("model", "rounds", "prompt", "tokens", "peer_options", "gpu_layers")
+        }
         judged = [{**asdict(each), "met": each.met} for each in held]
         print(json.dumps({"where": where, **told, **found, "floors": judged}, indent=1))
 

@@ -1,6 +1,6 @@
 """A model of any size that nobody trained: random weights in Q4_0, a made-up vocabulary, nothing fetched.
 
-    python -m tests.bench.random_model OUT.gguf
+    python -m tests.bench.random_model OUT.gguf [large]
 
 Its speed is that of a trained model of the same shape, which is all that a bench wants of it. What it writes is noise;
 it never ends an answer by itself while it takes the likeliest token. Needs the package `gguf`, of the group `bench`.
@@ -61,6 +61,10 @@ class Shape:
         return [*each, "output_norm.weight"]
 
 
+LARGE = Shape(layers=32, width=4096, heads=32, kv_heads=8, hidden=14_336)
+"""Seven and a half billion weights."""
+
+
 def merges() -> Iterator[tuple[str, str]]:
     """What may be joined, in order: any two signs, then those with a letter after them. More than enough."""
     signs = ["\u0120", *(sign for sign in string.printable if sign.isprintable() and sign != " ")]  # \u0120 is a space
@@ -105,7 +109,11 @@ def write(path: Path, shape: Shape | None = None, *, seed: int = 0) -> Path:
     writer.add_add_bos_token(False)
     writer.add_chat_template(TEMPLATE)
     draw = numpy.random.default_rng(seed)
+    drawn: dict[tuple[int, int], Any] = {}  # of a large model, matrices of one size are the same: a minute less
     for name, (rows, columns) in shape.weights().items():
+        if shape.width >= LARGE.width and (rows, columns) in drawn:
+            writer.add_tensor(name, drawn[rows, columns], raw_dtype=gguf.GGMLQuantizationType.Q4_0)
+            continue
         # A block is a scale and 32 numbers of four bits, from -7 to 7 here: about four scales wide.
         blocks = numpy.empty((rows, columns // BLOCK, 2 + BLOCK // 2), numpy.uint8)
         scale = 0.25 if name.startswith("token") else 0.25 / columns**0.5
@@ -114,7 +122,8 @@ def write(path: Path, shape: Shape | None = None, *, seed: int = 0) -> Path:
         blocks[..., 2:] = low | high << 4
         if name.startswith("token"):
             blocks[: len(CONTROL), :, :2] = 0  # as output it is always 0, and some other token is likelier
-        writer.add_tensor(name, blocks.reshape(rows, -1), raw_dtype=gguf.GGMLQuantizationType.Q4_0)
+        drawn[rows, columns] = blocks.reshape(rows, -1)
+        writer.add_tensor(name, drawn[rows, columns], raw_dtype=gguf.GGMLQuantizationType.Q4_0)
     for name in shape.norms():
         writer.add_tensor(name, numpy.ones(shape.width, numpy.float32))
     writer.write_header_to_file()
@@ -125,4 +134,4 @@ def write(path: Path, shape: Shape | None = None, *, seed: int = 0) -> Path:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(sys.argv[1]), LARGE if sys.argv[2:] == ["large"] else None)

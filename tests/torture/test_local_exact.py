@@ -22,7 +22,7 @@ pytest.importorskip("tests.llama")
 from graphrt.backends.events import Answer, Fold
 from graphrt.backends.llama import LlamaCpp
 from graphrt.backends.llama.engine.engine import Engine, Options
-from graphrt.backends.llama.engine.task import Effort, Task, Work
+from graphrt.backends.llama.engine.task import Effort, Going, Task, Work
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.native.model import Model
 from graphrt.backends.llama.tiny.conversation import TEMPLATE
@@ -30,7 +30,7 @@ from graphrt.backends.messages import Message, Request, Settings, system, user
 from tests.backends.llama.conftest import ADD, LOOKUP, WEATHER, json_of
 from tests.backends.llama.random_weights import quantize, write
 
-pytestmark = pytest.mark.endurance
+pytestmark = [pytest.mark.endurance, pytest.mark.processor]
 
 FORMATS = ("Q8_0", "Q5_0", "Q4_0", "F16", "BF16", "Q4_K_M", "Q6_K")
 COUNT = 200
@@ -101,7 +101,7 @@ class Asked(Task):
                 self.steps += 1
                 self._bits.update(logits.tobytes() if logits is not None else b"")
                 wanted = work.send(logits)
-                self._bits.update(repr(wanted).encode())
+                self._bits.update(repr(wanted.then if isinstance(wanted, Going) else wanted).encode())
         except StopIteration:
             pass
         finally:

@@ -24,7 +24,7 @@ from graphrt.backends.errors import BackendError, ServerError
 from graphrt.backends.llama.engine import schedule
 from graphrt.backends.llama.engine.invariance import fewest_rows
 from graphrt.backends.llama.engine.prefixes import Match, Prefixes, chunks
-from graphrt.backends.llama.engine.task import Restored, Saving, Task
+from graphrt.backends.llama.engine.task import Going, Restored, Task
 from graphrt.backends.llama.native.context import CacheFull, Context, Span
 from graphrt.backends.llama.native.library import Aborted
 from graphrt.backends.llama.native.model import Model
@@ -49,6 +49,10 @@ TOGETHER = 512
 """Tokens that all of them read in such a step, and rows of a call that need not be exact."""
 PADDED = 256
 """llama.cpp rounds the cells of a sequence up to a multiple of this."""
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +93,7 @@ class Engine:
         self.n_ctx = options.n_ctx or min(model.trained, CONTEXT)
         self.context, company = self._open(options)
         self.exact = not self.context.unified
-        self.batch_invariant = self.exact and not model.offloaded
+        self.batch_invariant = self.exact and not model.offloaded  # there, long prompts were seen to differ
         self._limits = schedule.Limits(
             slots=self.context.sequences,
             rows=self.context.rows,
@@ -110,6 +114,9 @@ class Engine:
         self._tight = False
         """Somebody had to make room: nobody comes in before those who are there have gone on."""
         self._stopped = False
+        self._between: Callable[[], object] = _nothing
+        if model.offloaded:
+            self.context.meanwhile = self._meanwhile
 
     def _open(self, options: Options) -> tuple[Context, int]:
         """The context that `options` ask for, and how many single rows it computes together at least."""
@@ -182,11 +189,13 @@ class Engine:
         self._count += 1
         self._waiting[task.number] = task
 
-    def step(self, between: Callable[[], object] = lambda: None) -> None:
+    def step(self, between: Callable[[], object] = _nothing) -> None:
         """Let go of those who were given up, admit those whose turn it is, and compute a little for everybody.
 
-        `between` is called after each of the step's calls. Raises Aborted once it was stopped.
+        `between` is called after each of the step's calls, and where a GPU computes them, also while it does. Raises
+        Aborted once it was stopped.
         """
+        self._between = between
         if self._some_given_up:
             self._let_go()
         if not (self._tight and any(slot.task for slot in self._slots)):
@@ -352,6 +361,7 @@ class Engine:
         task = slot.task
         if task is None:
             return
+        task.settle()
         task.saved = self.context.save(slot.number) if slot.held else None
         self._clear(slot)
         slot.task = None
@@ -408,6 +418,12 @@ class Engine:
         with self._guard:
             self._computing = {}
 
+    def _meanwhile(self) -> None:
+        """What can be said of the tokens that are computed now is said while the processor would wait for a GPU."""
+        for task in self._computing:
+            task.settle()
+        self._between()
+
     def _advance(self, slot: Slot, task: Task, span: Span, logits: NDArray[np.float32] | None) -> None:
         count, now = len(span.tokens), time.perf_counter()
         slot.held += count
@@ -423,13 +439,16 @@ class Engine:
             task.effort.reading = now - task.since
         task.effort.writing = now - task.first
         try:
-            asked = task.work.send(logits)
+            asked = task.go_on(logits)
         except StopIteration:
             self._finish(slot, task)
             return
-        if isinstance(asked, Saving):
-            asked.save(self.context.save(slot.number))
-            asked = asked.then
+        if isinstance(asked, Going):
+            if asked.save is not None:
+                asked.save(self.context.save(slot.number))
+            task.meanwhile, asked = asked.meanwhile, asked.then
+            if not self.model.offloaded:
+                task.settle()
         assert isinstance(asked, Sequence)  # noqa: S101 - for the type checker: only the beginning can be restored
         task.todo = list(asked)
 
@@ -475,6 +494,7 @@ class Engine:
             return
         self._clear(slot)
         slot.task = None
+        task.settle()
         try:
             task.work.throw(error)
         except StopIteration:

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -26,14 +26,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphrt.backends.llama.engine.drafts import Group
-from graphrt.backends.llama.engine.task import Restored, Saving
+from graphrt.backends.llama.engine.task import Going, Restored
 from graphrt.backends.llama.native.library import log
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Reading = Generator["Sequence[int] | Restored | Saving", "NDArray[np.float32] | None", "NDArray[np.float32]"]
+Reading = Generator["Sequence[int] | Restored | Going", "NDArray[np.float32] | None", "NDArray[np.float32]"]
 
 MOST = 1 << 30
 """Bytes that the folder may hold where nobody said."""
@@ -145,13 +145,11 @@ class Cells:
             logits = yield group
         return _computed(logits)
 
-    def add(self, group: Group) -> Reading:
-        """Compute one more group."""
+    def add(self, group: Group, meanwhile: Callable[[], object] | None = None) -> Reading:
+        """Compute one more group, and do something else `meanwhile`."""
         self._groups.append(group)
-        if self._snapshots is None or time.perf_counter() < self._due:
-            logits = yield group
-        else:
-            logits = yield Saving(group, self._save)
+        due = self._snapshots is not None and time.perf_counter() >= self._due
+        logits = yield Going(group, self._save if due else None, meanwhile)
         return _computed(logits)
 
     def end(self) -> None:

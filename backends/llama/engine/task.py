@@ -26,16 +26,19 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
-    """Tokens to be appended, before which `save` wants all that was computed so far."""
+class Going:
+    """Tokens to be appended. Before them, `save` wants all that was computed so far. `meanwhile` is called once before
+    their logits are sent: while a GPU computes them, where there is one."""
 
     then: Sequence[int]
-    save: Callable[[bytes], None]
+    save: Callable[[bytes], None] | None = None
+    meanwhile: Callable[[], object] | None = None
 
 
-Work = Generator[Sequence[int] | Restored | Saving, "NDArray[np.float32] | None", None]
+Work = Generator[Sequence[int] | Restored | Going, "NDArray[np.float32] | None", None]
 """Yields the prompt, then whatever is to be appended; is sent the logits after the last token of each. It may yield
-something restored instead of the prompt; is it sent None, that could not be used, and it yields the prompt."""
+something restored instead of the prompt; is it sent None, that could not be used, and it yields the prompt. What goes
+wrong in a `meanwhile` is thrown into it in place of the logits."""
 
 
 @dataclass(slots=True)
@@ -82,3 +85,23 @@ class Task:
         self.saved: bytes | None = None
         """What was computed, while others have its place."""
         self.restored: Restored | None = None
+        self.meanwhile: Callable[[], object] | None = None
+        self.broken: Exception | None = None
+        """What went wrong in it."""
+
+    def settle(self) -> None:
+        """Do what can be done while others compute, if that is not done yet."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        try:
+            if meanwhile is not None:
+                meanwhile()
+        except Exception as error:
+            self.broken = error
+
+    def go_on(self, logits: NDArray[np.float32]) -> Any:
+        """Have it say what it wants next; raises StopIteration at its end."""
+        self.settle()
+        if self.broken is None:
+            return self.work.send(logits)
+        broken, self.broken = self.broken, None
+        return self.work.throw(broken)

@@ -83,6 +83,7 @@ class llama_batch(ctypes.Structure):  # noqa: N801 - as llama.cpp calls it
 CONSTANTS: Mapping[str, Any] = {
     "LLAMA_FLASH_ATTN_TYPE_AUTO": -1,
     "LLAMA_FLASH_ATTN_TYPE_DISABLED": 0,
+    "LLAMA_SPLIT_MODE_NONE": 0,
     "LLAMA_POOLING_TYPE_UNSPECIFIED": -1,
     "LLAMA_POOLING_TYPE_NONE": 0,
     "LLAMA_POOLING_TYPE_MEAN": 1,
@@ -226,6 +227,9 @@ def main() -> None:
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
         params.use_extra_bufts = False  # as `model` has it where there is AMX
+        params.n_gpu_layers = 0
+        none = c_void_p()
+        params.devices = ctypes.addressof(none)  # as `model` has it, too: no GPU, however it was built
         model = lib.llama_model_load_from_file(os.fsencode(file), params)
         for unified in (False, True):
             _check(lib, model, unified=unified)

@@ -8,7 +8,7 @@ A context belongs to one thread, apart from its `abort`. Interrupted (`Aborted`)
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,10 @@ class Context:
         self.sequences = sequences
         self.cells = cells
         self.unified = unified
+        self._gpu_cells = gpu_cells
         self.abort = Abort()
+        self.meanwhile: Callable[[], None] | None = None
+        """What is done after each call has begun: a GPU computes while it is."""
         self._width = model.vocabulary.size
         self._nothing: NDArray[np.float32] = numpy.empty((0, self._width), numpy.float32)
         params = lib.llama_context_default_params()
@@ -135,6 +138,8 @@ class Context:
         self._batch.n_tokens = at
         code: int = self._lib.llama_decode(self._context, self._batch)
         if code == 0:
+            if self.meanwhile is not None:
+                self.meanwhile()
             return self._logits(outputs)
         if code == NO_ROOM:
             raise CacheFull
@@ -205,7 +210,8 @@ class Context:
     @property
     def layout(self) -> str:
         """What `save` depends on beside the model and the library."""
-        return f"{self._lib.llama_print_system_info()!r} unified={self.unified}"
+        placed = f"{self.model.placement.gpu_layers} {self._gpu_cells}" if self.model.offloaded else ""
+        return f"{self._lib.llama_print_system_info()!r} unified={self.unified}{placed and ' gpu=' + placed}"
 
     def save(self, sequence: int) -> bytes:
         """All that was computed of `sequence`, for `restore`."""

@@ -90,10 +90,12 @@ class Trial:
     versions: Mapping[str, str] = field(default_factory=dict)
     """By module; one that is not installed is left out. An own build has its path here."""
     failed: Mapping[str, str] = field(default_factory=dict)
-    """Why a stage did not succeed: `numpy`, `llguidance`, `llama_cpp`, `features`, `build`, `tiny`."""
+    """Why a stage did not succeed: `numpy`, `llguidance`, `llama_cpp`, `features`, `build`, `tiny`, `gpu`."""
     build: Build | None = None
     seconds: float | None = None
     """From before the model was loaded until its first token."""
+    on_gpu: float | None = None
+    """The same with all of the model on the GPUs, where there are any."""
     died: str = ""
     """The stage in which the process died."""
     how: str = ""
@@ -207,8 +209,16 @@ def _instructions(machine: Machine, trial: Trial, again: Mapping[str, str]) -> I
 def _gpus(machine: Machine, trial: Trial, again: Mapping[str, str]) -> Iterator[Finding]:
     backends, devices = (trial.build.backends, trial.build.devices) if trial.build else ((), ())
     names = ", ".join(gpu.name for gpu in machine.gpus)
-    if devices:
-        what = f"{', '.join(devices)}: used by a model whose URI says so, with '?n_gpu_layers=-1'"
+    found = ", ".join(devices)
+    if devices and trial.died == "gpu":
+        fix = "see that it was built for this GPU, and for its driver"
+        what = f"{found}: the process dies when a model is put there: {_death(trial)}"
+        yield Finding("warning", "GPU", what, fix, again["CUDA" if "CUDA" in backends else HERE])
+    elif devices and "gpu" in trial.failed:
+        yield Finding("warning", "GPU", f"{found}: {trial.failed['gpu']}")
+    elif devices:
+        took = "" if trial.on_gpu is None else f"llama_cpp:tiny gives a token in {trial.on_gpu:.2f} s; "
+        what = f"{found}: {took}used by a model whose URI says so, with '?n_gpu_layers=-1'"
         yield Finding("ok", "GPU", what)
     elif not machine.gpus:
         yield Finding("ok", "GPU", "none is seen: models run on the processor")

@@ -13,6 +13,8 @@ import itertools
 from types import ModuleType
 from typing import Any
 
+from graphrt.backends.llama.native.devices import call
+
 _PROCESSOR = 0
 """ggml's type of device for the processor itself."""
 _AMX = "AMX"
@@ -43,9 +45,9 @@ def _kinds(entries: Any) -> list[int]:
 def _entries(lib: ModuleType) -> Any:
     """The list itself, which ends in a null; None where this llama.cpp has none."""
     try:
-        device = _call(lib, "dev_by_type", ctypes.c_int(_PROCESSOR))
-        registry = _call(lib, "dev_backend_reg", device)
-        found = _call(lib, "reg_get_proc_address", registry, ctypes.c_char_p(b"ggml_backend_dev_get_extra_bufts"))
+        device = call(lib, "dev_by_type", ctypes.c_int(_PROCESSOR))
+        registry = call(lib, "dev_backend_reg", device)
+        found = call(lib, "reg_get_proc_address", registry, ctypes.c_char_p(b"ggml_backend_dev_get_extra_bufts"))
     except AttributeError:
         return None
     if not found:
@@ -54,12 +56,5 @@ def _entries(lib: ModuleType) -> Any:
 
 
 def _name(lib: ModuleType, kind: int) -> str:
-    name: bytes = _call(lib, "buft_name", ctypes.c_void_p(kind), gives=ctypes.c_char_p).value
+    name: bytes = call(lib, "buft_name", ctypes.c_void_p(kind), gives=ctypes.c_char_p).value
     return name.decode()
-
-
-def _call(lib: ModuleType, name: str, *args: Any, gives: Any = ctypes.c_void_p) -> Any:
-    """A function of ggml's, which nobody binds."""
-    function = getattr(lib._lib, f"ggml_backend_{name}")
-    function.restype = gives
-    return gives(function(*args))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrt.backends.errors import BackendError, NotFound
+from graphrt.backends.llama.native.devices import gpus
 from graphrt.backends.llama.native.gguf import fault
 from graphrt.backends.llama.native.kernels import may_lay_out_anew
 from graphrt.backends.llama.native.library import errors, library
@@ -28,16 +29,28 @@ _loading = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the weights go. `gpu_layers` -1 is all; `split` says in which proportion several GPUs share them."""
+    """Where the weights go. `gpu_layers` -1 is all. All GPUs share them, in the proportion that `split` says, or
+    `main_gpu` takes them alone."""
 
     gpu_layers: int = 0
-    main_gpu: int = 0
+    main_gpu: int | None = None
     split: tuple[float, ...] = ()
+
+    @property
+    def on_gpus(self) -> bool:
+        """Whether GPUs take any of them."""
+        return self.gpu_layers != 0
 
 
 def processors() -> int:
     """How many processors this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_on_gpus(placement: Placement) -> int:
+    """The bytes that are free on the GPUs of a placement."""
+    found = [each.free for each in gpus(library())]
+    return sum(found if placement.main_gpu is None else found[placement.main_gpu :][:1])
 
 
 def _version(path: Path) -> tuple[int, ...] | None:
@@ -80,8 +93,25 @@ class Model:
         if wrong := fault(path):
             raise BackendError(f"cannot load the model {path}: it is damaged ({wrong})", provider="llama_cpp")
         params = lib.llama_model_default_params()
-        params.n_gpu_layers = self.placement.gpu_layers
-        params.main_gpu = self.placement.main_gpu
+        params.n_gpu_layers = layers = self.placement.gpu_layers
+        none = ctypes.c_void_p()
+        if not layers:
+            # An empty list of devices: else a build for a GPU would have it multiply whatever is large enough, weights
+            # that stay here too, and answers would be computed in two ways.
+            params.devices = ctypes.addressof(none)
+        elif not lib.llama_supports_gpu_offload():
+            raise BackendError(
+                f"n_gpu_layers is {layers}, and this llama.cpp finds no GPU: `graphrt doctor --llama` says why; "
+                "without n_gpu_layers the processor computes",
+                provider="llama_cpp",
+            )
+        if layers and self.placement.main_gpu is not None:
+            if self.placement.main_gpu >= (count := len(gpus(lib))):
+                raise BackendError(
+                    f"main_gpu is {self.placement.main_gpu}, and this llama.cpp finds {count}, counted from 0",
+                    provider="llama_cpp",
+                )
+            params.split_mode, params.main_gpu = lib.LLAMA_SPLIT_MODE_NONE, self.placement.main_gpu
         split, devices = self.placement.split, int(lib.llama_max_devices())
         if len(split) > devices:
             raise BackendError(
@@ -125,13 +155,20 @@ class Model:
 
     @functools.cached_property
     def threads(self) -> int:
-        """How many threads compute it best: never more than there are processors at hand."""
-        return 1 if self.parameters < SMALL else processors()
+        """How many threads compute it best: never more than there are processors at hand, and one where a GPU computes
+        every layer."""
+        return 1 if self.parameters < SMALL or self.wholly_offloaded else processors()
 
     @property
     def offloaded(self) -> bool:
         """Whether something else than the processor computes a part of it."""
-        return self.placement.gpu_layers != 0 and bool(self._lib.llama_supports_gpu_offload())
+        return self.placement.on_gpus
+
+    @property
+    def wholly_offloaded(self) -> bool:
+        """Whether the processor does no more than look up what tokens begin with; the output counts as a layer."""
+        layers = self.placement.gpu_layers
+        return layers < 0 or layers > int(self._lib.llama_model_n_layer(self.pointer))
 
     @functools.cached_property
     def recurrent(self) -> bool:

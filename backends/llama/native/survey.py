@@ -80,6 +80,7 @@ def _trial(out: str, how: str, err: str) -> Trial:
         failed=packages or failed,
         build=Build(**{key: tuple(value) for key, value in build.items()}) if build else None,
         seconds=results.get("tiny"),
+        on_gpu=results.get("gpu"),
         died=begun if how and begun not in done else "",
         how=how,
         words=_printable(err.strip().rpartition("\n")[2])[:200] if how else "",

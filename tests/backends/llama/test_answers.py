@@ -1,5 +1,6 @@
 """What the shipped model answers, through the whole backend: in this process and, as `model`, in one of its own."""
 
+import ctypes
 import json
 import math
 import subprocess
@@ -38,7 +39,11 @@ from graphrt.backends.events import (
 )
 from graphrt.backends.llama import LlamaCpp, tiny_model
 from graphrt.backends.llama.engine.task import Effort, Work
+from graphrt.backends.llama.native import model as native_model
 from graphrt.backends.llama.native.context import Span
+from graphrt.backends.llama.native.devices import Device
+from graphrt.backends.llama.native.library import library
+from graphrt.backends.llama.native.model import Model
 from graphrt.backends.llama.worker import Job
 from graphrt.backends.messages import Media, Message, Request, Settings, Text, ToolCall, ToolResult, system, tool_result
 from graphrt.backends.uri import open_backend
@@ -55,6 +60,7 @@ from tests.backends.llama.conftest import (
     json_of,
     route,
     same,
+    without_cost,
 )
 from tests.backends.test_settings_everywhere import WISHES
 
@@ -515,6 +521,7 @@ async def test_usage_says_what_was_computed_and_how_long_it_took(own: LlamaCpp) 
     assert cut.usage.raw["computed"] == 0
 
 
+@pytest.mark.processor
 async def test_capabilities_are_known_once_the_model_is_loaded() -> None:
     backend = LlamaCpp()
     before = backend.capabilities
@@ -673,11 +680,76 @@ def test_options_that_would_kill_the_process_are_refused(options: dict[str, Any]
         LlamaCpp(**options)
 
 
-async def test_where_there_is_no_gpu_its_options_change_nothing() -> None:
-    backend = open_backend("llama_cpp:tiny?n_gpu_layers=-1&main_gpu=0&tensor_split=3,1&offload_kqv=false")
+@pytest.mark.processor
+@pytest.mark.parametrize("others", ["", "&main_gpu=0", "&tensor_split=3,1&offload_kqv=false"])
+async def test_layers_for_a_gpu_that_is_not_there_are_refused(others: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library(), "llama_supports_gpu_offload", lambda: False)
+    backend = open_backend(f"llama_cpp:tiny?n_gpu_layers=-1{others}")
     assert isinstance(backend, LlamaCpp)
-    assert json.loads((await answer(backend, route("Hi, the app crashes"))).text) == {"route": "technical"}
+    error = (await failure(backend, route("Hi"))).error
+    assert "n_gpu_layers is -1, and this llama.cpp finds no GPU" in str(error)
+    assert not error.retryable
     await backend.aclose()
+
+
+async def test_without_layers_for_them_no_gpu_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build for GPUs would use them for large products else."""
+    lib, seen = library(), []
+    load = lib.llama_model_load_from_file
+
+    def watched(path: bytes, params: Any) -> Any:
+        seen.append(ctypes.c_void_p.from_address(params.devices).value)  # the first of a list that ends in a null
+        return load(path, params)
+
+    monkeypatch.setattr(lib, "llama_model_load_from_file", watched)
+    monkeypatch.setattr(lib, "llama_supports_gpu_offload", lambda: True)
+    backend = open_backend("llama_cpp:tiny?n_gpu_layers=0&main_gpu=0&offload_kqv=false")
+    assert json.loads((await answer(backend, route("Hi, the app crashes"))).text) == {"route": "technical"}
+    assert seen == [None]
+    assert backend.capabilities.batch_invariant
+    await backend.aclose()
+
+
+async def test_answers_that_are_said_while_a_gpu_computes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop strings, tools, schemas, a limit: whatever may end an answer is looked at before the next token is asked."""
+    asked = [
+        route("Hi, the app crashes"),
+        ask("Where is my order 48213?", tools=(LOOKUP, WEATHER)),
+        ask("Where is my order 48213?", tools=(LOOKUP,), settings=Settings(parallel_tool_calls=False)),
+        ask("Hello", settings=Settings(max_tokens=3)),
+        ask("Hello", settings=Settings(stop=("e",))),
+        ask("Hello", settings=Settings(temperature=1.0, seed=3, max_tokens=20)),
+        ask("Give me a number", output=json_of("s", {"type": "integer"})),
+    ]
+    found = []
+    for offloaded in (False, True):
+        monkeypatch.setattr(Model, "offloaded", offloaded)
+        backend = LlamaCpp(exact=False, parallel=4)
+        answers = [await answer(backend, request) for request in asked]
+        async with anyio.create_task_group() as tasks:
+            for request in asked:
+                tasks.start_soon(answer, backend, request)
+        found.append([without_cost(each) for each in answers])
+        await backend.aclose()
+    assert found[0] == found[1]
+
+
+def test_one_gpu_that_takes_all_and_several_that_share_are_two_wishes() -> None:
+    with pytest.raises(ValueError, match="main_gpu takes every layer alone"):
+        LlamaCpp(n_gpu_layers=-1, main_gpu=1, tensor_split="3,1")
+
+
+async def test_a_gpu_beyond_those_that_are_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library(), "llama_supports_gpu_offload", lambda: True)
+    monkeypatch.setattr(native_model, "gpus", lambda lib: [Device("NVIDIA H200", 1 << 37)])
+    backend = LlamaCpp(n_gpu_layers=-1, main_gpu=1)
+    assert "main_gpu is 1, and this llama.cpp finds 1, counted from 0" in str(
+        (await failure(backend, route("Hi"))).error
+    )
+    await backend.aclose()
+
+
+async def test_more_shares_than_there_may_be_devices_are_refused() -> None:
     crowded = LlamaCpp(tensor_split=[1.0] * 1000)
     assert "1000 shares" in str((await failure(crowded, route("Hi"))).error)
     await crowded.aclose()

@@ -11,6 +11,7 @@ pytest.importorskip("tests.llama")
 from graphrt.backends.errors import ServerError
 from graphrt.backends.llama import tiny_model
 from graphrt.backends.llama.engine.engine import CHUNK, Engine, Options
+from graphrt.backends.llama.engine.task import Effort, Going, Task, Work
 from graphrt.backends.llama.generate import Speaker
 from graphrt.backends.llama.native.context import CacheFull, Span
 from graphrt.backends.llama.native.library import Aborted
@@ -316,3 +317,87 @@ def test_text_that_spells_a_control_token_never_becomes_one(engine: Engine) -> N
     assert count("Hello<|im_end|>\n<|im_start|>assistant\nBye.") == 3
     assert count("<|endoftext|>") == 3
     assert count("\ue0001\ue001") == 3
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_what_can_wait_is_done_while_a_gpu_computes_and_else_before(
+    make: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, gpu: bool
+) -> None:
+    monkeypatch.setattr(Model, "offloaded", gpu)
+    engine = make(exact=False)
+    done: list[str] = []
+    decode = engine.context._lib.llama_decode
+
+    def begin(*batch: Any) -> int:
+        done.append("begun")
+        code: int = decode(*batch)
+        return code
+
+    monkeypatch.setattr(engine.context._lib, "llama_decode", begin)
+
+    def work() -> Work:
+        fresh = yield some(5)
+        for word in ("one", "two"):
+            assert fresh is not None
+            fresh = yield Going([7], meanwhile=lambda word=word: done.append(word))  # type: ignore[misc]
+            done.append(f"after {word}")
+
+    ended: list[bool] = []
+    engine.add(Task(work(), Effort(), owner=None, over=lambda: ended.append(True)))
+    while engine.busy:
+        engine.step(lambda: done.append("told"))
+    assert ended
+    if gpu:
+        assert done[:6] == ["begun", "told", "told", "begun", "one", "told"]
+    else:
+        assert done[:6] == ["begun", "one", "told", "begun", "after one", "two"]
+    assert [each for each in done if each not in {"begun", "told"}] == ["one", "after one", "two", "after two"]
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_what_goes_wrong_meanwhile_is_thrown_into_its_own_work_only(
+    make: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, gpu: bool
+) -> None:
+    monkeypatch.setattr(Model, "offloaded", gpu)
+    engine = make(exact=False)
+    caught: list[str] = []
+
+    def breaks() -> None:
+        raise ValueError("broken")
+
+    def work() -> Work:
+        yield some(5)
+        try:
+            yield Going([7], meanwhile=breaks)
+        except ValueError as error:
+            caught.append(str(error))
+
+    engine.add(Task(work(), Effort(), owner=None, over=lambda: caught.append("over")))
+    run(engine, other := Writer(some(9), 5))
+    assert caught == ["broken", "over"]
+    assert len(other.written) == 5
+
+
+@pytest.mark.parametrize("loss", [ServerError("gone", provider="llama_cpp"), CacheFull()])
+def test_what_was_to_be_said_meanwhile_is_said_before_a_call_that_fails(
+    make: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, loss: Exception
+) -> None:
+    monkeypatch.setattr(Model, "offloaded", True)
+    engine = make(exact=False)
+    said: list[str] = []
+
+    def work() -> Work:
+        yield some(5)
+        monkeypatch.setattr(engine.context, "compute", fails)
+        try:
+            yield Going([7], meanwhile=lambda: said.append("token"))
+        except ServerError:
+            said.append("error")
+
+    def fails(spans: Sequence[Span]) -> Any:
+        raise loss
+
+    engine.add(Task(work(), Effort(), owner=None, over=lambda: said.append("over")))
+    while engine.busy:
+        engine.step()
+    assert said == ["token", "error", "over"]

@@ -23,6 +23,8 @@ from tests.backends.llama.conftest import LOOKUP, WEATHER, answer, ask, json_of,
 from tests.backends.llama.random_weights import quantize
 from tests.backends.llama.writers import Writer, alike, run
 
+pytestmark = pytest.mark.processor
+
 WEIGHTS = [*("F16", "Q4_0"), *(pytest.param(each, marks=pytest.mark.endurance) for each in ("BF16", "Q5_0"))]
 """One whose kernels differ by the number of rows, and one whose do not; the others of each kind take their time."""
 

@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -103,6 +104,24 @@ def test_a_gpu_that_is_used_says_how_a_model_asks_for_it() -> None:
     found = about("GPU", HERE, replace(WELL, build=Build(AVX512, ("CUDA", "CPU"), ("NVIDIA H100",))))
     assert found.level == "ok"
     assert "'?n_gpu_layers=-1'" in found.what
+
+
+def on_gpu(**came: Any) -> Finding:
+    """What is said of a GPU that llama.cpp finds, after a trial on it that came to something."""
+    return about("GPU", HERE, replace(WELL, build=Build(AVX512, ("CUDA", "CPU"), ("NVIDIA H100",)), **came))
+
+
+def test_a_gpu_is_tried_and_only_slower_models_are_left_where_it_fails() -> None:
+    assert "llama_cpp:tiny gives a token in 0.50 s" in on_gpu(on_gpu=0.5).what
+    died = on_gpu(died="gpu", how="SIGABRT", words="no kernel image is available for execution on the device")
+    assert (died.level, died.what) == (
+        "warning",
+        "NVIDIA H100: the process dies when a model is put there: SIGABRT (it gave itself up): no kernel image is "
+        "available for execution on the device",
+    )
+    assert "-DGGML_CUDA=on" in died.command
+    full = on_gpu(failed={"gpu": "BackendError: no memory"})
+    assert (full.level, full.what) == ("warning", "NVIDIA H100: BackendError: no memory")
 
 
 def test_a_mac_is_told_of_metal() -> None:
@@ -328,3 +347,4 @@ def test_the_llama_cpp_of_this_machine_says_what_it_is() -> None:
     assert "CPU" in trial.build.backends
     assert set(trial.build.features) & set(FEATURES)
     assert trial.seconds
+    assert (trial.on_gpu is not None) == bool(trial.build.devices)

@@ -87,6 +87,7 @@ async def refused(work: Awaitable[Any], kind: type[BackendError] = BadRequest) -
 # What a vector is
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("name", ["mean", "cls", "last"])
 async def test_vectors_are_those_that_llama_cpp_python_makes_one_by_one(
     model: Callable[..., LlamaCpp], files: Files, name: str
@@ -211,6 +212,7 @@ def test_a_pooling_that_there_is_not_is_refused_before_anything_runs() -> None:
 # What a score is
 
 
+@pytest.mark.processor
 async def test_a_score_is_what_the_head_makes_of_the_first_token(model: Callable[..., LlamaCpp], files: Files) -> None:
     """The head, computed by hand over the vector that llama-cpp-python makes of the pair."""
     documents = texts(6, longest=8)
@@ -234,6 +236,7 @@ async def test_a_query_is_read_once_by_a_model_that_sees_what_comes_before(model
     assert found.usage.cache_read == 2 * PIECE * (found.usage.input // 3 // PIECE)
 
 
+@pytest.mark.processor
 async def test_a_score_is_how_likely_a_yes_is_after_the_model_s_own_template(
     model: Callable[..., LlamaCpp], files: Files
 ) -> None:
@@ -362,6 +365,7 @@ async def test_what_breaks_one_half_of_a_model_does_not_end_what_the_other_does(
     assert (await backend.embed(["a"])).vectors == expected.vectors
 
 
+@pytest.mark.processor
 async def test_both_halves_of_a_model_share_its_weights_and_are_counted(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """The sampler: never a forbidden token, the asked-for mass, the same choice for the same seed and place."""
 
+import math
 from typing import Any
 
 import pytest
@@ -134,3 +135,37 @@ def test_broken_logits_are_survived() -> None:
         nothing = np.full(3, hopeless, dtype=np.float32)
         assert Sampler().pick(nothing, 0) == 0
         assert Sampler(temperature=1.0, seed=1, top_p=0.5).pick(nothing, 0) in {0, 1, 2}
+
+
+def plainly(weights: list[float], top_k: int, top_p: float, min_p: float) -> set[int]:
+    """What is kept, one token after the other."""
+    order = sorted(range(len(weights)), key=lambda at: -weights[at])
+    order = [at for at in order if weights[at] >= min_p * weights[order[0]]]
+    order = order[: top_k or None]
+    wanted = top_p * sum(weights[at] for at in order) if top_p < 1 else math.inf
+    kept, so_far = set[int](), 0.0
+    for at in order:
+        if kept and so_far >= wanted:
+            break
+        kept.add(at)
+        so_far += weights[at]
+    return kept
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**32),
+    spread=st.floats(0.1, 8),
+    top_k=st.sampled_from([0, 0, 1, 5, 40, 3000]),
+    top_p=st.sampled_from([1.0, 0.999, 0.9, 0.3, 0.0]),
+    min_p=st.sampled_from([0.0, 0.0, 0.05, 0.5, 1.0]),
+)
+def test_of_a_large_vocabulary_as_much_is_kept_as_if_each_token_were_looked_at(
+    seed: int, spread: float, top_k: int, top_p: float, min_p: float
+) -> None:
+    weights = np.exp(np.random.default_rng(seed).standard_normal(4000) * spread).astype(np.float32)
+    weights /= weights.max()
+    kept = Sampler(temperature=1.0, top_k=top_k, top_p=top_p, min_p=min_p).keep(weights)
+    expected = plainly(weights.astype(float).tolist(), top_k, top_p, min_p)
+    assert len(set(kept.tolist()) ^ expected) <= 1  # at the edge of the nucleus, by rounding
+    assert int(weights.argmax()) in kept

@@ -13,7 +13,7 @@ pytest.importorskip("tests.llama")
 
 from graphrt.backends.events import PartDelta
 from graphrt.backends.llama import LlamaCpp, tiny_model, worker
-from graphrt.backends.llama.engine.shelf import Shelf
+from graphrt.backends.llama.engine.shelf import BESIDE_WEIGHTS, Shelf
 from graphrt.backends.llama.native.model import Model, Placement
 from graphrt.backends.messages import Settings
 from tests.backends.llama.conftest import answer, ask, route
@@ -40,6 +40,7 @@ def loaded(backend: LlamaCpp) -> bool:
     return backend._worker.speaker is not None
 
 
+@pytest.mark.processor
 def test_a_file_is_loaded_once_and_freed_after_its_last_use() -> None:
     shelf = Shelf(1 << 40)
     one, other = (shelf.borrow(tiny_model(), Placement()) for _ in range(2))
@@ -74,6 +75,7 @@ async def test_backends_of_one_file_share_its_weights(shelf: Shelf) -> None:
     await other.aclose()
 
 
+@pytest.mark.processor
 @pytest.mark.anyio
 async def test_the_longest_idle_makes_room_and_comes_back_when_asked(shelf: Shelf, tmp_path: Path) -> None:
     backends = [LlamaCpp(a_copy(tmp_path, name)) for name in "abc"]
@@ -88,6 +90,35 @@ async def test_the_longest_idle_makes_room_and_comes_back_when_asked(shelf: Shel
     assert [loaded(backend) for backend in backends] == [True, False, True]
     for backend in backends:
         await backend.aclose()
+
+
+class Idle:
+    """Somebody with a model of one byte, which it gives up on a GPU of four or elsewhere."""
+
+    def __init__(self, used: float, placement: Placement) -> None:
+        self.used = used
+        self.placement = placement
+        self.there = True
+
+    def unload(self) -> bool:
+        self.there = False
+        return True
+
+
+def test_a_gpu_has_room_of_its_own(tmp_path: Path) -> None:
+    """Models on it give way to one there, the longest idle first, until its own memory has room; and the others too."""
+    gpu, here = Placement(gpu_layers=-1), Placement(gpu_layers=0)
+    tenants = [Idle(used, where) for used, where in ((3, gpu), (1, here), (2, gpu), (4, gpu), (5, here))]
+    size = a_copy(tmp_path, "new").stat().st_size
+    full = size + BESIDE_WEIGHTS
+    shelf = Shelf(5, lambda placement: full - sum(each.there for each in tenants if each.placement == placement) + 2)
+    for tenant in tenants:
+        shelf.enter(tenant, 1)
+    assert shelf.taken == 2
+    shelf.make_room(tmp_path / "new.gguf", gpu)
+    assert [each.there for each in tenants] == [True, True, False, True, True]
+    shelf.make_room(tmp_path / "new.gguf", here)
+    assert [each.there for each in tenants] == [True, False, False, True, False]
 
 
 @pytest.mark.anyio

@@ -118,6 +118,7 @@ def test_the_order_and_the_company_of_texts_make_no_difference(make: Callable[..
     check()
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("kind", ["whole", "before"])
 def test_texts_may_go_together_into_one_call(make: Callable[..., Vectors], kind: str) -> None:
     """As on a GPU, where they need not be exact."""
