@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from graphrt.draw.lettering import escape
+
+ICON = 14.0
+"""The side of an icon, in pixels, as it is drawn."""
+
 Theme = Literal["light", "dark"]
 Outline = Literal["box", "cut", "round", "pill", "flag", "hexagon", "head"]
 
@@ -180,3 +185,24 @@ _CORNERS: Mapping[Outline, tuple[tuple[float, float, float, float], ...]] = {
 def n(value: float) -> str:
     """Write a number to hundredths, as short as can be."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def letters(
+    x: float, y: float, text: str, size: float, colour: str, *, anchor: str = "start", bold: bool = False
+) -> str:
+    """Return a line of letters as an element."""
+    return (
+        f'<text x="{n(x)}" y="{n(y)}" font-size="{n(size)}" fill="{colour}"'
+        + (f' text-anchor="{anchor}"' if anchor != "start" else "")
+        + (' font-weight="600"' if bold else "")
+        + f">{escape(text)}</text>"
+    )
+
+
+def icon(what: str, x: float, y: float, colour: str, *, size: float = ICON) -> str:
+    """Return an icon as an element."""
+    scale = "" if size == ICON else f" scale({n(size / ICON)})"
+    return (
+        f'<path transform="translate({n(x)} {n(y)}){scale}" d="{ICONS[what]}" fill="none" stroke="{colour}" '
+        f'stroke-width="1.3"/>'
+    )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from graphrt.draw.layout import Cluster, Direction, Item, Layout, Link, Point, Rect, layout
 from graphrt.draw.lettering import escape, shorten, width
-from graphrt.draw.look import BADGES, ICONS, LOOKS, OUTLINES, Look, Theme, n, outline
+from graphrt.draw.look import BADGES, ICON, LOOKS, OUTLINES, Look, Theme, icon, letters, n, outline
 from graphrt.draw.overlay import Mark, Spending, marks, standing
 from graphrt.draw.progress import Progress
 from graphrt.draw.sketch import Arrow, Box, Sketch, sketch
@@ -28,7 +28,6 @@ _NAME, _SMALL, _LABEL = 13.0, 10.5, 11.0
 _BOLD = 1.08
 _WIDEST = 220.0
 _LABEL_WIDEST = 140.0
-_ICON = 14.0
 _MARGIN = 20.0
 _HEADER = 30.0
 _ROOM = 10.0
@@ -109,7 +108,7 @@ class Drawing:
             f'stroke-linejoin="round" stroke-linecap="round">',
             f'<rect width="{n(wide)}" height="{n(high)}" fill="{look.ground}"/>',
             f"<g><title>{escape(f'{drawn.kind} {drawn.signature}')}</title>"
-            f"{_text(_MARGIN, _MARGIN + 8, title, _LABEL, look.quiet)}</g>",
+            f"{letters(_MARGIN, _MARGIN + 8, title, _LABEL, look.quiet)}</g>",
         ]
         if run is not None and (whole := standing(run, spent)) is not None:
             lines += _whole(whole, wide - _MARGIN, _MARGIN + 8, look)
@@ -214,7 +213,7 @@ def _members(drawn: Sketch, depth: int, scene: Scene) -> Iterator[Item | Cluster
         scene.faces[box.id] = face
         stack = _STACK if face.many else 0.0
         if box.inner is not None:
-            title = _ICON + 6 + width(face.name, _NAME) * _BOLD + 8 + width(face.note, _SMALL)
+            title = ICON + 6 + width(face.name, _NAME) * _BOLD + 8 + width(face.note, _SMALL)
             title += 16 + width(_LONGEST, _SMALL) if face.watched else 0
             members = tuple(_members(box.inner, depth + 1, scene))
             yield Cluster(box.id, members, title + stack, _NAME + stack)
@@ -265,12 +264,12 @@ def _size(face: Face) -> tuple[float, float]:
     if face.what == "end":
         return max(name, note) + 32, 40.0 if face.note else 28.0
     if face.what == "join":
-        return _ICON + 6 + max(name, note) + 28, 40.0 if face.note else 28.0
+        return ICON + 6 + max(name, note) + 28, 40.0 if face.note else 28.0
     if face.what == "choice":
-        return _ICON + 6 + max(name, note) + 44, 38.0
+        return ICON + 6 + max(name, note) + 44, 38.0
     if face.watched:
-        return max(_ICON + 8 + max(name, note) + 28, _MARKED + 20), 42.0 + _lines(face) * _LINE
-    return _ICON + 8 + max(name, note) + 28, 42.0
+        return max(ICON + 8 + max(name, note) + 28, _MARKED + 20), 42.0 + _lines(face) * _LINE
+    return ICON + 8 + max(name, note) + 28, 42.0
 
 
 def _lines(face: Face) -> int:
@@ -304,13 +303,13 @@ def _item(face: Face, rect: Rect, look: Look, *, turned: bool) -> Iterator[str]:
         left = x + (18 if shape == "hexagon" else 12)
         if face.watched and face.what not in {"choice", "join"}:
             middle -= _lines(face) * _LINE / 2
-        yield _icon(face.what, left, middle - _ICON / 2, colour)
-        yield from _two_lines(face, (left + _ICON + x + wide - 6) / 2, middle, look.text, look.quiet)
+        yield icon(face.what, left, middle - ICON / 2, colour)
+        yield from _two_lines(face, (left + ICON + x + wide - 6) / 2, middle, look.text, look.quiet)
         if face.mark is not None:
             line = y + high - 7 - (_lines(face) - 1) * _LINE
             for said in (face.mark.words, *([face.mark.spent] if _lines(face) > 1 else [])):
                 words = shorten(said, _SMALL, wide - 12)
-                yield _text(centre, line, words, _SMALL, look.statuses[face.mark.status], anchor="middle")
+                yield letters(centre, line, words, _SMALL, look.statuses[face.mark.status], anchor="middle")
                 line += _LINE
             yield from _badge(face.mark, x + wide - 4, y + 2, look)
     yield "</g>"
@@ -321,7 +320,7 @@ def _whole(mark: Mark, right: float, line: float, look: Look) -> Iterator[str]:
     words = shorten(mark.words, _LABEL, _STANDING)
     left = right - width(words, _LABEL)
     yield from _badge(mark, left - _BADGE / 2, line - 4, look)
-    yield _text(left, line, words, _LABEL, look.statuses[mark.status])
+    yield letters(left, line, words, _LABEL, look.statuses[mark.status])
 
 
 def _badge(mark: Mark, x: float, y: float, look: Look) -> Iterator[str]:
@@ -329,7 +328,7 @@ def _badge(mark: Mark, x: float, y: float, look: Look) -> Iterator[str]:
     colour = look.statuses[mark.status]
     yield f'<circle cx="{n(x)}" cy="{n(y)}" r="{n(_DISC)}" fill="{colour}" stroke="{look.ground}" stroke-width="1.5"/>'
     yield (
-        f'<path transform="translate({n(x - _ICON / 2)} {n(y - _ICON / 2)})" d="{BADGES[mark.status]}" fill="none" '
+        f'<path transform="translate({n(x - ICON / 2)} {n(y - ICON / 2)})" d="{BADGES[mark.status]}" fill="none" '
         f'stroke="{look.statuses["badge"]}" stroke-width="1.8"/>'
     )
 
@@ -339,9 +338,9 @@ def _marked_stroke(fill: str, look: Look, mark: Mark) -> str:
 
 
 def _two_lines(face: Face, x: float, middle: float, colour: str, quiet: str) -> Iterator[str]:
-    yield _text(x, middle - (2 if face.note else -4.5), face.name, _NAME, colour, anchor="middle", bold=True)
+    yield letters(x, middle - (2 if face.note else -4.5), face.name, _NAME, colour, anchor="middle", bold=True)
     if face.note:
-        yield _text(x, middle + 12, face.note, _SMALL, quiet, anchor="middle")
+        yield letters(x, middle + 12, face.note, _SMALL, quiet, anchor="middle")
 
 
 def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
@@ -355,14 +354,14 @@ def _cluster(face: Face, rect: Rect, look: Look) -> Iterator[str]:
             yield f'<path d="{outline("box", x + back, y - back, wide, high)}" {_stroke(fill, look.frame)}/>'
     edge = _stroke(fill, look.frame) if face.mark is None else _marked_stroke(fill, look, face.mark)
     yield f'<path d="{outline("box", x, y, wide, high)}" {edge}/>'
-    yield _icon("graph" if face.what != "state" else "state", x + 12, y + 10, colour)
+    yield icon("graph" if face.what != "state" else "state", x + 12, y + 10, colour)
     line = y + 10 + _NAME - 1
     words = ""
     if face.mark is not None:
         tone = look.statuses[face.mark.status]
         words = f'<tspan dx="8" font-size="{n(_SMALL)}" fill="{tone}">{escape(face.mark.words)}</tspan>'
     yield (
-        f'<text x="{n(x + 12 + _ICON + 6)}" y="{n(line)}" fill="{look.text}">'
+        f'<text x="{n(x + 12 + ICON + 6)}" y="{n(line)}" fill="{look.text}">'
         f'<tspan font-weight="600">{escape(face.name)}</tspan>'
         f'<tspan dx="8" font-size="{n(_SMALL)}" fill="{look.quiet}">{escape(face.note)}</tspan>{words}</text>'
     )
@@ -405,7 +404,9 @@ def _path(points: Sequence[Point]) -> str:
 
 def _label(bundle: Bundle, rect: Rect, look: Look) -> str:
     ground = look.ground if not bundle.depth else look.clusters[(bundle.depth - 1) % 2]
-    words = _text(rect.x + rect.width / 2, rect.y + rect.height - 4.5, bundle.label, _LABEL, look.text, anchor="middle")
+    words = letters(
+        rect.x + rect.width / 2, rect.y + rect.height - 4.5, bundle.label, _LABEL, look.text, anchor="middle"
+    )
     return (
         f"<g><title>{escape(', '.join(dict.fromkeys(bundle.labels)))}</title>"
         f'<rect x="{n(rect.x)}" y="{n(rect.y)}" width="{n(rect.width)}" height="{n(rect.height)}" fill="{ground}"/>'
@@ -413,21 +414,5 @@ def _label(bundle: Bundle, rect: Rect, look: Look) -> str:
     )
 
 
-def _icon(what: str, x: float, y: float, colour: str) -> str:
-    return (
-        f'<path transform="translate({n(x)} {n(y)})" d="{ICONS[what]}" fill="none" stroke="{colour}" '
-        f'stroke-width="1.3"/>'
-    )
-
-
 def _stroke(fill: str, colour: str) -> str:
     return f'fill="{fill}" stroke="{colour}" stroke-width="1.3"'
-
-
-def _text(x: float, y: float, text: str, size: float, colour: str, *, anchor: str = "start", bold: bool = False) -> str:
-    return (
-        f'<text x="{n(x)}" y="{n(y)}" font-size="{n(size)}" fill="{colour}"'
-        + (f' text-anchor="{anchor}"' if anchor != "start" else "")
-        + (' font-weight="600"' if bold else "")
-        + f">{escape(text)}</text>"
-    )

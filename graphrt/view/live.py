@@ -52,6 +52,7 @@ class Live:
 
     async def begin(self) -> None:
         """Read what there is, and draw it."""
+        self._draw()  # before anything is read: where there is a picture is seen at once
         record = await counted(self._run.home.journal, self._run.id)
         taken_up = max((n for n, (_, entry) in enumerate(record) if isinstance(entry.fact, _BEGINNINGS)), default=0)
         for number, (owner, entry) in enumerate(record):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from graphrt.clock import lasted
 from graphrt.draw.lettering import escape, shorten, width
-from graphrt.draw.look import BADGES, ICONS, LOOKS, Look, Theme, n
+from graphrt.draw.look import BADGES, ICON, ICONS, LOOKS, Look, Theme, icon, letters, n
 from graphrt.draw.progress import TELLING
 from graphrt.draw.timeline.lanes import Bar, Lane
 from graphrt.draw.timeline.plan import (
@@ -113,11 +113,11 @@ class _Picture:
             f"{course.graph} · run {course.run}", _TITLE, self.plan.wide - 2 * MARGIN - width(said, _NAME) - 60
         )
         x = MARGIN + width(title, _TITLE) * BOLD + 22
-        yield _text(MARGIN, MARGIN + 12, title, _TITLE, look.text, bold=True)
+        yield letters(MARGIN, MARGIN + 12, title, _TITLE, look.text, bold=True)
         yield f'<circle cx="{n(x)}" cy="{n(MARGIN + 7)}" r="8" fill="{tone}"/>'
         yield _sign(status, x - 7, MARGIN, 14, look.statuses["badge"])
-        yield _text(x + 14, MARGIN + 12, said, _NAME, tone)
-        yield _text(MARGIN, MARGIN + 30, of_course(course), SMALL, look.quiet)
+        yield letters(x + 14, MARGIN + 12, said, _NAME, tone)
+        yield letters(MARGIN, MARGIN + 30, of_course(course), SMALL, look.quiet)
 
     def _groups(self) -> Iterator[str]:
         for place, drawn in enumerate(self.plan.lanes):
@@ -140,10 +140,10 @@ class _Picture:
         look, y = self.look, self.plan.top - 8
         for cut in self.scale.cuts:
             words = lasted(cut.ended - cut.began)
-            yield _text((cut.left + cut.right) / 2, y, words, SMALL, look.text, anchor="middle", bold=True)
+            yield letters((cut.left + cut.right) / 2, y, words, SMALL, look.text, anchor="middle", bold=True)
         for x, words in self.plan.ticks:
             if words:
-                yield _text(x, y, words, SMALL, look.quiet, anchor="middle")
+                yield letters(x, y, words, SMALL, look.quiet, anchor="middle")
             yield (
                 f'<path d="M{n(x)} {n(self.plan.top - 3)}V{n(self.plan.bottom - 2)}" stroke="{look.frame}" '
                 f'stroke-width="1" stroke-opacity="0.35"/>'
@@ -193,7 +193,7 @@ class _Picture:
             f"<g><title>{escape(f'{words}: {all_of(drawn.beyond)}')}</title>"
             f'<path d="{"".join(path)}" fill="{tone}" fill-opacity="0.6"/></g>'
         )
-        yield _text(self.plan.left - 10, floor - 3, words, SMALL, self.look.quiet, anchor="end")
+        yield letters(self.plan.left - 10, floor - 3, words, SMALL, self.look.quiet, anchor="end")
 
     def _bar(self, bar: Bar, y: float, high: float, following: float) -> Iterator[str]:
         look, what = self.look, bar.what
@@ -228,16 +228,16 @@ class _Picture:
         left = bar.left + 4
         signed = self.plan.visible(bar.left, bar.right)[0][1] - bar.left >= _SIGN + 6
         if signed:
-            icon = _sign(bar.status, left, y + (high - _SIGN) / 2, _SIGN, on if work else tone)
+            sign_of_it = _sign(bar.status, left, y + (high - _SIGN) / 2, _SIGN, on if work else tone)
             if not work and bar.what in ICONS and bar.status in {"finished", "waiting"}:
-                icon = _icon(bar.what, left - 1, y + 3, 12, look.kinds[bar.what])
-            yield icon
+                sign_of_it = icon(bar.what, left - 1, y + 3, look.kinds[bar.what], size=12)
+            yield sign_of_it
             left += _SIGN + 4
         texts = list(on_bar(bar))
         room = max(self.plan.visible(left, bar.right - 4), key=lambda each: each[1] - each[0], default=(0.0, 0.0))
         found = next((text for text in texts if width(text, SMALL) <= room[1] - room[0]), None)
         if found is not None:
-            yield _text(room[0], y + high / 2 + 3.7, found, SMALL, on)
+            yield letters(room[0], y + high / 2 + 3.7, found, SMALL, on)
             return
         beside, free = bar.right + 4, self.plan.room_beside(bar, following)
         sign = 0.0 if signed or bar.status == "finished" else _SIGN + 3
@@ -246,7 +246,7 @@ class _Picture:
             return
         if sign:
             yield _sign(bar.status, beside, y + (high - _SIGN) / 2, _SIGN, tone)
-        yield _text(beside + sign, y + high / 2 + 3.7, found, SMALL, look.text)
+        yield letters(beside + sign, y + high / 2 + 3.7, found, SMALL, look.text)
 
     def _labels(self) -> Iterator[str]:
         look = self.look
@@ -260,10 +260,10 @@ class _Picture:
             wide = width(words, SMALL)
             size = _NAME * (BOLD if lane.group else 1)
             yield f"<g><title>{escape(of_lane(lane))}</title>"
-            yield _icon(lane.kind, x, middle - 7, 14, look.kinds[lane.kind])
-            yield _text(x + 20, middle + 4, shorten(lane.name, size, end - wide), _NAME, look.text, bold=lane.group)
+            yield icon(lane.kind, x, middle - 7, look.kinds[lane.kind])
+            yield letters(x + 20, middle + 4, shorten(lane.name, size, end - wide), _NAME, look.text, bold=lane.group)
             if words:
-                yield _text(self.plan.left - 10, middle + 3.7, words, SMALL, tone, anchor="end")
+                yield letters(self.plan.left - 10, middle + 3.7, words, SMALL, tone, anchor="end")
             yield _sign(lane.status, self.plan.left - 10 - wide - _SIGN - 3, middle - _SIGN / 2, _SIGN, tone)
             yield "</g>"
 
@@ -300,7 +300,7 @@ class _Picture:
             else:
                 words, tone = each.why, look.quiet
             if line >= 0:
-                yield _text(middle, HEAD + 8 + line * LINE, words, SMALL, tone, anchor="middle")
+                yield letters(middle, HEAD + 8 + line * LINE, words, SMALL, tone, anchor="middle")
 
     def _legend(self) -> Iterator[str]:
         """Say what the colours, signs and outlines mean, of those that are there."""
@@ -312,7 +312,7 @@ class _Picture:
                 yield (
                     f'<rect x="{n(x)}" y="{n(y)}" width="14" height="14" rx="2" fill="{look.statuses[status]}"/>'
                     f"{_sign(status, x, y, 14, look.statuses['badge'])}"
-                    f"{_text(x + 20, y + 11, status, SMALL, look.quiet)}"
+                    f"{letters(x + 20, y + 11, status, SMALL, look.quiet)}"
                 )
                 x += 20 + width(status, SMALL) + 16
         for what, words in WAITS.items():
@@ -328,8 +328,8 @@ class _Picture:
                     f'stroke="{tone}" stroke-width="1.5"/>'
                 )
                 if what in ICONS:
-                    yield _icon(what, x + 2, y + 2, 10, look.kinds[what])
-            yield _text(x + 20, y + 11, words, SMALL, look.quiet)
+                    yield icon(what, x + 2, y + 2, look.kinds[what], size=10)
+            yield letters(x + 20, y + 11, words, SMALL, look.quiet)
             x += 20 + width(words, SMALL) + 16
 
 
@@ -366,25 +366,8 @@ def _torn(x: float, begin: float, end: float, first: str = "M") -> str:
 
 
 def _sign(status: str, x: float, y: float, size: float, colour: str) -> str:
-    scale = "" if size == 14 else f" scale({n(size / 14)})"  # noqa: PLR2004 - the size they are drawn in
+    scale = "" if size == ICON else f" scale({n(size / ICON)})"
     return (
         f'<path transform="translate({n(x)} {n(y)}){scale}" d="{BADGES[status]}" fill="none" stroke="{colour}" '
         f'stroke-width="1.8"/>'
-    )
-
-
-def _icon(what: str, x: float, y: float, size: float, colour: str) -> str:
-    scale = "" if size == 14 else f" scale({n(size / 14)})"  # noqa: PLR2004 - the size they are drawn in
-    return (
-        f'<path transform="translate({n(x)} {n(y)}){scale}" d="{ICONS[what]}" fill="none" stroke="{colour}" '
-        f'stroke-width="1.3"/>'
-    )
-
-
-def _text(x: float, y: float, text: str, size: float, colour: str, *, anchor: str = "start", bold: bool = False) -> str:
-    return (
-        f'<text x="{n(x)}" y="{n(y)}" font-size="{n(size)}" fill="{colour}"'
-        + (f' text-anchor="{anchor}"' if anchor != "start" else "")
-        + (' font-weight="600"' if bold else "")
-        + f">{escape(text)}</text>"
     )
