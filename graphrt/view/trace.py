@@ -4,12 +4,11 @@ of what ran it. Everything is in the exception still, for whoever asks: `%debug`
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import sys
-import threading
+import sysconfig
 import traceback
 from pathlib import Path
+from traceback import FrameSummary
 
 import anyio
 
@@ -17,12 +16,12 @@ import graphrt
 from graphrt.errors import RunError
 
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
-_INNER = tuple(
+_PACKAGES = tuple(
     str(Path(module.__file__).resolve().parent)
-    for module in (graphrt, anyio, asyncio, concurrent.futures, sys.modules.get("IPython"))
+    for module in (graphrt, anyio, sys.modules.get("IPython"))
     if module is not None and module.__file__ is not None
 )
-_ALONE = {str(Path(threading.__file__).resolve())}
+_LIBRARY = str(Path(sysconfig.get_path("stdlib")).resolve())
 
 
 def rendered(error: BaseException) -> list[str]:
@@ -38,9 +37,24 @@ def rendered(error: BaseException) -> list[str]:
 def _frames(error: BaseException) -> list[str]:
     stack = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in stack if not _is_inner(frame.filename)]
-    return [line.rstrip() for line in traceback.StackSummary.from_list(outside or stack).format()]
+    return [line for frame in outside or stack for line in _lines(frame)]
+
+
+def _lines(frame: FrameSummary) -> list[str]:
+    place = f"  {_place(frame.filename)}, line {frame.lineno}, in {frame.name}"
+    return [place, f"    {frame.line}"] if frame.line else [place]
+
+
+def _place(filename: str) -> str:
+    """Name a file, or the cell that a notebook's kernel keeps in it."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    found = None if shell is None else shell.compile.format_code_name(filename)
+    return f'File "{filename}"' if found is None else " ".join(found)
 
 
 def _is_inner(filename: str) -> bool:
+    """Whether a file is of what runs a graph, or of Python's library: an error's words say what went wrong there."""
     path = str(Path(filename).resolve())
-    return path in _ALONE or path.startswith(_INNER)
+    library = path.startswith(_LIBRARY) and "site-packages" not in path
+    return library or path.startswith(_PACKAGES)
