@@ -173,9 +173,12 @@ async def test_what_is_interrupted_has_its_last_picture(papers: list[Paper], any
 
 @only_on_asyncio
 async def test_a_cell_shows_a_few_runs_and_lets_many_go_unseen(papers: list[Paper], anyio_backend: str) -> None:
+    async def one(number: int) -> None:
+        await rt.run(write, str(number))
+
     async with Runtime() as rt, anyio.create_task_group() as tasks:
         for number in range(AT_ONCE + 3):
-            tasks.start_soon(rt.run, write, str(number))
+            tasks.start_soon(one, number)
     assert len(papers) == AT_ONCE
 
 

@@ -53,9 +53,9 @@ def _numpy() -> ModuleType:
 def _room(size: int) -> NDArray[np.float32]:
     """Memory of this thread for so many numbers, which holds until it is asked for again."""
     found: NDArray[np.float32] | None = getattr(_here, "room", None)
-    if found is None or len(found) < size:
-        found = _here.room = _numpy().empty(size, _numpy().float32)
-    return found[:size]
+    room: NDArray[np.float32] = found if found is not None and len(found) >= size else _numpy().empty(size, "f4")
+    _here.room = room
+    return room[:size]
 
 
 def uniform(seed: int, position: int) -> float:
