@@ -19,6 +19,7 @@ backend that is named is imported.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import os
 import re
@@ -128,7 +129,9 @@ def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ, secrets: 
         return _open_chat(uri, target, query, PRESETS[scheme], keys)
     if scheme in _PLACES:
         return _open_place(uri, target, query, _PLACES[scheme], keys)
-    raise BindingError(uri, "scheme", f"{scheme!r} is not known; there are {_schemes()}")
+    near = difflib.get_close_matches(scheme, _schemes().split(", "), n=1)
+    meant = f", did you mean {near[0]!r}?" if near else ";"
+    raise BindingError(uri, "scheme", f"{scheme!r} is not known{meant} there are {_schemes()}")
 
 
 def key_variable(uri: str) -> str | None:

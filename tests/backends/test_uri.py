@@ -189,6 +189,7 @@ def test_a_profile_can_be_named_for_another_address() -> None:
     [
         ("gpt-x", "scheme", "openai_chat, openai, "),
         ("nobody:m", "scheme", "openai_chat, openai, "),
+        ("lama_cpp:m", "scheme", "did you mean 'llama_cpp'? there are openai_chat, "),
         ("openai:", "model", "'openai:'"),
         ("openai_chat:m", "base_url", "base_url=http"),
         ("openai_chat:m?base_url=ftp://x", "base_url", "http://"),
