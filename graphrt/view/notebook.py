@@ -111,8 +111,7 @@ class MarimoPlace:
         self._put()
 
     def _put(self) -> None:
-        import marimo
-
+        marimo = import_module("marimo")
         self._cell[self] = f"<pre>{escape(self._words)}</pre>{self._svg}"
         marimo.output.replace(marimo.Html("".join(self._cell.values())))
 
