@@ -129,7 +129,7 @@ def open_backend(uri: str, *, environ: Mapping[str, str] = os.environ, secrets: 
         return _open_chat(uri, target, query, PRESETS[scheme], keys)
     if scheme in _PLACES:
         return _open_place(uri, target, query, _PLACES[scheme], keys)
-    near = difflib.get_close_matches(scheme, _schemes().split(", "), n=1)
+    near = difflib.get_close_matches(scheme, _schemes().split(", "), n=1, cutoff=0.8)
     meant = f", did you mean {near[0]!r}?" if near else ";"
     raise BindingError(uri, "scheme", f"{scheme!r} is not known{meant} there are {_schemes()}")
 
