@@ -6,7 +6,6 @@ python docs/notebooks.py [NAME …]
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
 from base64 import b64encode
@@ -91,7 +90,6 @@ def main(names: list[str]) -> None:
         path = text.with_suffix(".ipynb")
         nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
         sys.stdout.write(f"{path.name}: {path.stat().st_size:,} bytes\n")
-    shutil.rmtree(FOLDER / "__pycache__", ignore_errors=True)
 
 
 if __name__ == "__main__":

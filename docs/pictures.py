@@ -19,7 +19,7 @@ import anyio
 from graphrt.checkpoints import SqliteJournal
 from graphrt.demo.agent import inbox
 from graphrt.draw import svg, timeline
-from graphrt.draw.progress import Progress
+from graphrt.draw.progress import Progress, progress_of
 from graphrt.facts import RunResumed
 from graphrt.graph import Graph
 from graphrt.history import Counted, counted
@@ -58,10 +58,7 @@ async def recorded(folder: Path) -> list[Counted]:
 def resumed(record: list[Counted]) -> Progress:
     """Return how far a run was when it had been taken up again."""
     taken_up = next(place for place, (_, entry) in enumerate(record) if isinstance(entry.fact, RunResumed))
-    progress = Progress(inbox)
-    for _, entry in record[: taken_up + SINCE]:
-        progress.take(entry)
-    return progress
+    return progress_of(inbox, (entry for _, entry in record[: taken_up + SINCE]))
 
 
 def main() -> None:

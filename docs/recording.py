@@ -23,7 +23,7 @@ import matplotlib
 import pyte
 from PIL import Image, ImageDraw, ImageFont
 
-from graphrt.cli.demo import MODELS, _prepare
+from graphrt.cli.demo import MODELS, prepare
 from graphrt.demo import agent
 
 HERE = Path(__file__).parent
@@ -141,7 +141,7 @@ def children(pid: int) -> Iterator[int]:
 
 def play(folder: Path) -> Terminal:
     """Play the story in a folder."""
-    store, _ = _prepare(folder)
+    store, _ = prepare(folder)
     letters = Path(agent.__file__).parent / "inbox"
     (folder / "letters").symlink_to(letters)
     (folder / "agent.py").write_text("from graphrt.demo.agent import inbox\n", encoding="utf-8")

@@ -58,7 +58,7 @@ def demo(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         return CONFIGURATION
     folder = Path(arguments.folder).resolve()
     try:
-        store, orders = _prepare(folder)
+        store, orders = prepare(folder)
         return anyio.run(_demo, _Stage(folder, store, orders), arguments.json, arguments.quiet)
     except NoDemo as error:
         note(f"graphrt: {error}")
@@ -135,7 +135,7 @@ async def _demo(stage: _Stage, as_json: bool, quiet: bool) -> int:
     return FAILED if again or twice else OK
 
 
-def _prepare(folder: Path) -> tuple[Path, Path]:
+def prepare(folder: Path) -> tuple[Path, Path]:
     """Lay out a fresh store and the table of orders. Only the demo's own files are replaced."""
     from graphrt.demo import agent
 
@@ -175,7 +175,7 @@ async def _killed(stage: _Stage, letters: Path, say: Callable[[str], None]) -> l
             raise NoDemo(f"the worker failed with exit code {code}:\n{words}")
         if left:
             say("   it was through before the signal reached it; once more")
-            _prepare(stage.folder)
+            prepare(stage.folder)
     raise NoDemo(f"the worker finished {TRIES} times before it could be killed")
 
 

@@ -50,7 +50,7 @@ def _standing_of(
 ) -> tuple[Graph[..., Any], RunInfo, dict[str, Any]]:
     """Read where a run stands in its graph, and what each node of it spent on models; without a target, in the graph
     that was recorded with it."""
-    from graphrt.draw.progress import Progress
+    from graphrt.draw.progress import progress_of
     from graphrt.view import spending
 
     found: list[tuple[Graph[..., Any], RunInfo, dict[str, Any]]] = []
@@ -60,11 +60,8 @@ def _standing_of(
         graph = target or await _recorded(journal, info, arguments)
         if info.graph != graph.name:
             raise UsageError(f"run {info.id} is of the graph {info.graph}, and {arguments.target} is {graph.name}")
-        progress = Progress(graph)
-        for _, entry in await counted(journal, info.id):
-            progress.take(entry)
-        if not driven(info):
-            progress.leave(time.time())
+        record = [entry for _, entry in await counted(journal, info.id)]
+        progress = progress_of(graph, record, left=None if driven(info) else time.time())
         spent = spending.by_place(await spending.of(journal, info.id))
         found.append((graph, info, {"run": progress, "spent": spent}))
         return OK

@@ -50,13 +50,18 @@ def marks(drawn: Sketch, progress: Progress, spent: Mapping[str, Spending] | Non
     return {} if progress.began is None else dict(_marks(drawn, "", None, progress, spent or {}))
 
 
+def tally(progress: Progress) -> str:
+    """Say how many steps are done, and how many of those begun are not, by their status."""
+    counts = sum((place.counts for place in progress.places.values()), Counter[str]())
+    rest = (f"{counts[status]} {status}" for status in TELLING[:-1] if counts[status])
+    return ", ".join([f"{counts['finished']} done", *rest])
+
+
 def standing(progress: Progress, spent: Mapping[str, Spending] | None = None) -> Mark | None:
     """Return a mark for the run as a whole; None if it has not begun."""
     if progress.began is None:
         return None
-    counts = sum((place.counts for place in progress.places.values()), Counter[str]())
-    rest = ", ".join(f"{counts[status]} {status}" for status in TELLING[:-1] if counts[status])
-    parts = [progress.status, f"{counts['finished']} done" + (f", {rest}" if rest else "")]
+    parts = [progress.status, tally(progress)]
     if progress.ended is not None and progress.status != "interrupted":  # when that was, nobody knows
         parts.append(lasted(progress.ended - progress.began))
     whole = (spent or {}).get(WHOLE, _NOTHING)

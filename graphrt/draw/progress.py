@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -224,6 +224,16 @@ class Progress:
 
     def _end(self, status: str, at: float) -> None:
         self.status, self.ended = status, at
+
+
+def progress_of(graph: Graph[..., Any] | None, record: Iterable[Entry], *, left: float | None = None) -> Progress:
+    """Fold a record into where its run stands. `left` is an instant at which nobody drives it any more."""
+    progress = Progress(graph)
+    for entry in record:
+        progress.take(entry)
+    if left is not None:
+        progress.leave(left)
+    return progress
 
 
 class _Feeds:

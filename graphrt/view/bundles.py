@@ -21,7 +21,7 @@ from graphrt.backends.events import Answer
 from graphrt.clock import lasted
 from graphrt.difference import Comparison, Difference, Row
 from graphrt.draw.look import LOOKS, Theme
-from graphrt.draw.progress import Progress
+from graphrt.draw.progress import progress_of
 from graphrt.draw.svg import svg
 from graphrt.draw.text import text
 from graphrt.draw.timeline import timeline as draw_timeline
@@ -70,15 +70,14 @@ def _(run: Run) -> Bundle:  # type: ignore[type-arg]
     except Exception:
         log.debug("run %s cannot be read to be shown", run.id, exc_info=True)
         return {"text/plain": repr(run)}  # its runtime is closed, say: what is known of it is still told
-    head = f"run {info.id} of {info.graph}: {MARKS[info.status]} {info.status}"
-    error = [f"error: {info.error}"] if info.error else []
     now = run.home.clock.now()
     driven = is_driven(info, now)
+    status = "interrupted" if info.status == "running" and not driven else info.status
+    head = f"run {info.id} of {info.graph}: {MARKS[status]} {status}"
+    error = [f"error: {info.error}"] if info.error else []
     told: Bundle = {"text/plain": "\n".join([head, *_table(steps_of(record, driven=driven)), *error])}
     if graph is not None:
-        progress = progress_of(graph, record)
-        if not driven:
-            progress.leave(now)
+        progress = progress_of(graph, (entry for _, entry in record), left=None if driven else now)
         told["image/svg+xml"] = svg(graph, run=progress, spent=by_place(spent), theme=settings.theme)
     return told
 
@@ -188,14 +187,6 @@ def _(answer: Answer) -> Bundle:
     calls = [f"{call.name}({short(call.arguments, MOST)})" for call in answer.tool_calls]
     notes = [f"warning: {warning}" for warning in answer.warnings]
     return {"text/plain": "\n".join([*([answer.text] if answer.text else []), *calls, *notes, f"[{foot}]"])}
-
-
-def progress_of(graph: Graph[..., Any] | None, record: Sequence[Counted]) -> Progress:
-    """Fold a record into where the run stands."""
-    progress = Progress(graph)
-    for _, entry in record:
-        progress.take(entry)
-    return progress
 
 
 _Read = tuple[RunInfo, list[Counted], Graph[..., Any] | None, Spent]

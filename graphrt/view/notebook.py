@@ -25,7 +25,7 @@ from graphrt.backends.accounting import spent_by
 from graphrt.backends.prices import Prices
 from graphrt.clock import lasted
 from graphrt.draw.look import Theme
-from graphrt.draw.overlay import Spending, standing
+from graphrt.draw.overlay import Spending, tally
 from graphrt.draw.progress import Progress
 from graphrt.draw.svg import Drawing
 from graphrt.facts import Entry, StepWaiting
@@ -165,11 +165,10 @@ class Pictured:
         return "" if self._run.graph is None else self._run.graph.name
 
     def _line(self, progress: Progress, now: float) -> str:
-        mark = standing(progress)
         end = now if progress.ended is None else progress.ended
         took = lasted(max(0.0, end - (progress.began or end)))
-        counts = "" if mark is None else mark.words.split(" · ")[1]
-        words = [f"{MARKS[progress.status]} {progress.status}", self._name(), took, counts, *self._now(progress)]
+        words = [f"{MARKS[progress.status]} {progress.status}", self._name(), took, tally(progress)]
+        words += self._now(progress)
         return "  ".join([*filter(None, words), f"run {self._run.id}"])
 
     def _now(self, progress: Progress) -> list[str]:

@@ -195,19 +195,10 @@ class Seen:
         """Return what a cell shows."""
         return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(f".jp-OutputArea-output {selector}")
 
-    def text(self, cell: int) -> str:
-        """Return what a cell says in letters."""
-        return "\n".join(self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator("pre").all_inner_texts())
-
     def until(self, words: str, cell: int) -> None:
         """Wait until a cell says something."""
         found = self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator("pre", has_text=re.compile(words))
         found.first.wait_for(timeout=1000 * WAIT)
-
-    def picture(self, cell: int) -> str:
-        """Return the SVG that a cell shows last, as the page has it."""
-        source = self.output(cell, "img").last.get_attribute("src")
-        return decoded(source or "")
 
     def frames(self) -> list[tuple[float, str]]:
         """Return every picture that was shown, and after how many seconds."""

@@ -14,6 +14,7 @@ from graphrt import Runtime, dag, each, node
 from graphrt.backends import Request, Scripted, complete
 from graphrt.backends.events import Answer, Usage
 from graphrt.backends.messages import assistant, user
+from graphrt.draw.progress import progress_of
 from graphrt.draw.svg import Drawing
 from graphrt.errors import RunFailed
 from graphrt.facts import Entry
@@ -24,7 +25,7 @@ from graphrt.run import Run
 from graphrt.shown import Shown, showing
 from graphrt.testing import BreakingJournal, BrokenOff
 from graphrt.view import notebook, settings, timeline, watch
-from graphrt.view.bundles import ROWS, progress_of
+from graphrt.view.bundles import ROWS
 from graphrt.view.notebook import AT_ONCE, BEAT, Pictured
 
 pytestmark = pytest.mark.anyio
@@ -271,6 +272,7 @@ async def test_a_run_whose_process_was_killed_is_not_shown_at_work() -> None:
         steps = await run.steps()
         assert [step["status"] for step in steps.values()] == ["finished", "finished", "interrupted"]
         assert ">interrupted · 2 done, 1 interrupted<" in bundle(run)["image/svg+xml"]
+        assert bundle(run)["text/plain"].startswith("run r of shout: ▸ interrupted\n")
         assert str(steps) == bundle(steps)["text/plain"]
         assert (await rt.prospect(run, shout)).again == ("spell",)
         assert await (await rt.resume(run, shout)) == "A"
