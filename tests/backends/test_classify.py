@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrt.backends.errors import (
@@ -243,7 +243,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(body=JSON, status=st.integers(300, 599))
 def test_no_shape_of_body_breaks_the_classifier(body: Any, status: int) -> None:
     for error in (classify_error(body), classify(status, {}, json.dumps(body).encode())):

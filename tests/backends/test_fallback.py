@@ -457,7 +457,7 @@ def meant(line: Sequence[list[Step]], restart: bool) -> tuple[str, list[str], bo
 
 
 @pytest.mark.parametrize("engine", ["asyncio", "trio"])
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(line=st.lists(programmes(), min_size=1, max_size=4), restart=st.booleans())
 def test_wherever_backends_fail_the_answer_is_the_first_whole_one(
     engine: str, line: list[list[Step]], restart: bool
@@ -506,7 +506,7 @@ def trees(draw: st.DrawFn) -> tuple[Backend, list[Played]]:
 
 
 @pytest.mark.parametrize("engine", ["asyncio", "trio"])
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(tree=trees(), stop=st.none() | st.integers(0, 12), cancel=st.booleans())
 def test_policies_over_policies_keep_the_grammar_and_let_go_of_everything(
     engine: str, tree: tuple[Backend, list[Played]], stop: int | None, cancel: bool

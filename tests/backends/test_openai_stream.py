@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrt.backends.dialects.answering import Answering
@@ -308,7 +308,6 @@ CHUNK = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(
     chunks=st.lists(
         st.one_of(CHUNK.map(json.dumps), JUNK.map(json.dumps), st.sampled_from(["[DONE]", "{", ""])), max_size=8
@@ -330,7 +329,6 @@ def test_whatever_comes_the_stream_keeps_its_grammar(chunks: Any) -> None:
         assert partial is None or partial == state.partial()
 
 
-@settings(deadline=None)
 @given(body=st.one_of(CHUNK, JUNK).map(json.dumps) | st.text(max_size=20))
 def test_whatever_body_comes_it_ends_in_one_event(body: Any) -> None:
     assert isinstance(read([body.encode("utf-8", "replace")])[-1], (Finished, Failed))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrt.backends.wire.sse import Event, Item, KeepAlive, Malformed, Parser, Retry
@@ -87,7 +87,6 @@ BODIES = st.lists(st.tuples(LINES, st.sampled_from(["\n", "\r", "\r\n"])), max_s
 )
 
 
-@settings(deadline=None)
 @given(body=st.one_of(BODIES, st.binary(max_size=60)), bom=st.booleans(), data=st.data())
 def test_no_chunking_changes_what_is_parsed(body: Any, bom: bool, data: Any) -> None:
     body = b"\xef\xbb\xbf" * bom + body

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrt.backends import Backend, BindingError, open_backend
@@ -254,7 +254,6 @@ def test_a_key_that_is_given_where_it_is_to_be_named_is_refused_and_not_repeated
     assert "hunter2" not in str(caught.value) + caught.value.uri
 
 
-@settings(deadline=None)
 @given(uri=st.text(max_size=30) | st.text(max_size=20).map(lambda rest: f"openai:{rest}"))
 def test_no_name_breaks_the_door(uri: Any) -> None:
     # anything else that is raised fails the test

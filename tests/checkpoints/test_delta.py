@@ -41,21 +41,21 @@ def roundtrip(old: bytes, new: bytes) -> int:
     return len(found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values, values, st.booleans())
 def test_any_two_values_are_right(old: Any, new: Any, ascii: bool) -> None:
     """A patch gives the new text byte for byte, or there is none (D5)."""
     roundtrip(dump(old, ascii=ascii), dump(new, ascii=ascii))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300), st.binary(max_size=300))
 def test_any_two_texts_are_right(old: bytes, new: bytes) -> None:
     """Not even JSON is needed (D5)."""
     roundtrip(old, new)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text(min_size=20, max_size=60), min_size=8, max_size=20), st.data())
 def test_edits_anywhere_are_right(parts: list[str], data: st.DataObject) -> None:
     """Insertions, removals and replacements in any place, characters of any width (D5)."""

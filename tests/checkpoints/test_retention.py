@@ -436,7 +436,7 @@ standings = st.lists(
 pairs = st.lists(st.tuples(st.integers(1, 8), st.integers(1, 8)), max_size=10)
 
 
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200, database=None)
 @given(standings, pairs, st.integers(0, 9), st.integers(0, 3), st.integers(0, 9))
 def test_what_is_chosen_is_over_old_undriven_and_shared_by_nobody_who_stays(
     runs: list[Standing], some: list[tuple[int, int]], before: int, keep: int, now: int

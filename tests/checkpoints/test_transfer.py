@@ -110,7 +110,7 @@ async def test_whatever_is_in_a_run_comes_back_as_it_was(tmp_path: Path) -> None
     """D13: every entry with its time, every value and note byte for byte, status, error, lease's fence and messages."""
     batches: list[list[tuple[Fact, float]]] = []
 
-    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=6, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(happenings.flatmap(st.permutations), st.lists(floats, min_size=20, max_size=20))
     def collect(some: list[Fact], times: list[float]) -> None:
         batches.append(list(zip(some, times, strict=True)))
@@ -218,7 +218,7 @@ def bare(record: list[Counted]) -> list[tuple[float, Fact]]:
     return [(at, replace(fact, spans=()) if isinstance(fact, (RunForked, RunRewound)) else fact) for at, fact in facts]
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60, database=None)
 @given(st.data())
 def test_a_run_counts_the_same_once_it_owns_what_it_shared(data: st.DataObject) -> None:
     """D9: forks of forks that went back, any part of them kept: the same facts in the same order, none of them

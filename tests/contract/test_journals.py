@@ -1048,7 +1048,6 @@ async def test_every_fact_comes_back_as_it_went(journal: Journal) -> None:
 
     @settings(
         max_examples=15,
-        deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )

@@ -221,7 +221,6 @@ def test_a_store_and_the_journal_in_memory_agree() -> None:
         settings=settings(
             max_examples=20,
             stateful_step_count=30,
-            deadline=None,
             database=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
         ),
@@ -237,7 +236,6 @@ def test_a_store_and_the_journal_in_memory_agree_for_long(durability: Durability
         settings=settings(
             max_examples=120,
             stateful_step_count=60,
-            deadline=None,
             database=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
         ),

@@ -218,7 +218,7 @@ def spread(xs: list[int]) -> int:
     return total(each(item, xs))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     offsets=st.lists(st.sampled_from([0.0, -3600.0, 3600.0, 0.001, -0.5]), min_size=1, max_size=8), at=st.integers(3, 5)
 )

@@ -8,7 +8,7 @@ import sys
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from graphrt import draw
 from graphrt.draw import graphviz
@@ -21,7 +21,6 @@ from tests.graphrt.test_draw_layout import Case, boxes, cases, overlap, walk, wi
 pytest.importorskip("pygraphviz", reason="the extra graphviz is not installed")
 
 
-@settings(max_examples=25, deadline=None)
 @given(cases())
 def test_boxes_are_where_graphviz_puts_them_and_as_large_as_they_have_to_be(case: Case) -> None:
     drawn = graphviz.layout(case.members, case.links, case.direction)
@@ -45,7 +44,6 @@ def items(members: tuple[Item | Cluster, ...]) -> list[Item]:
     return [item for member in members for item in ([member] if isinstance(member, Item) else items(member.members))]
 
 
-@settings(max_examples=25, deadline=None)
 @given(cases())
 def test_routes_lead_from_box_to_box_and_back_where_a_loop_began(case: Case) -> None:
     drawn = graphviz.layout(case.members, case.links, case.direction)

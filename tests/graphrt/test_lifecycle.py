@@ -476,8 +476,6 @@ def live(kind: Callable[[Path], Awaitable[Journal]], lives: int, steps: int) -> 
         settings=settings(
             max_examples=lives,
             stateful_step_count=steps,
-            derandomize=True,
-            deadline=None,
             database=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
         ),

@@ -21,14 +21,12 @@ small = st.integers(0, 9)
 chances = st.randoms(use_true_random=False)
 thorough = settings(
     max_examples=120,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.large_base_example,
         HealthCheck.filter_too_much,
         HealthCheck.data_too_large,
     ],
-    derandomize=True,
 )
 brief = settings(thorough, max_examples=40)
 

@@ -102,11 +102,12 @@ def arrange(level: Level) -> Placed:
     loops = _loops(level)
     grid, runs, boxes = _rows(level, loops)
     order(grid)
-    middles = places(grid)
-    low = min((x - reach for x, reach in zip(middles, grid.left, strict=True)), default=0.0)
-    x = [round(middle - low, 2) for middle in middles]
     placed = Placed()
-    placed.width = max((x + reach for x, reach in zip(x, grid.right, strict=True)), default=0.0)
+    middles = places(grid)
+    low = min((middle - reach for middle, reach in zip(middles, grid.left, strict=True)), default=0.0)
+    middles = [middle - low for middle in middles]
+    placed.width = max((middle + reach for middle, reach in zip(middles, grid.right, strict=True)), default=0.0)
+    x = [round(middle, 2) for middle in middles]
     ports = _ports(level, runs, x, boxes)
     row_of = {node: number for number, row in enumerate(grid.rows) for node in row}
     xs_of = [
@@ -120,7 +121,7 @@ def arrange(level: Level) -> Placed:
     tops, bottoms = _heights(grid, bends, {row_of[run.label] for run in runs if run.label is not None})
     placed.height = bottoms[-1] if bottoms else 0.0
     for node, size in zip(boxes, level.sizes, strict=True):
-        placed.corners.append(_corner(node, size, x[node], (tops[row_of[node]], bottoms[row_of[node]]), grid))
+        placed.corners.append(_corner(node, size, middles[node], (tops[row_of[node]], bottoms[row_of[node]]), grid))
     for run, xs in zip(runs, xs_of, strict=True):
         rows = [(tops[row_of[node]], bottoms[row_of[node]]) for node in run.nodes]
         knots = _knots(run, xs, rows, level, placed)
@@ -131,19 +132,20 @@ def arrange(level: Level) -> Placed:
             row = row_of[run.label]
             width, height = 2 * grid.left[run.label], grid.height[run.label]
             middle = (tops[row] + bottoms[row]) / 2
-            placed.labels[run.number] = Rect(x[run.label] - width / 2, middle - height / 2, width, height)
+            placed.labels[run.number] = Rect(middles[run.label] - width / 2, middle - height / 2, width, height)
     _place_loops(level, loops, placed)
     return placed
 
 
-def _corner(node: int, size: tuple[float, float], x: float, row: tuple[float, float], grid: Grid) -> Point:
+def _corner(node: int, size: tuple[float, float], middle: float, row: tuple[float, float], grid: Grid) -> Point:
     """Return where a box begins: in the middle of its row, or near its neighbours if they are all on one side.
 
-    In hundredths, so that sums of such numbers round to the same ones wherever they are added.
+    In hundredths, so that sums of such numbers round to the same ones wherever they are added. `middle` is exact: half
+    of a width may need thousandths, and taken from a rounded middle it would put a box outside of what is around it.
     """
     space = row[1] - row[0] - grid.height[node]
     share = 0.5 if bool(grid.ups[node]) == bool(grid.downs[node]) else 0.0 if grid.ups[node] else 1.0
-    return round(x - size[0] / 2, 2), round(row[0] + space * share + (grid.height[node] - size[1]) / 2, 2)
+    return round(middle - size[0] / 2, 2), round(row[0] + space * share + (grid.height[node] - size[1]) / 2, 2)
 
 
 def _knots(

@@ -226,7 +226,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("always")
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.booleans(), st.integers(1, 4), st.lists(ASKED, min_size=6, max_size=12), DEEDS, st.randoms())
 def test_every_answer_is_its_own_whatever_comes(
     unified: bool, sequences: int, asked: list[Any], deeds: list[str], draw: Any

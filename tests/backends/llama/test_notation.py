@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrt.backends.llama.chat.json_text import JsonText, loads
@@ -31,19 +31,16 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(ARGUMENTS)
 def test_python_is_read_back(arguments: dict[str, Any]) -> None:
     assert Python().calls(f"[f-1({Python().write(arguments)}), g()]") == [("f-1", arguments), ("g", {})]
 
 
-@settings(deadline=None)
 @given(ARGUMENTS)
 def test_gemmas_own_is_read_back(arguments: dict[str, Any]) -> None:
     assert Gemma().read(Gemma().write(arguments), Shape({})) == arguments
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {
@@ -65,7 +62,6 @@ def test_elements_are_read_back_by_their_schema(arguments: dict[str, Any]) -> No
     assert notation.read(notation.write(arguments), Shape(schema)) == arguments
 
 
-@settings(deadline=None)
 @given(SCHEMAS, st.sampled_from(["7", "x", "null", "[1]", '"x"', "{", "NaN", "1e999"]))
 def test_no_schema_is_too_odd_to_read_by(schema: Any, text: str) -> None:
     shape = Shape(schema).of("a")
@@ -81,7 +77,6 @@ def test_what_is_no_call_in_python_is_refused(text: str) -> None:
         Python().calls(text)
 
 
-@settings(deadline=None)
 @given(ARGUMENTS, st.text(max_size=5), st.integers(0, 40))
 def test_the_end_of_json_is_known_while_it_is_written(arguments: dict[str, Any], after: str, at: int) -> None:
 

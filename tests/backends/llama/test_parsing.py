@@ -55,7 +55,6 @@ def test_a_character_at_a_time_makes_no_difference(text: str, expected: list[Any
     assert plain(parse(*text)) == expected
 
 
-@settings(deadline=None)
 @given(st.sampled_from(CASES), st.sampled_from(CASES), st.data())
 def test_however_the_text_is_cut_the_parts_are_the_same(one: Any, other: Any, data: st.DataObject) -> None:
     text = one[0] + other[0]
@@ -64,7 +63,6 @@ def test_however_the_text_is_cut_the_parts_are_the_same(one: Any, other: Any, da
     assert parse(*pieces) == parse(text)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet='<>/{}":,\\tol_caknihe \n', max_size=80), st.booleans(), st.booleans())
 def test_nothing_the_model_may_write_breaks_the_parser(text: str, tools: bool, cut: bool) -> None:
     assert plain(parse(*text, tools=TOOLS if tools else (), cut=cut)) == plain(
@@ -72,7 +70,6 @@ def test_nothing_the_model_may_write_breaks_the_parser(text: str, tools: bool, c
     )
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(CALL) - 1))
 def test_a_call_that_is_cut_off_is_not_complete(at: int) -> None:
     assert not any(part.complete for part in parse(CALL[:at], cut=True) if isinstance(part, ToolCall))
@@ -122,7 +119,7 @@ def test_a_call_that_is_cut_off_anywhere_is_never_another_call(kind: str) -> Non
 
 
 @EVERY
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32), cut=st.booleans())
 def test_whatever_is_written_the_pieces_make_no_difference(kind: str, seed: int, cut: bool) -> None:
     dialect, chance = DIALECTS[kind], random.Random(seed)

@@ -76,4 +76,4 @@ class Tree(RuleBasedStateMachine):
 
 
 TestTree = Tree.TestCase
-TestTree.settings = settings(max_examples=40, deadline=None)
+TestTree.settings = settings(max_examples=40)

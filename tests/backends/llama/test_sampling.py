@@ -23,7 +23,6 @@ def probabilities(logits: Any, temperature: float = 1.0) -> Any:
     return weights / weights.sum()
 
 
-@settings(deadline=None)
 @given(LOGITS, st.data(), SEEDS, st.floats(0, 5))
 def test_a_forbidden_token_is_never_chosen(logits: Any, data: st.DataObject, seed: int, temperature: float) -> None:
     allowed = data.draw(arrays(np.bool_, len(logits)))
@@ -33,13 +32,11 @@ def test_a_forbidden_token_is_never_chosen(logits: Any, data: st.DataObject, see
         assert allowed[sampler.pick(logits, position, allowed)]
 
 
-@settings(deadline=None)
 @given(LOGITS)
 def test_temperature_zero_takes_the_first_of_the_likeliest(logits: Any) -> None:
     assert Sampler().pick(logits, 0) == int(np.argmax(logits))
 
 
-@settings(deadline=None)
 @given(LOGITS, st.floats(0.01, 1))
 def test_top_p_keeps_the_smallest_set_that_holds_the_mass(logits: Any, top_p: float) -> None:
     given_ = probabilities(logits)
@@ -50,7 +47,7 @@ def test_top_p_keeps_the_smallest_set_that_holds_the_mass(logits: Any, top_p: fl
     assert given_[kept].min() >= np.delete(given_, kept).max(initial=0)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32), st.integers(300, 5000), st.sampled_from([0.1, 1, 8]), st.floats(0, 0.9999))
 def test_top_p_of_many_is_what_sorting_them_all_would_give(seed: int, size: int, spread: float, top_p: float) -> None:
     drawn = np.random.default_rng(seed).standard_normal(size) * spread
@@ -61,7 +58,6 @@ def test_top_p_of_many_is_what_sorting_them_all_would_give(seed: int, size: int,
     assert Sampler(top_p=top_p).keep(given_).tolist() == expected
 
 
-@settings(deadline=None)
 @given(LOGITS, st.integers(1, 50))
 def test_top_k_keeps_the_k_likeliest(logits: Any, top_k: int) -> None:
     given_ = probabilities(logits)
@@ -70,7 +66,6 @@ def test_top_k_keeps_the_k_likeliest(logits: Any, top_k: int) -> None:
     assert given_[kept].min() >= np.delete(given_, kept).max(initial=0)
 
 
-@settings(deadline=None)
 @given(LOGITS, st.floats(0, 1))
 def test_min_p_keeps_what_is_not_too_far_below_the_best(logits: Any, min_p: float) -> None:
     given_ = probabilities(logits)
@@ -79,7 +74,6 @@ def test_min_p_keeps_what_is_not_too_far_below_the_best(logits: Any, min_p: floa
     )
 
 
-@settings(deadline=None)
 @given(LOGITS, SEEDS, st.integers(0, 10**6))
 def test_a_choice_depends_on_seed_and_place_alone(logits: Any, seed: int, position: int) -> None:
     fresh, used = Sampler(temperature=1.0, seed=seed), Sampler(temperature=1.0, seed=seed)
@@ -88,7 +82,6 @@ def test_a_choice_depends_on_seed_and_place_alone(logits: Any, seed: int, positi
     assert fresh.pick(logits, position) == used.pick(logits, position)
 
 
-@settings(deadline=None)
 @given(SEEDS, st.integers(0, 2**40))
 def test_random_numbers_are_in_range(seed: int, position: int) -> None:
     assert 0 <= uniform(seed, position) < 1
@@ -152,7 +145,7 @@ def plainly(weights: list[float], top_k: int, top_p: float, min_p: float) -> set
     return kept
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32),
     spread=st.floats(0.1, 8),

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrt.backends.llama.engine.schedule import Asked, Call, Limits, Running, Step, company, next_up, plan
@@ -150,7 +150,6 @@ class Simulated:
         return Running(slot, self.number, self.length, todo, reading, own=self.length)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(1, 60), st.integers(1, 20)), min_size=1, max_size=25),
     st.booleans(),

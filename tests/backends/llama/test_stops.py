@@ -1,12 +1,11 @@
 """No part of a stop string is ever said."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrt.backends.llama.chat.stops import StopStrings
 
 
-@settings(deadline=None)
 @given(
     st.text(alphabet="abc", max_size=30),
     st.lists(st.text(alphabet="abc", min_size=1, max_size=4), max_size=3),

@@ -106,7 +106,7 @@ def test_many_together_have_the_same_bits_as_each_alone(make: Callable[..., Vect
 def test_the_order_and_the_company_of_texts_make_no_difference(make: Callable[..., Vectors]) -> None:
     one, other = make("whole"), make("whole")
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.lists(TEXT, min_size=1, max_size=6), st.randoms(use_true_random=False))
     def check(texts: list[list[int]], draw: Any) -> None:
         order = list(range(len(texts)))
