@@ -53,8 +53,8 @@ Kind = Literal[
     "node", "input", "request", "taken", "output", "failure", "order", "not recorded", "never reached", "result"
 ]
 """What differs: which node stands there, what it was given, what it asked a model, which times or ids it took, what it
-made of that, whether it failed; or when it begins, that it was never run then, that it is not run now; or the run's
-result."""
+made of that, whether it failed; or when it begins, that it was never run to its end then, that it is not run now; or the
+run's result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,8 +369,10 @@ class _Replay:
             )
         elif was is not None:
             for step in self.now.steps.values():
-                if not step.parked and step.key not in self.order:
-                    self._change(step.key, "not recorded", f"is run today, and was not then: {step.node!r}")
+                if step.parked:
+                    continue
+                then = "was stopped then" if step.key in self.order else "was not then"
+                self._change(step.key, "not recorded", f"is run today, and {then}: {step.node!r}")
 
 
 class _Broken(Exception):

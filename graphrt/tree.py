@@ -72,7 +72,6 @@ class Step:
         """Why the outcome is unknown, where an attempt has told; None after a crash."""
         self.checked = ""
         """Why its check could not say what became of it, where it could not."""
-        """Its check could not tell either."""
         self.wait: StepWaiting | None = None
         self.subs: dict[str, Value | str] | None = None
         """What its substeps came to, by name; for a `once` substep without an outcome, the key of its intent."""

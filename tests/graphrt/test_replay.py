@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -466,6 +467,40 @@ async def test_items_races_and_waits_are_replayed_in_their_recorded_order() -> N
     places = {change.step.partition("[")[0] for change in other.changes}
     assert "each:times" in places
     assert places <= {"each:times", "times", "times-2"}
+
+
+async def test_what_was_stopped_then_and_is_needed_today_is_a_difference() -> None:
+    """D10: the loser of a race has no outcome in the record; a graph that waits for it cannot come to the same."""
+
+    @node(effect="none")
+    async def slow(x: int) -> int:
+        await anyio.sleep_forever()
+        return x
+
+    @node(effect="none")
+    def fast(x: int) -> int:
+        return x
+
+    @node(effect="none")
+    def both(won: int, lost: int) -> int:
+        return won + lost
+
+    @dag(name="g")
+    def old(x: int) -> int:
+        return first(fast(x), slow(x))
+
+    @dag(name="g")
+    def new(x: int) -> int:
+        lost = slow(x)
+        return both(first(fast(x), lost), lost)
+
+    async with Runtime(config=Config()) as rt:
+        run = await rt.start(old, 1)
+        await run.result()
+        assert (await rt.replay(run, old)).changes == ()
+        found = await rt.replay(run, new)
+    assert [(change.step, change.kind) for change in found.changes] == [("slow", "not recorded")]
+    assert "is run today, and was stopped then" in found.changes[0].what
 
 
 async def test_a_run_that_has_not_ended_is_replayed_as_far_as_it_went() -> None:

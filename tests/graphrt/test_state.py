@@ -20,7 +20,7 @@ from tests.graphrt.small import Bench, Spec, begin, build, meaning, mix, odd, sp
 small = st.integers(0, 9)
 chances = st.randoms(use_true_random=False)
 thorough = settings(
-    max_examples=120,
+    max_examples=8 * settings().max_examples,
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.large_base_example,
@@ -28,7 +28,7 @@ thorough = settings(
         HealthCheck.data_too_large,
     ],
 )
-brief = settings(thorough, max_examples=40)
+brief = settings(thorough, max_examples=2 * settings().max_examples)
 
 
 @thorough
