@@ -53,8 +53,8 @@ Kind = Literal[
     "node", "input", "request", "taken", "output", "failure", "order", "not recorded", "never reached", "result"
 ]
 """What differs: which node stands there, what it was given, what it asked a model, which times or ids it took, what it
-made of that, whether it failed; or when it begins, that it was never run to its end then, that it is not run now; or the
-run's result."""
+made of that, whether it failed; or when it begins, that it was never run to its end then, that it is not run now; or
+the run's result."""
 
 
 @dataclass(frozen=True, slots=True)
