@@ -14,6 +14,7 @@ process that is killed tells nothing of the calls it was in.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,7 +32,7 @@ from graphrt.facts import (
     StepUnknown,
     SubstepFinished,
 )
-from graphrt.history import PAGE
+from graphrt.history import entries_of
 from graphrt.journal import Journal
 from graphrt.types import RunId, StepKey
 
@@ -92,6 +93,23 @@ class Total:
     priced_by: tuple[str, ...]
     """Whose prices these are: `own`, the package of prices and its version."""
 
+    def __add__(self, other: Total) -> Total:
+        """Return what both came to."""
+        return Total(
+            calls=self.calls + other.calls,
+            input=_sum((self.input, other.input)),
+            output=_sum((self.output, other.output)),
+            cache_read=_sum((self.cache_read, other.cache_read)),
+            cache_write=_sum((self.cache_write, other.cache_write)),
+            reasoning=_sum((self.reasoning, other.reasoning)),
+            wasted=self.wasted + other.wasted,
+            untold=self.untold + other.untold,
+            cost=_money((self.cost, other.cost)),
+            wasted_cost=_money((self.wasted_cost, other.wasted_cost)),
+            unpriced=self.unpriced + other.unpriced,
+            priced_by=tuple(dict.fromkeys((*self.priced_by, *other.priced_by))),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -106,8 +124,10 @@ class Spent:
 
     def by(self, part: Part) -> dict[str, Total]:
         """Return what was spent on each step, by each role, or on each model's backend."""
-        names = dict.fromkeys(getattr(call, part) for call in self.calls)
-        return {name: _total([call for call in self.calls if getattr(call, part) == name]) for name in names}
+        found: dict[str, list[Call]] = defaultdict(list)
+        for call in self.calls:
+            found[getattr(call, part)].append(call)
+        return {name: _total(calls) for name, calls in found.items()}
 
     def attempts(self, step: str) -> dict[int, Total]:
         """Return what was spent on each attempt of a step; done anew by a retry, it begins again with its first."""
@@ -141,10 +161,7 @@ def spent_by(run: str, entries: Sequence[Entry], prices: Prices | None = None) -
 
 async def read_spent(journal: Journal, run: str, prices: Prices | None = None) -> Spent:
     """Add up what a run spent, by its journal. Raises RunNotFound. Costs what is read; interrupted, it has read."""
-    entries: list[Entry] = []
-    while page := await journal.read(RunId(run), len(entries), PAGE):
-        entries.extend(page)
-    return spent_by(run, entries, prices)
+    return spent_by(run, await entries_of(journal, RunId(run)), prices)
 
 
 def _counting(run: str, entries: Sequence[Entry]) -> Collection[int]:
@@ -218,8 +235,8 @@ def _total(calls: Sequence[Call]) -> Total:
         reasoning=_sum(call.usage.reasoning for call in calls),
         wasted=sum((call.usage.input or 0) + (call.usage.output or 0) for call in lost),
         untold=sum(not call.told for call in calls),
-        cost=_money(calls),
-        wasted_cost=_money(lost),
+        cost=_money(call.cost for call in calls),
+        wasted_cost=_money(call.cost for call in lost),
         unpriced=sum(call.cost is None and bool(call.usage.input or call.usage.output) for call in calls),
         priced_by=tuple(dict.fromkeys(call.priced_by for call in calls if call.priced_by is not None)),
     )
@@ -230,6 +247,6 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _money(calls: Iterable[Call]) -> Decimal | None:
-    known = [call.cost for call in calls if call.cost is not None]
+def _money(costs: Iterable[Decimal | None]) -> Decimal | None:
+    known = [cost for cost in costs if cost is not None]
     return sum(known, Decimal()) if known else None

@@ -45,16 +45,24 @@ def is_step_fact(fact: Fact) -> bool:
     return isinstance(fact, StepFact)
 
 
-async def counted(journal: Journal, run: RunId) -> list[Counted]:
+async def entries_of(journal: Journal, run: RunId) -> list[Entry]:
+    """Read all of a run's own journal, what a rewind let go of with the rest. Holds all of it. Raises RunNotFound."""
+    own: list[Entry] = []
+    while page := await journal.read(run, len(own), PAGE):
+        own.extend(page)
+    return own
+
+
+async def counted(journal: Journal, run: RunId, own: Sequence[Entry] | None = None) -> list[Counted]:
     """Read what a run is folded from, in order: its first fact, then what it shares, then what happened in it since.
 
     A fork's first fact stands for itself and the step facts of its spans; a RunRewound puts the step facts of its spans
     in the place of everything between the run's first fact and itself. Facts about the run as a whole are never shared.
-    Costs what is read; holds all of it. Raises RunNotFound; StoreDamaged if what a span names is not there.
+    `own`: the run's own journal, where that was read before. Costs what is read; holds all of it. Raises RunNotFound;
+    StoreDamaged if what a span names is not there.
     """
-    own: list[Entry] = []
-    while page := await journal.read(run, len(own), PAGE):
-        own.extend(page)
+    if own is None:
+        own = await entries_of(journal, run)
     record = [Counted(run, own[0])] if own else []
     since = max((place for place, entry in enumerate(own) if isinstance(entry.fact, RunRewound)), default=0)
     began = own[since].fact if own else None

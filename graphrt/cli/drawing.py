@@ -18,8 +18,9 @@ from graphrt.cli.screen import command, print_json
 from graphrt.cli.target import load
 from graphrt.dag import as_graph
 from graphrt.errors import UsageError
+from graphrt.facts import Entry
 from graphrt.graph import Graph
-from graphrt.history import Counted, counted, graph_recorded
+from graphrt.history import Counted, counted, entries_of, graph_recorded
 from graphrt.journal import Journal, RunInfo
 from graphrt.types import StepKey
 from graphrt.view.terminal import note, width_of
@@ -60,9 +61,10 @@ def _standing_of(
         graph = target or await _recorded(journal, info, arguments)
         if info.graph != graph.name:
             raise UsageError(f"run {info.id} is of the graph {info.graph}, and {arguments.target} is {graph.name}")
-        record = [entry for _, entry in await counted(journal, info.id)]
+        own = await entries_of(journal, info.id)
+        record = [entry for _, entry in await counted(journal, info.id, own)]
         progress = progress_of(graph, record, left=None if driven(info) else time.time())
-        spent = spending.by_place(await spending.of(journal, info.id))
+        spent = spending.by_place(spending.of(info.id, own))
         found.append((graph, info, {"run": progress, "spent": spent}))
         return OK
 
@@ -88,13 +90,14 @@ async def _recorded(journal: Journal, info: RunInfo, arguments: argparse.Namespa
 
 async def timeline(arguments: argparse.Namespace, journal: Journal, info: RunInfo) -> None:
     """Draw what happened in a run, and when."""
-    record = await counted(journal, info.id)
+    own = await entries_of(journal, info.id)
+    record = await counted(journal, info.id, own)
     now = time.time() if info.status == "suspended" or driven(info) else None
     if arguments.format in PICTURES:
         from graphrt import draw
 
         options = {} if arguments.theme is None else {"theme": arguments.theme}
-        svg = draw.timeline(record, now=now, spent=await _spent(journal, info), **options)
+        svg = draw.timeline(record, now=now, spent=_spent(info, own), **options)
         picture: str | bytes = draw.rasterize(svg) if arguments.format == "png" else svg
         _write(arguments, picture, {"run": info.id})
     else:
@@ -121,13 +124,13 @@ def _speaks_unicode(stream: Any) -> bool:
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
 
 
-async def _spent(journal: Journal, info: RunInfo) -> dict[tuple[StepKey, int], str]:
+def _spent(info: RunInfo, own: Sequence[Entry]) -> dict[tuple[StepKey, int], str]:
     """Say what each attempt spent on models."""
     from graphrt.backends.accounting import Call, Spent
     from graphrt.view import spending
 
     calls: dict[tuple[StepKey, int], list[Call]] = {}
-    for call in (await spending.of(journal, info.id)).calls:
+    for call in spending.of(info.id, own).calls:
         calls.setdefault((call.step, call.attempt), []).append(call)
     return {attempt: spending.line_of(Spent(tuple(found)).total) for attempt, found in calls.items()}
 

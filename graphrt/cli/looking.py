@@ -18,9 +18,8 @@ from graphrt.cli.target import mistakes_of, names
 from graphrt.clock import lasted
 from graphrt.decide import Pending
 from graphrt.errors import GraphError, UsageError
-from graphrt.facts import Entry
 from graphrt.graph import Graph
-from graphrt.history import PAGE, counted
+from graphrt.history import counted, entries_of
 from graphrt.journal import Journal, Message, RunInfo
 from graphrt.runtime import Runtime
 from graphrt.steps import Steps, steps_of
@@ -75,9 +74,7 @@ async def _spent(journal: Journal, runs: Sequence[RunInfo]) -> dict[str, Total |
         left -= info.seq
         if left < 0:
             break
-        entries: list[Entry] = []
-        while page := await journal.read(info.id, len(entries), PAGE):
-            entries.extend(page)
+        entries = await entries_of(journal, info.id)
         found[info.id] = None
         if any(b'"model"' in (getattr(entry.fact, "note", None) or b"") for entry in entries):
             from graphrt.backends.accounting import (
@@ -123,8 +120,9 @@ def show(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         if arguments.timeline:
             await drawing.timeline(arguments, journal, info)
             return OK
-        rows = steps_of(await counted(journal, info.id), driven=driven(info))
-        spent = await spending.of(journal, info.id)
+        own = await entries_of(journal, info.id)
+        rows = steps_of(await counted(journal, info.id, own), driven=driven(info))
+        spent = spending.of(info.id, own)
         steps = spent.by("step")
         for key, row in rows.items():
             row["spent"] = spending.total_of(steps[key]) if key in steps else None

@@ -307,12 +307,20 @@ def _item(face: Face, rect: Rect, look: Look, *, turned: bool) -> Iterator[str]:
         yield from _two_lines(face, (left + ICON + x + wide - 6) / 2, middle, look.text, look.quiet)
         if face.mark is not None:
             line = y + high - 7 - (_lines(face) - 1) * _LINE
-            for said in (face.mark.words, *([face.mark.spent] if _lines(face) > 1 else [])):
+            for said in _said(face, face.mark, wide - 12):
                 words = shorten(said, _SMALL, wide - 12)
                 yield letters(centre, line, words, _SMALL, look.statuses[face.mark.status], anchor="middle")
                 line += _LINE
             yield from _badge(face.mark, x + wide - 4, y + 2, look)
     yield "</g>"
+
+
+def _said(face: Face, mark: Mark, room: float) -> list[str]:
+    """Return what the lines of a box say of a run. What a plain node spent has none of its own, and often fits."""
+    if _lines(face) > 1:
+        return [mark.words, mark.spent]
+    both = " · ".join(filter(None, [mark.words, mark.spent]))
+    return [both if width(both, _SMALL) <= room else mark.words]
 
 
 def _whole(mark: Mark, right: float, line: float, look: Look) -> Iterator[str]:

@@ -27,7 +27,7 @@ from graphrt.draw.text import text
 from graphrt.draw.timeline import timeline as draw_timeline
 from graphrt.draw.timeline.spans import course_of
 from graphrt.graph import Graph
-from graphrt.history import Counted, counted, graph_recorded
+from graphrt.history import Counted, counted, entries_of, graph_recorded
 from graphrt.journal import RunInfo
 from graphrt.lease import is_driven
 from graphrt.replay import Replayed
@@ -203,7 +203,8 @@ def _read(run: Run[Any]) -> _Read:
         if graph is None:
             with suppress(ValueError):  # it was recorded by a newer graphrt
                 graph = await graph_recorded(run.home.journal, info.fingerprint)
-        return info, await counted(run.home.journal, run.id), graph, await spending_of(run.home.journal, run.id)
+        own = await entries_of(run.home.journal, run.id)
+        return info, await counted(run.home.journal, run.id, own), graph, spending_of(run.id, own)
 
     def work() -> None:
         try:

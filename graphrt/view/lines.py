@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from graphrt.clock import lasted
+from graphrt.draw.overlay import Spending
 from graphrt.draw.progress import Progress
 from graphrt.facts import (
     AttemptFailed,
@@ -112,5 +114,5 @@ class Plain:
         if news:
             self._lines.show(entry)
 
-    def draw(self, progress: Progress, now: float, *, last: bool) -> None:
+    def draw(self, progress: Progress, spent: Mapping[str, Spending], now: float, *, last: bool) -> None:
         """See View.draw."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import anyio
 
+from graphrt.draw.overlay import Spending
 from graphrt.draw.progress import Progress
 from graphrt.facts import Entry, RunForked, RunResumed, RunRewound
-from graphrt.history import counted
+from graphrt.history import counted, entries_of
 from graphrt.run import Events, Run
 from graphrt.view.lines import Plain
+from graphrt.view.spending import Meter
 from graphrt.view.terminal import can_watch
 from graphrt.view.watched import Watched
 
@@ -37,8 +39,8 @@ class View(Protocol):
     def take(self, entry: Entry, *, news: bool) -> None:
         """Hear what was recorded, before it is drawn; it is no news if it was before the run was taken up here."""
 
-    def draw(self, progress: Progress, now: float, *, last: bool) -> None:
-        """Draw where a run stands. It may be asked for what it has drawn already."""
+    def draw(self, progress: Progress, spent: Mapping[str, Spending], now: float, *, last: bool) -> None:
+        """Draw where a run stands, and what its places spent. It may be asked for what it has drawn already."""
 
 
 class Live:
@@ -49,17 +51,19 @@ class Live:
         self._view = view
         self._seen = 0
         self._progress = Progress(run.graph)
+        self._meter = Meter(run.id)
 
     async def begin(self) -> None:
         """Read what there is, and draw it."""
         self._draw()  # before anything is read: where there is a picture is seen at once
-        record = await counted(self._run.home.journal, self._run.id)
+        own = await entries_of(self._run.home.journal, self._run.id)
+        record = await counted(self._run.home.journal, self._run.id, own)
         taken_up = max((n for n, (_, entry) in enumerate(record) if isinstance(entry.fact, _BEGINNINGS)), default=0)
-        for number, (owner, entry) in enumerate(record):
+        for number, (_, entry) in enumerate(record):
             self._progress.take(entry)
             self._view.take(entry, news=number >= taken_up)
-            if owner == self._run.id:
-                self._seen = max(self._seen, entry.seq)
+        self._meter.take(own)
+        self._seen = max((entry.seq for entry in own), default=0)
         self._draw()
 
     async def follow(self) -> None:
@@ -86,10 +90,11 @@ class Live:
     def _take(self, entry: Entry) -> None:
         self._seen = entry.seq
         self._progress.take(entry)
+        self._meter.take([entry])
         self._view.take(entry, news=True)
 
     def _draw(self, *, last: bool = False) -> None:
-        self._view.draw(self._progress, self._run.home.clock.now(), last=last)
+        self._view.draw(self._progress, self._meter.by_place(), self._run.home.clock.now(), last=last)
 
     async def _repeatedly(self) -> None:
         while True:

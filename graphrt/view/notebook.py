@@ -21,8 +21,6 @@ from typing import Any, Protocol
 import anyio
 import anyio.to_thread
 
-from graphrt.backends.accounting import spent_by
-from graphrt.backends.prices import Prices
 from graphrt.clock import lasted
 from graphrt.draw.look import Theme
 from graphrt.draw.overlay import Spending, tally
@@ -32,7 +30,6 @@ from graphrt.facts import Entry, StepWaiting
 from graphrt.host import asyncio_loop
 from graphrt.run import Run
 from graphrt.view.live import Live
-from graphrt.view.spending import by_place, known_prices
 from graphrt.view.watched import picture
 from graphrt.view.words import MARKS, asked_by
 
@@ -124,11 +121,8 @@ class Pictured:
         self._drawing = drawing
         self._place = place
         self._changed = True
-        self._asked: list[Entry] = []
-        """What was recorded of the models that were asked."""
         self._told = 0.0
         self._shown = ("", "")
-        self._prices: Prices | None = None
 
     def opened(self) -> AbstractContextManager[object]:
         """See View.opened."""
@@ -137,29 +131,21 @@ class Pictured:
     def take(self, entry: Entry, *, news: bool) -> None:
         """See View.take."""
         self._changed = True
-        if b'"model"' in (getattr(entry.fact, "note", None) or b""):
-            self._asked.append(entry)
 
-    def draw(self, progress: Progress, now: float, *, last: bool) -> None:
+    def draw(self, progress: Progress, spent: Mapping[str, Spending], now: float, *, last: bool) -> None:
         """See View.draw."""
         if not (last or self._changed or now - self._told >= BEAT):
             return
         line = self._line(progress, now)
         svg = self._shown[1]
         if self._drawing is not None and (last or self._changed):
-            svg = self._drawing.draw(progress, self._spent())
+            svg = self._drawing.draw(progress, spent)
         before, self._shown = self._shown, (line, svg)
         self._told, self._changed = now, False
         if line != before[0]:
             self._place.line(line)
         if svg != before[1]:
-            self._place.picture(svg, lambda: self._table(progress, now))
-
-    def _spent(self) -> Mapping[str, Spending]:
-        if not self._asked:
-            return {}
-        self._prices = self._prices or known_prices()
-        return by_place(spent_by(self._run.id, self._asked, self._prices))
+            self._place.picture(svg, lambda: self._table(progress, spent, now))
 
     def _name(self) -> str:
         return "" if self._run.graph is None else self._run.graph.name
@@ -180,8 +166,8 @@ class Pictured:
         more = f" and {len(at_work) - 3} more" if len(at_work) > 3 else ""  # noqa: PLR2004 - the line stays a line
         return [f"at work: {', '.join(at_work[:3])}{more}"] if at_work else []
 
-    def _table(self, progress: Progress, now: float) -> str:
-        lines = picture(progress, self._name(), now=now, width=_WIDTH, height=len(progress.places) + 2)
+    def _table(self, progress: Progress, spent: Mapping[str, Spending], now: float) -> str:
+        lines = picture(progress, spent, self._name(), now=now, width=_WIDTH, height=len(progress.places) + 2)
         return "\n".join(lines)
 
 

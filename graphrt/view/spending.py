@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from graphrt.backends.accounting import Call, Spent, Total, read_spent
+from graphrt.backends.accounting import Call, Spent, Total, spent_by
 from graphrt.backends.prices import OWN, Price, Prices
 from graphrt.config import load_config
 from graphrt.draw.overlay import WHOLE, Spending
 from graphrt.draw.progress import place_of
-from graphrt.journal import Journal
+from graphrt.facts import Entry, StepFact, SubstepFinished
 from graphrt.types import RunId
 
 _CENTS = Decimal("0.0001")
 """The least that is told of an amount below a dollar."""
 
 
-async def of(journal: Journal, run: RunId) -> Spent:
-    """Add up what a run spent, at the prices of `graphrt.toml` and those that are known here."""
-    return await read_spent(journal, run, known_prices())
+def of(run: RunId, own: Sequence[Entry]) -> Spent:
+    """Add up what a run spent by its own journal, at the prices of `graphrt.toml` and those that are known here."""
+    return spent_by(run, own, known_prices())
 
 
 def known_prices() -> Prices:
@@ -47,10 +49,46 @@ def line_of(total: Total) -> str:
 
 def by_place(spent: Spent) -> dict[str, Spending]:
     """Return what each place of a graph spent, and what the whole run did."""
+    return {place: _in_words(total) for place, total in _totals(spent).items()}
+
+
+def _totals(spent: Spent) -> dict[str, Total]:
     calls: dict[str, list[Call]] = {WHOLE: list(spent.calls)} if spent.calls else {}
     for call in spent.calls:
         calls.setdefault(place_of(call.step), []).append(call)
-    return {place: _in_words(Spent(tuple(found)).total) for place, found in calls.items()}
+    return {place: Spent(tuple(found)).total for place, found in calls.items()}
+
+
+class Meter:
+    """What a run that is watched spends on models, added up as it is recorded."""
+
+    def __init__(self, run: RunId) -> None:
+        self._run = run
+        self._prices: Prices | None = None
+        self._totals: dict[str, Total] = {}
+        self._words: dict[str, Spending] = {}
+        self._parts: dict[str, list[Entry]] = defaultdict(list)
+        """By step, the parts of it that are done: what they took is not wasted, even if the rest of the step fails."""
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Take entries of the run's own journal: what there is at first, then what comes."""
+        asked = [entry for entry in entries if b'"model"' in (getattr(entry.fact, "note", None) or b"")]
+        steps = dict.fromkeys(entry.fact.step for entry in asked if isinstance(entry.fact, StepFact))
+        before = [part for step in steps for part in self._parts[step]]
+        for entry in entries:
+            if isinstance(entry.fact, SubstepFinished):
+                self._parts[entry.fact.step].append(entry)
+        if not asked:
+            return
+        if self._prices is None:
+            self._prices = known_prices()
+        for place, total in _totals(spent_by(self._run, [*before, *entries], self._prices)).items():
+            self._totals[place] = self._totals[place] + total if place in self._totals else total
+            self._words[place] = _in_words(self._totals[place])
+
+    def by_place(self) -> Mapping[str, Spending]:
+        """Return what each place of the graph spent until now, and what the whole run did."""
+        return self._words
 
 
 def _in_words(total: Total) -> Spending:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from graphrt.clock import lasted
+from graphrt.draw.overlay import WHOLE, Spending
 from graphrt.draw.progress import TELLING, Place, Progress
 from graphrt.facts import AttemptFailed, Entry, Fact, StepFailed, StepFinished, StepUnknown, StepWaiting
 from graphrt.run import Run
@@ -38,17 +39,19 @@ class Watched:
     def take(self, entry: Entry, *, news: bool) -> None:
         """See View.take."""
 
-    def draw(self, progress: Progress, now: float, *, last: bool) -> None:
+    def draw(self, progress: Progress, spent: Mapping[str, Spending], now: float, *, last: bool) -> None:
         """See View.draw."""
         width = max(1, self._size().columns - 1)  # a full line may move a terminal to the next
-        self._canvas.draw(picture(progress, self._name, now=now, width=width, height=self._height))
+        self._canvas.draw(picture(progress, spent, self._name, now=now, width=width, height=self._height))
 
     def _size(self) -> os.terminal_size:
         return size_of(self._stream) or os.terminal_size((80, 24))
 
 
-def picture(watched: Progress, name: str, *, now: float, width: int, height: int) -> list[str]:
-    """Draw what became of each node as exactly `height` lines, none wider than `width`.
+def picture(
+    watched: Progress, spent: Mapping[str, Spending], name: str, *, now: float, width: int, height: int
+) -> list[str]:
+    """Draw what became of each node, and what it spent on models, as exactly `height` lines, none wider than `width`.
 
     Where there are more nodes than lines, those that have least to tell are only counted.
     """
@@ -57,11 +60,13 @@ def picture(watched: Progress, name: str, *, now: float, width: int, height: int
     counts = [f"{totals[status]} {status}" for status in reversed(TELLING) if totals[status]]
     status = _painted(cut(f"{MARKS[watched.status]} {watched.status}", width))
     took = lasted(max(0.0, end - (watched.began or end)))
-    lines = flowed([status, name, took, *([", ".join(counts)] if counts else [])], width)[:1]
+    whole = spent[WHOLE].short if WHOLE in spent else ""
+    lines = flowed([status, name, took, *filter(None, [", ".join(counts), whole])], width)[:1]
     room = height - 2
     shown = _most_telling(watched.places, room)
     since = watched.since()
-    table = lines_of(_columns([(place, watched.places[place], since.get(place)) for place in shown], now), width)
+    rows = [Row(place, watched.places[place], since.get(place), _spent(spent, place)) for place in shown]
+    table = lines_of(_columns(rows, now), width)
     lines += [faint(table[0]), *table[1:]] if table else []
     if hidden := len(watched.places) - len(shown):
         lines.append(cut(f"… and {hidden} more", width))
@@ -80,22 +85,36 @@ def _most_telling(places: dict[str, Place], room: int) -> list[str]:
     return [name for name in places if name in set(chosen)]
 
 
-def _columns(rows: Sequence[tuple[str, Place, float | None]], now: float) -> list[Column]:
+class Row(NamedTuple):
+    """A node, as a line."""
+
+    name: str
+    place: Place
+    since: float | None
+    spent: str
+
+
+def _columns(rows: Sequence[Row], now: float) -> list[Column]:
     marks = {"": "·", **MARKS}
     return [
         Column(
             "  NODE",
-            [f"{marks[place.status]} {name}" for name, place, _ in rows],
+            [f"{marks[row.place.status]} {row.name}" for row in rows],
             0,
             least=1,
             paint=_painted,
         ),
-        Column("STATUS", [place.status or "not begun" for _, place, _ in rows], 1),
-        Column("STEPS", [_count(place) for _, place, _ in rows], 3, right=True),
-        Column("TIME", [_time(place, since, now) for _, place, since in rows], 4, right=True),
-        Column("TRIES", [f"+{place.tries}" if place.tries else "" for _, place, _ in rows], 5, right=True),
-        Column("LAST", [_words(place.last) for _, place, _ in rows], 2, least=16),
+        Column("STATUS", [row.place.status or "not begun" for row in rows], 1),
+        Column("STEPS", [_count(row.place) for row in rows], 3, right=True),
+        Column("TIME", [_time(row.place, row.since, now) for row in rows], 4, right=True),
+        Column("TRIES", [f"+{row.place.tries}" if row.place.tries else "" for row in rows], 5, right=True),
+        Column("SPENT", [row.spent for row in rows], 5, [row.spent.partition(" · ")[0] for row in rows], right=True),
+        Column("LAST", [_words(row.place.last) for row in rows], 2, least=16),
     ]
+
+
+def _spent(spent: Mapping[str, Spending], place: str) -> str:
+    return spent[place].short if place in spent else ""
 
 
 def _words(fact: Fact | None) -> str:

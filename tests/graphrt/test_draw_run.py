@@ -179,7 +179,7 @@ async def test_a_status_is_a_colour_and_a_sign_and_a_word() -> None:
         progress.take(entry)
     drawn = svg(story, run=progress, spent={"approve": Spending("12 tokens", "tokens 9 in / 3 out")}, theme="dark")
     look = LOOKS["dark"]
-    for status, word in (("finished", "finished · 2 of 2"), ("waiting", "waiting<")):
+    for status, word in (("finished", "finished · 2 of 2"), ("waiting", "waiting · 12 tokens<")):
         assert look.statuses[status] in drawn
         assert BADGES[status] in drawn
         assert word in drawn

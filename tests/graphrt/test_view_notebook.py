@@ -20,7 +20,7 @@ from graphrt.errors import RunFailed
 from graphrt.facts import Entry
 from graphrt.history import counted
 from graphrt.journal import MemoryJournal
-from graphrt.nodes import answered, generated, llm, person
+from graphrt.nodes import answered, ask, generated, llm, person
 from graphrt.run import Run
 from graphrt.shown import Shown, showing
 from graphrt.testing import BreakingJournal, BrokenOff
@@ -217,14 +217,14 @@ async def test_pictures_are_drawn_only_when_something_changed_and_the_line_with_
         for entry in entries:
             progress.take(entry)
             view.take(entry, news=True)
-            view.draw(progress, at, last=False)
-            view.draw(progress, at + BEAT / 10, last=False)  # nothing new, and no beat has passed
+            view.draw(progress, {}, at, last=False)
+            view.draw(progress, {}, at + BEAT / 10, last=False)  # nothing new, and no beat has passed
     drawn = len(paper.pictures)
     assert len({re.search(r'width="[\d.]+" height="[\d.]+"', svg)[0] for svg in paper.pictures}) == 1  # type: ignore[index]
     assert drawn <= len(entries)
     lines = len(paper.lines)
     progress.ended = None
-    view.draw(progress, at + 2 * BEAT, last=False)
+    view.draw(progress, {}, at + 2 * BEAT, last=False)
     assert (len(paper.pictures), len(paper.lines)) == (drawn, lines + 1)
 
 
@@ -346,6 +346,26 @@ async def test_what_models_took_is_in_the_picture(papers: list[Paper], anyio_bac
         assert ">1,234 tokens</text>" in picture
         assert " · 1,234 tokens</text>" in picture
         assert "tokens 1,200 in / 34 out · no price known</title>" in picture
+
+
+@node
+async def ponder(text: str) -> str:
+    return (await ask("fast", text)).text
+
+
+@dag
+def muse(text: str) -> str:
+    return ponder(glue(split(text)))
+
+
+async def test_what_a_node_took_that_asked_by_itself_is_beside_its_status() -> None:
+    """V2: it has no line of its own for that, and what fits is said."""
+    model = Scripted([Answer(message=assistant("hello"), finish="stop", usage=Usage(input=1_200, output=34))])
+    async with Runtime(models={"fast": model}) as rt:
+        run = await rt.start(muse, "a b")
+        assert await run == "hello"
+        shown = bundle(run)["image/svg+xml"]
+    assert re.search(r">finished · [\d.]+ m?s · 1,234 tokens</text>", shown)
 
 
 async def test_an_answer_is_its_text_and_what_it_took() -> None:

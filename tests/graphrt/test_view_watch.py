@@ -106,7 +106,7 @@ def drawn(graph: Graph[..., Any], entries: list[Entry], *, width: int = 80, heig
     found = []
     for entry in entries:
         watched.take(entry)
-        found.append(picture(watched, graph.name, now=entry.at, width=width, height=height))
+        found.append(picture(watched, {}, graph.name, now=entry.at, width=width, height=height))
     return found
 
 
