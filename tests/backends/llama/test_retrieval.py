@@ -277,22 +277,59 @@ async def test_scores_do_not_depend_on_the_documents_beside(model: Callable[...,
 # Who waits for whom
 
 
-async def test_cancelled_it_lets_go_of_the_texts_and_the_next_ones_go_on(model: Callable[..., LlamaCpp]) -> None:
+def held(backend: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Keep a loaded model from going on until the event is set: what it is asked stays in its hands."""
+    retriever = backend._worker.retriever
+    assert retriever is not None
+    step, go_on = retriever.engine.step, threading.Event()
+    monkeypatch.setattr(retriever.engine, "step", lambda: go_on.wait(20) and step())
+    return go_on
+
+
+async def until_asked(backend: LlamaCpp) -> None:
+    """Let tasks run until a model that is held has something in its hands."""
+    with anyio.fail_after(20):
+        while not backend._worker._jobs:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_cancelled_it_lets_go_of_the_texts_and_the_next_ones_go_on(
+    model: Callable[..., LlamaCpp], monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = model("last")
     expected = await backend.embed(["a"])
     for many in (MANY, ["b"] * (100 * SLICE)):
+        go_on = held(backend, monkeypatch)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(backend.embed, many)
-            while not backend._worker._jobs:
-                await anyio.lowlevel.checkpoint()
+            await until_asked(backend)
             tasks.cancel_scope.cancel()
+            go_on.set()
         assert not backend._worker._jobs
         assert (await backend.embed(["a"])).vectors == expected.vectors
 
 
-async def test_neither_writing_nor_reading_waits_for_all_of_the_other(model: Callable[..., LlamaCpp]) -> None:
+async def test_neither_writing_nor_reading_waits_for_all_of_the_other(
+    model: Callable[..., LlamaCpp], monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = model("last", chat_template=PLAIN)
+    await backend.embed(["a"])
+    await answer(backend, ask("Hi", settings=Settings(max_tokens=1)))
+    speaker, retriever = backend._worker.speaker, backend._worker.retriever
+    assert speaker is not None
+    assert retriever is not None
     ends: list[str] = []
+
+    def once_both_are_there(engine: Any) -> None:
+        """Keep the one that was asked first from going on before the other half of the model has something to do."""
+        step = engine.step
+
+        def both(*args: Any) -> None:
+            if len(backend._worker._jobs) == 2:
+                monkeypatch.setattr(engine, "step", step)
+                step(*args)
+
+        monkeypatch.setattr(engine, "step", both)
 
     async def embed(many: int, name: str) -> None:
         await backend.embed(["Hello there"] * many)
@@ -302,18 +339,24 @@ async def test_neither_writing_nor_reading_waits_for_all_of_the_other(model: Cal
         await answer(backend, ask("Hi", settings=Settings(temperature=9.0, seed=1, max_tokens=tokens)))
         ends.append(name)
 
+    once_both_are_there(retriever.engine)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(embed, 120, "many texts")
         tasks.start_soon(write, 3, "a short answer")
     assert ends == ["a short answer", "many texts"]
+    once_both_are_there(speaker.engine)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(write, 600, "a long answer")
         tasks.start_soon(embed, 2, "few texts")
     assert ends[2:] == ["few texts", "a long answer"]
 
 
-async def test_closing_waits_for_what_was_asked_and_takes_nothing_more(model: Callable[..., LlamaCpp]) -> None:
+async def test_closing_waits_for_what_was_asked_and_takes_nothing_more(
+    model: Callable[..., LlamaCpp], monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = model("mean")
+    await backend.embed(["a"])
+    go_on = held(backend, monkeypatch)
     found: list[Embeddings] = []
 
     async def embed() -> None:
@@ -321,24 +364,30 @@ async def test_closing_waits_for_what_was_asked_and_takes_nothing_more(model: Ca
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(embed)
-        while not backend._worker._jobs:
-            await anyio.lowlevel.checkpoint()
-        await backend.aclose()
+        await until_asked(backend)
+        tasks.start_soon(backend.aclose)
+        await anyio.wait_all_tasks_blocked()
+        assert not found
+        go_on.set()
     assert len(found[0].vectors) == 50
     assert "is closed" in await refused(backend.embed(["a"]), BackendError)
 
 
-async def test_a_stopped_worker_answers_nobody_with_silence(model: Callable[..., LlamaCpp]) -> None:
+async def test_a_stopped_worker_answers_nobody_with_silence(
+    model: Callable[..., LlamaCpp], monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = model("last")
+    await backend.embed(["a"])
+    go_on = held(backend, monkeypatch)
 
     async def embed() -> None:
         assert "was closed" in await refused(backend.embed(MANY), BackendError)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(embed)
-        while not backend._worker._jobs:
-            await anyio.lowlevel.checkpoint()
+        await until_asked(backend)
         backend._worker.stop(wait=False)
+        go_on.set()
 
 
 async def test_what_breaks_one_half_of_a_model_does_not_end_what_the_other_does(
@@ -380,8 +429,9 @@ async def test_both_halves_of_a_model_share_its_weights_and_are_counted(
     assert writing < reading < shelf.taken
     assert len(shelf._borrowed) == 1
     shelf.room = 0
-    while not backend._worker._idle:
-        await anyio.lowlevel.checkpoint()
+    with anyio.fail_after(20):
+        while not backend._worker._idle:
+            await anyio.lowlevel.checkpoint()
     await other.embed(["a"])  # makes room
     assert not backend._worker._engines
     assert len((await backend.embed(["a"])).vectors) == 1
