@@ -24,7 +24,8 @@ from graphrt.backends.llama.engine.shelf import Shelf
 from graphrt.backends.llama.engine.vectors import PIECE
 from graphrt.backends.llama.native.library import library
 from graphrt.backends.llama.retrieval import SLICE, read_result, write_result
-from graphrt.backends.messages import Settings
+from graphrt.backends.llama.worker import Job
+from graphrt.backends.messages import Request, Settings
 from tests.backends.llama.conftest import answer, ask, failure, route, same
 from tests.backends.llama.gguf_files import CLS, LAST, MEAN, RANK, Tensors, bert, qwen3, texts
 
@@ -318,7 +319,14 @@ async def test_neither_writing_nor_reading_waits_for_all_of_the_other(
     speaker, retriever = backend._worker.speaker, backend._worker.retriever
     assert speaker is not None
     assert retriever is not None
-    ends: list[str] = []
+    over: list[str] = []
+    end = backend._worker._over
+
+    def ended(job: Job, error: BackendError | None = None) -> None:
+        over.append("an answer" if isinstance(job.request, Request) else "texts")
+        end(job, error)
+
+    monkeypatch.setattr(backend._worker, "_over", ended)
 
     def once_both_are_there(engine: Any) -> None:
         """Keep the one that was asked first from going on before the other half of the model has something to do."""
@@ -331,24 +339,24 @@ async def test_neither_writing_nor_reading_waits_for_all_of_the_other(
 
         monkeypatch.setattr(engine, "step", both)
 
-    async def embed(many: int, name: str) -> None:
+    async def embed(many: int) -> None:
         await backend.embed(["Hello there"] * many)
-        ends.append(name)
 
-    async def write(tokens: int, name: str) -> None:
+    async def write(tokens: int) -> None:
         await answer(backend, ask("Hi", settings=Settings(temperature=9.0, seed=1, max_tokens=tokens)))
-        ends.append(name)
 
     once_both_are_there(retriever.engine)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(embed, 120, "many texts")
-        tasks.start_soon(write, 3, "a short answer")
-    assert ends == ["a short answer", "many texts"]
+        tasks.start_soon(embed, 120)
+        await until_asked(backend)
+        tasks.start_soon(write, 3)
+    assert over == ["an answer", "texts"]
     once_both_are_there(speaker.engine)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(write, 600, "a long answer")
-        tasks.start_soon(embed, 2, "few texts")
-    assert ends[2:] == ["few texts", "a long answer"]
+        tasks.start_soon(write, 600)
+        await until_asked(backend)
+        tasks.start_soon(embed, 2)
+    assert over[2:] == ["texts", "an answer"]
 
 
 async def test_closing_waits_for_what_was_asked_and_takes_nothing_more(
