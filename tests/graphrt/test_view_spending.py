@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import anyio
 import pytest
 
 from graphrt import Retry, Runtime, dag, each, node
@@ -14,6 +17,7 @@ from graphrt.draw.progress import Progress
 from graphrt.history import counted, entries_of
 from graphrt.nodes import ask, generated, llm
 from graphrt.run import Run
+from graphrt.view import watch
 from graphrt.view.spending import Meter, by_place
 from graphrt.view.table import wide
 from graphrt.view.watched import picture
@@ -104,3 +108,17 @@ async def test_what_a_fork_shares_with_its_parent_was_spent_by_the_parent() -> N
         meter = Meter(fork.id)
         meter.take(await entries_of(rt.journal, fork.id))
     assert meter.by_place()[WHOLE].short == "1,234 tokens"
+
+
+async def test_prices_that_cannot_be_read_are_no_reason_for_a_watched_run_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file may be written while the run goes on."""
+    _failed.clear()
+    monkeypatch.chdir(tmp_path)
+    async with Runtime(models={"fast": model()}) as rt:
+        await anyio.Path("graphrt.toml").write_text("[prices", encoding="utf-8")
+        run = await rt.start(talk, "a b")
+        async with watch(run):
+            assert await run.result() == (["hello", "hello"], "hello")
+    assert "✓ look" in capsys.readouterr().err
