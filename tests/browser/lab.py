@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Response, sync_playwright
 from playwright.sync_api import Request as PageRequest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -209,10 +209,14 @@ class Seen:
         self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).screenshot(path=str(path))
 
     def save(self, notebook: Path) -> dict[str, Any]:
-        """Save the notebook and return what is in the file then."""
-        before = notebook.stat().st_mtime_ns
-        self.page.locator('[data-command="docmanager:save"]').click()
-        until(lambda: notebook.stat().st_mtime_ns != before)
+        """Save the notebook and return what is in the file then: all of it is, once the server says so."""
+
+        def is_saved(response: Response) -> bool:
+            return bool(response.request.method == "PUT") and urlsplit(response.url).path.endswith(f"/{notebook.name}")
+
+        with self.page.expect_response(is_saved, timeout=1000 * WAIT) as answer:
+            self.page.locator('[data-command="docmanager:save"]').click()
+        assert answer.value.ok
         saved: dict[str, Any] = json.loads(notebook.read_text(encoding="utf-8"))
         return saved
 
@@ -359,7 +363,9 @@ def tour(browser: Browser, folder: Path, pictures: Path | None = None) -> tuple[
             seen.until(f"{number + 1} done, {4 - number} running", cells["live"])
             if number == 2:
                 shoot("live", "live")
-            (folder / f"{question}.txt").write_text("moon")
+            written = folder / "being written"
+            written.write_text("moon")
+            written.rename(folder / f"{question}.txt")  # there at once, and whole
         seen.until("FileNotFoundError", cells["live"])
         seen.until("✗ failed", cells["live"])
         shoot("failed", "live")
