@@ -174,10 +174,10 @@ async def test_what_was_sent_goes_along(tmp_path: Path) -> None:
         run = await rt.start_as("r", order)
         with pytest.raises(Suspended):
             await run.result()
-        await rt.journal.send(Message("m", RunId("r"), "signal", "paid", b"3", 1.0))
-        text = await exported(tmp_path / "a.db", "r")
-
-    await imported(tmp_path / "b.db", text)
+    journal = await open_journal(tmp_path / "a.db")
+    await journal.send(Message("m", RunId("r"), "signal", "paid", b"3", 1.0))  # no driver is left that would take it
+    await journal.aclose()
+    await imported(tmp_path / "b.db", await exported(tmp_path / "a.db", "r"))
 
     async with runtime(tmp_path / "b.db") as rt:
         assert await (await rt.resume("r", order)).result() == "thanks for 3"
@@ -267,12 +267,12 @@ async def test_a_run_may_come_under_another_id_even_beside_itself(tmp_path: Path
         run = await rt.start_as("waits", order)
         with pytest.raises(Suspended):
             await run.result()
-        await rt.journal.send(Message("m", RunId("waits"), "signal", "paid", b"3", 1.0))
+    journal = await open_journal(tmp_path / "a.db")
+    await journal.send(Message("m", RunId("waits"), "signal", "paid", b"3", 1.0))  # no driver is left
     for name in ("r", "waits"):
         text = await exported(tmp_path / "a.db", name)
         await imported(tmp_path / "a.db", text, new=RunId(f"{name} again"), target="essays.py:essay")
 
-    journal = await open_journal(tmp_path / "a.db")
     was, now = [await counted(journal, RunId(name)) for name in ("r", "r again")]
     assert [entry.at for _, entry in was] == [entry.at for _, entry in now]
     assert {run for run, _ in now} == {"r again"}
