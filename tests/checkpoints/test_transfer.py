@@ -87,7 +87,7 @@ def order() -> str:
 
 
 def runtime(path: Path) -> Runtime:
-    return Runtime(path, durability="process", config=Config(), seed=7)
+    return Runtime(path, durability="process", config=Config(), seed=7, linger=0)
 
 
 async def exported(path: Path, *runs: str) -> bytes:
