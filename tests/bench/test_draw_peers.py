@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from graphrt.draw.layout import layout
 from tests.bench.draw_peers import asked, crossings, ours, seen, told, turns
-from tests.bench.sheet import sheets
+from tests.bench.sheet import Sheet, sheets
 
 
 def test_lines_cross_where_they_meet_away_from_the_boxes_they_share() -> None:
@@ -32,3 +33,10 @@ def test_a_peer_is_asked_for_the_graph_that_we_lay_out() -> None:
     assert {"id", "members", "title_height"} in map(set, wanted["members"])
     assert seen(laid).cross == 0
     assert seen(laid).length > 0
+
+
+@pytest.mark.parametrize("sheet", sheets(), ids=lambda sheet: sheet.name)
+def test_our_lines_cross_as_often_as_the_order_of_their_boxes_makes_them(sheet: Sheet) -> None:
+    """V1: two curves that do not change sides do not meet, however far apart they begin and however flat they are."""
+    given = asked(sheet)
+    assert seen(ours(given)).cross == layout(*given).crossings

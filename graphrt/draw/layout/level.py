@@ -152,7 +152,8 @@ def _knots(
     run: _Run, xs: Sequence[float], rows: Sequence[tuple[float, float]], level: Level, placed: Placed
 ) -> list[Point]:
     """Return the points from which to which a link stands upright, downwards: through its rows and at its ends."""
-    spans = list(rows)
+    # between two rows all begin and end at the same heights: curves that do not change sides then never meet
+    spans = [(top - _HEAD, bottom + _HEAD) for top, bottom in rows]
     begin = rows[0][1] if run.upper is None else placed.corners[run.upper][1] + level.sizes[run.upper][1]
     end = rows[-1][0] if run.lower is None else placed.corners[run.lower][1]
     spans[0] = (begin, rows[0][1] + _HEAD)
