@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-_COLOURS = {"✓": "32", "✗": "31", "▸": "36", "○": "33", "↻": "33", "…": "35", "?": "33"}
+_COLOURS = {"✓": "32", "✗": "31", "▸": "36", "!": "33", "○": "33", "↻": "33", "…": "35", "?": "33"}
 
 
 def note(line: str, *, quiet: bool = False) -> None:

@@ -17,7 +17,7 @@ MARKS = {
     "finished": "✓",
     "failed": "✗",
     "running": "▸",
-    "interrupted": "▸",
+    "interrupted": "!",
     "cancelled": "○",
     "suspended": "…",
     "waiting": "…",

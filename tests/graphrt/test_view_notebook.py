@@ -272,7 +272,7 @@ async def test_a_run_whose_process_was_killed_is_not_shown_at_work() -> None:
         steps = await run.steps()
         assert [step["status"] for step in steps.values()] == ["finished", "finished", "interrupted"]
         assert ">interrupted · 2 done, 1 interrupted<" in bundle(run)["image/svg+xml"]
-        assert bundle(run)["text/plain"].startswith("run r of shout: ▸ interrupted\n")
+        assert bundle(run)["text/plain"].startswith("run r of shout: ! interrupted\n")
         assert str(steps) == bundle(steps)["text/plain"]
         assert (await rt.prospect(run, shout)).again == ("spell",)
         assert await (await rt.resume(run, shout)) == "A"

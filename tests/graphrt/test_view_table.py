@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from graphrt.clock import lasted
 from graphrt.view.table import Column, cut, flowed, lines_of, plain, wide
-from graphrt.view.words import when_shortly
+from graphrt.view.terminal import _COLOURS
+from graphrt.view.words import MARKS, when_shortly
 from tests.graphrt.command import Cli, Terminal
 
 TEXT = st.text(st.characters(codec="utf-8", categories=["L", "M", "N", "P", "Z", "So", "Cc"]), max_size=30)
@@ -169,3 +170,10 @@ def test_colours_say_nothing_that_words_do_not(cli: Cli, terminal: Terminal) -> 
         coloured = terminal(80, *argv, colours=True)
         assert "\x1b[31m✗\x1b[0m" in coloured
         assert re.sub(r"\x1b\[\d+m", "", coloured) == terminal(80, *argv)
+
+
+def test_every_status_has_a_mark_and_a_colour_of_its_own_kind() -> None:
+    """V3: what is at work and what was left at work are not the same."""
+    marks = {status: mark for status, mark in MARKS.items() if status != "suspended"}  # a run that waits
+    assert len(set(marks.values())) == len(marks)
+    assert set(MARKS.values()) <= set(_COLOURS)
