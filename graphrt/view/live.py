@@ -7,9 +7,8 @@ and its last picture is of all that was recorded.
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -24,8 +23,6 @@ from graphrt.view.lines import Plain
 from graphrt.view.spending import Meter
 from graphrt.view.terminal import can_watch
 from graphrt.view.watched import Watched
-
-log = logging.getLogger("graphrt")
 
 EVERY = 0.1
 """Seconds between two pictures."""
@@ -65,7 +62,7 @@ class Live:
         for number, (_, entry) in enumerate(record):
             self._progress.take(entry)
             self._view.take(entry, news=number >= taken_up)
-        self._measure(own)
+        self._meter.take(own)
         self._seen = max((entry.seq for entry in own), default=0)
         self._draw()
 
@@ -93,15 +90,8 @@ class Live:
     def _take(self, entry: Entry) -> None:
         self._seen = entry.seq
         self._progress.take(entry)
-        self._measure([entry])
+        self._meter.take([entry])
         self._view.take(entry, news=True)
-
-    def _measure(self, entries: Sequence[Entry]) -> None:
-        """Add up what was spent. Prices that cannot be read are no reason for a run to end."""
-        try:
-            self._meter.take(entries)
-        except Exception:
-            log.debug("what run %s spends is not added up", self._run.id, exc_info=True)
 
     def _draw(self, *, last: bool = False) -> None:
         self._view.draw(self._progress, self._meter.by_place(), self._run.home.clock.now(), last=last)

@@ -13,6 +13,7 @@ from graphrt.backends.prices import OWN, Price, Prices
 from graphrt.config import load_config
 from graphrt.draw.overlay import WHOLE, Spending
 from graphrt.draw.progress import place_of
+from graphrt.errors import UsageError
 from graphrt.facts import Entry, StepFact, SubstepFinished
 from graphrt.types import RunId
 
@@ -74,14 +75,17 @@ class Meter:
         """Take entries of the run's own journal: what there is at first, then what comes."""
         asked = [entry for entry in entries if b'"model"' in (getattr(entry.fact, "note", None) or b"")]
         steps = dict.fromkeys(entry.fact.step for entry in asked if isinstance(entry.fact, StepFact))
-        before = [part for step in steps for part in self._parts[step]]
+        before = [part for step in steps for part in self._parts.get(step, ())]
         for entry in entries:
             if isinstance(entry.fact, SubstepFinished):
                 self._parts[entry.fact.step].append(entry)
         if not asked:
             return
         if self._prices is None:
-            self._prices = known_prices()
+            try:
+                self._prices = known_prices()
+            except UsageError:  # the file was written meanwhile: tokens are told all the same
+                self._prices = Prices()
         for place, total in _totals(spent_by(self._run, [*before, *entries], self._prices)).items():
             self._totals[place] = self._totals[place] + total if place in self._totals else total
             self._words[place] = _in_words(self._totals[place])

@@ -113,7 +113,7 @@ async def test_what_a_fork_shares_with_its_parent_was_spent_by_the_parent() -> N
 async def test_prices_that_cannot_be_read_are_no_reason_for_a_watched_run_to_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The file may be written while the run goes on."""
+    """The file may be written while the run goes on. Tokens are told all the same."""
     _failed.clear()
     monkeypatch.chdir(tmp_path)
     async with Runtime(models={"fast": model()}) as rt:
@@ -121,4 +121,7 @@ async def test_prices_that_cannot_be_read_are_no_reason_for_a_watched_run_to_end
         run = await rt.start(talk, "a b")
         async with watch(run):
             assert await run.result() == (["hello", "hello"], "hello")
+        meter = Meter(run.id)
+        meter.take(await entries_of(rt.journal, run.id))
     assert "✓ look" in capsys.readouterr().err
+    assert meter.by_place()[WHOLE].full == "tokens 4,800 in / 136 out (1,234 wasted) · no price known"

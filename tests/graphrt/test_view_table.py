@@ -172,7 +172,7 @@ def test_colours_say_nothing_that_words_do_not(cli: Cli, terminal: Terminal) -> 
         assert re.sub(r"\x1b\[\d+m", "", coloured) == terminal(80, *argv)
 
 
-def test_every_status_has_a_mark_and_a_colour_of_its_own_kind() -> None:
+def test_every_status_has_a_mark_of_its_own_and_a_colour() -> None:
     """V3: what is at work and what was left at work are not the same."""
     marks = {status: mark for status, mark in MARKS.items() if status != "suspended"}  # a run that waits
     assert len(set(marks.values())) == len(marks)
